@@ -9,7 +9,7 @@ pub mod money;
 pub mod time;
 
 pub use clock::{Clock, SetClock, SystemClock};
-pub use id::Ids;
+pub use id::{Ids, TenantId};
 pub use money::Fen;
 pub use time::Period;
 

@@ -1,0 +1,113 @@
+//! The connection pool and the life of a transaction.
+
+use std::time::Duration;
+
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{AssertSqlSafe, PgPool};
+
+use crate::command::Command;
+use crate::failure;
+use crate::tx::{Scope, Tx};
+use crate::APP_ROLE;
+
+/// How often a command starts over after a serialisation failure or a deadlock.
+const ATTEMPTS: u32 = 5;
+
+/// Sizes and limits of the pool.
+#[derive(Clone, Debug)]
+pub struct PoolSettings {
+    /// Most connections open at once.
+    pub connections: u32,
+    /// How long a caller waits for a free connection before it is told to come again.
+    pub acquire: Duration,
+    /// Longest a single statement may run.
+    pub statement: Duration,
+}
+
+impl Default for PoolSettings {
+    fn default() -> PoolSettings {
+        PoolSettings {
+            connections: 16,
+            acquire: Duration::from_secs(3),
+            statement: Duration::from_secs(10),
+        }
+    }
+}
+
+/// The database as the platform sees it: commands go in, typed results come out.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+}
+
+impl Db {
+    /// Opens a pool whose connections work under [`APP_ROLE`], in UTC.
+    ///
+    /// Returns once one connection stands, so a wrong address shows at start.
+    pub async fn connect(
+        options: PgConnectOptions,
+        settings: PoolSettings,
+    ) -> Result<Db, sqlx::Error> {
+        let options = options.application_name("commonwheel").options([
+            ("role", APP_ROLE.to_owned()),
+            ("timezone", "UTC".to_owned()),
+            ("statement_timeout", settings.statement.as_millis().to_string()),
+            ("idle_in_transaction_session_timeout", "15000".to_owned()),
+        ]);
+        let pool = PgPoolOptions::new()
+            .max_connections(settings.connections)
+            .acquire_timeout(settings.acquire)
+            // A dead connection shows as an error of the first statement, which callers handle
+            // anyway; asking before every use would cost each call a round trip.
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        Ok(Db { pool })
+    }
+
+    /// The pool itself, for reads outside any tenant and for listening.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Opens a transaction that may touch the rows of `scope` and no others.
+    pub async fn begin(&self, scope: Scope) -> Result<Tx, sqlx::Error> {
+        // One round trip for both. The scope renders UUIDs only, so nothing needs quoting.
+        let open = format!("begin; set local commonwheel.tenants = '{scope}'");
+        let inner = match self.pool.begin_with(AssertSqlSafe(open.clone())).await {
+            // A connection that died in the pool: the next one is fresh or the database is gone.
+            Err(error) if failure::is_connection_lost(&error) => {
+                self.pool.begin_with(AssertSqlSafe(open)).await?
+            }
+            opened => opened?,
+        };
+        Ok(Tx::new(inner, scope))
+    }
+
+    /// Runs `command` in a transaction of its own for the tenants of `scope` and commits.
+    ///
+    /// Starts over, up to five times, on SQLSTATE 40001 and 40P01.
+    pub async fn run<C: Command>(&self, scope: Scope, command: &C) -> Result<C::Out, C::Error> {
+        let mut attempt = 1;
+        loop {
+            let outcome = async {
+                let mut tx = self.begin(scope.clone()).await?;
+                let out = command.apply(&mut tx).await?;
+                tx.commit().await?;
+                Ok(out)
+            };
+            match outcome.await {
+                Err(error) if attempt < ATTEMPTS && failure::is_retryable(&error) => {
+                    tracing::debug!(command = C::NAME, attempt, "starting over");
+                    attempt += 1;
+                }
+                settled => return settled,
+            }
+        }
+    }
+
+    /// Closes every connection; transactions under way finish first.
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}

@@ -1,0 +1,76 @@
+//! One open transaction, bound to the tenants it may touch.
+
+use std::fmt;
+
+use kernel::TenantId;
+use sqlx::{PgConnection, Postgres, Transaction};
+
+/// The tenants a transaction may read and write. Empty: only what belongs to nobody.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Scope(Vec<TenantId>);
+
+impl Scope {
+    /// Rows of `tenant` alone.
+    pub fn of(tenant: TenantId) -> Scope {
+        Scope(vec![tenant])
+    }
+
+    /// Rows of several tenants: a set of coalesced calls, each of which stays with its own.
+    pub fn of_all(tenants: impl IntoIterator<Item = TenantId>) -> Scope {
+        let mut tenants: Vec<TenantId> = tenants.into_iter().collect();
+        tenants.sort_unstable();
+        tenants.dedup();
+        Scope(tenants)
+    }
+
+    /// Rows that belong to no tenant: code tables, tariffs, keys.
+    pub fn nobody() -> Scope {
+        Scope(Vec::new())
+    }
+}
+
+impl fmt::Display for Scope {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, tenant) in self.0.iter().enumerate() {
+            if at > 0 {
+                f.write_str(",")?;
+            }
+            write!(f, "{tenant}")?;
+        }
+        Ok(())
+    }
+}
+
+/// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
+#[derive(Debug)]
+pub struct Tx {
+    inner: Transaction<'static, Postgres>,
+    scope: Scope,
+}
+
+impl Tx {
+    pub(crate) fn new(inner: Transaction<'static, Postgres>, scope: Scope) -> Tx {
+        Tx { inner, scope }
+    }
+
+    /// The connection to run statements on.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+
+    /// The tenants this transaction was opened for.
+    pub fn scope(&self) -> &Scope {
+        &self.scope
+    }
+
+    /// Makes everything done so far durable. After an error the outcome is unknown if the
+    /// connection was lost: the caller's idempotency key tells.
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.inner.commit().await
+    }
+
+    /// Undoes everything done so far.
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        self.inner.rollback().await
+    }
+}
