@@ -1,1 +1,15 @@
-//! production-core.
+//! The pure heart of underwriting: vocabulary, life cycles and validation rules.
+//!
+//! Pure: no I/O, no clock of its own, no database, no HTTP. What may be wrong is parsed once into
+//! a type that cannot be; what a market rule forbids is a finding that names the rule.
+
+pub mod code;
+pub mod cover;
+pub mod frame;
+pub mod history;
+pub mod insurer;
+pub mod number;
+pub mod party;
+pub mod plate;
+pub mod region;
+pub mod vehicle;
