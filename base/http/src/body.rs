@@ -1,0 +1,150 @@
+//! Reading a JSON body: bounded, digested, and with every wrong type named at once.
+
+use axum::extract::{FromRequest, Request};
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use crate::call::Call;
+use crate::problem::{self, FieldError, Problem};
+
+/// Most wrong types named in one answer.
+const MOST_ERRORS: usize = 50;
+
+/// A call with its body. Body types have only optional fields: what must be there is for the
+/// domain to say, with its rule and together with everything else that is missing.
+#[derive(Debug)]
+pub struct Incoming<T> {
+    /// This call.
+    pub call: Call,
+    /// What it says.
+    pub body: T,
+    /// JSON pointers of elements the operation does not know (rule S06): reported, never stored.
+    pub unknown: Vec<String>,
+}
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Incoming<T> {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Incoming<T>, Response> {
+        let (parts, body) = request.into_parts();
+        let json = parts
+            .headers
+            .get(header::CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .is_some_and(|kind| {
+                let kind = kind.split(';').next().unwrap_or_default().trim();
+                kind.eq_ignore_ascii_case("application/json") || kind.ends_with("+json")
+            });
+        if !json {
+            let detail = "send the body as Content-Type: application/json";
+            return Err(Problem::new(&problem::MEDIA_TYPE, detail).into_response());
+        }
+        let request = Request::from_parts(parts.clone(), body);
+        let bytes = bytes::Bytes::from_request(request, state).await.map_err(|refused| {
+            let refused = refused.into_response();
+            if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
+                let detail = "the body is larger than this operation accepts";
+                Problem::new(&problem::TOO_LARGE, detail).into_response()
+            } else {
+                Problem::new(&problem::MALFORMED, "the body ended early").into_response()
+            }
+        })?;
+        let call = Call::of(&parts, &bytes).map_err(Problem::into_response)?;
+        let (body, unknown) = read(&bytes).map_err(Problem::into_response)?;
+        Ok(Incoming { call, body, unknown })
+    }
+}
+
+/// The value and the pointers of what it does not know.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), Problem> {
+    let mut unknown = Vec::new();
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let read = serde_ignored::deserialize(&mut json, |path| unknown.push(pointer(&path.to_string())))
+        .and_then(|value| json.end().map(|()| value));
+    match read {
+        Ok(value) => Ok((value, unknown)),
+        Err(_) => Err(wrong_types::<T>(bytes)),
+    }
+}
+
+/// Every wrong type at once: each offender is noted, blanked, and the rest is read again.
+fn wrong_types<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
+    let mut value: Value = match serde_json::from_slice(bytes) {
+        Ok(value) => value,
+        Err(error) => return Problem::new(&problem::MALFORMED, format!("not JSON: {error}")),
+    };
+    let mut errors: Vec<FieldError> = Vec::new();
+    while errors.len() < MOST_ERRORS {
+        let Err(error) = serde_path_to_error::deserialize::<_, T>(&value) else { break };
+        let at = pointer(&error.path().to_string());
+        let detail = error.into_inner().to_string();
+        let blanked = value.pointer_mut(&at).map(|offender| offender.take());
+        let again = errors.iter().any(|earlier| earlier.pointer == at);
+        if !again {
+            errors.push(FieldError { pointer: at, rule: None, detail });
+        }
+        // Nothing left to blank, or blanking did not help: more cannot be learnt.
+        if again || blanked.is_none_or(|offender| offender.is_null()) {
+            break;
+        }
+    }
+    Problem { errors, ..Problem::new(&problem::MALFORMED, "values have the wrong type; see errors") }
+}
+
+/// `a.b[0].c` as `/a/b/0/c`; the whole document as the empty pointer.
+fn pointer(path: &str) -> String {
+    let mut pointer = String::with_capacity(path.len() + 1);
+    for part in path.split(['.', '[']).map(|part| part.trim_end_matches(']')) {
+        // Enum and option wrappers show as `?` and are no part of the document.
+        if !part.is_empty() && part != "?" {
+            pointer.push('/');
+            pointer.push_str(&part.replace('~', "~0").replace('/', "~1"));
+        }
+    }
+    pointer
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+
+    use super::*;
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Body {
+        seats: Option<u16>,
+        covers: Option<Vec<Cover>>,
+        name: Option<String>,
+    }
+
+    #[derive(Debug, Default, Deserialize)]
+    #[serde(default)]
+    struct Cover {
+        limit: Option<String>,
+    }
+
+    #[test]
+    fn every_wrong_type_is_named_at_once() {
+        let body = br#"{"seats":"five","covers":[{"limit":1},{"limit":"1"},{"limit":[]}],"name":7}"#;
+        let problem = read::<Body>(body).unwrap_err();
+        let mut pointers: Vec<&str> = problem.errors.iter().map(|error| &*error.pointer).collect();
+        pointers.sort_unstable();
+        assert_eq!(pointers, ["/covers/0/limit", "/covers/2/limit", "/name", "/seats"]);
+    }
+
+    #[test]
+    fn unknown_elements_are_reported() {
+        let (_, unknown) = read::<Body>(br#"{"seats":5,"covers":[{"colour":"red"}]}"#).unwrap();
+        assert_eq!(unknown, ["/covers/0/colour"]);
+    }
+
+    #[test]
+    fn broken_json_is_one_problem() {
+        for body in [&b"{"[..], b"", b"[1,2", b"\xff\xfe", b"{\"seats\":5} trailing"] {
+            assert_eq!(read::<Body>(body).unwrap_err().code.code, "E1000");
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The door every operation lies behind: authentication, right, subscription.
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, Request};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures::future::BoxFuture;
+use http::header;
+use jiff::Timestamp;
+use kernel::{Clock, Ids};
+
+use crate::call::Caller;
+use crate::function::Function;
+use crate::problem::{self, Problem};
+
+/// Tells who holds a bearer token.
+pub trait Authenticate: Send + Sync + 'static {
+    /// The caller, or why the token does not hold, in a sentence fit for the caller's eyes.
+    fn authenticate<'a>(
+        &'a self,
+        bearer: &'a str,
+        source: Option<IpAddr>,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Arc<Caller>, Problem>>;
+}
+
+/// Tells whether a caller's tenant subscribed to a function.
+pub trait Subscriptions: Send + Sync + 'static {
+    /// The daily quota per user when there is one, or the refusal.
+    fn admit(
+        &self,
+        caller: &Caller,
+        function: &Function,
+        now: Timestamp,
+    ) -> Result<Option<u32>, Problem>;
+}
+
+/// What the door needs; one per server, an extension of every request.
+pub struct Door {
+    /// Who is calling.
+    pub authenticate: Arc<dyn Authenticate>,
+    /// What they subscribed to.
+    pub subscriptions: Arc<dyn Subscriptions>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Names for calls.
+    pub ids: Arc<Ids>,
+}
+
+/// A caller who passed the door, for one function.
+#[derive(Clone, Debug)]
+pub(crate) struct Admitted {
+    pub(crate) caller: Arc<Caller>,
+    pub(crate) function: &'static Function,
+    pub(crate) daily_quota: Option<u32>,
+}
+
+/// Lets the request through when its caller may call `function`.
+pub(crate) async fn enter(function: &'static Function, mut request: Request, next: Next) -> Response {
+    let Some(door) = request.extensions().get::<Arc<Door>>().cloned() else {
+        tracing::error!("no door stands before the routes");
+        return Problem::new(&problem::INTERNAL, "the server is not set up").into_response();
+    };
+    // A request is not `Sync`, so what is read of it is taken before the first wait.
+    let token = bearer(&request).map(str::to_owned);
+    let source = request
+        .extensions()
+        .get::<ConnectInfo<SocketAddr>>()
+        .map(|ConnectInfo(address)| address.ip());
+    let admitted = async {
+        let now = door.clock.now();
+        let caller = door.authenticate.authenticate(&token?, source, now).await?;
+        if !caller.may(function) {
+            let detail = format!("the token does not grant {}", function.code);
+            return Err(Problem::new(&problem::FORBIDDEN, detail));
+        }
+        let daily_quota = door.subscriptions.admit(&caller, function, now)?;
+        Ok(Admitted { caller, function, daily_quota })
+    };
+    match admitted.await {
+        Ok(admitted) => {
+            request.extensions_mut().insert(admitted);
+            next.run(request).await
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+fn bearer(request: &Request) -> Result<&str, Problem> {
+    let refuse = |detail| Problem::new(&problem::UNAUTHENTICATED, detail);
+    let value = request
+        .headers()
+        .get(header::AUTHORIZATION)
+        .ok_or_else(|| refuse("send an Authorization header: Bearer <token from /oauth/token>"))?;
+    let text = value.to_str().map_err(|_| refuse("the Authorization header is not text"))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(refuse("the Authorization header is not a bearer token")),
+    }
+}

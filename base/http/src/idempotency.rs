@@ -1,0 +1,160 @@
+//! Answers given once and repeated on demand.
+//!
+//! A key belongs to one client of one tenant. Repeated with the same message it returns the
+//! stored answer; with another message 422; while the first call is under way 409. The key row
+//! commits with the work, and an advisory lock of the transaction tells who is under way, so a
+//! crash at any point leaves either both or neither.
+
+use std::collections::HashSet;
+
+use bytes::Bytes;
+use http::StatusCode;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use pg::{Db, Tx};
+use sha2::{Digest, Sha256};
+
+use crate::call::Call;
+use crate::problem::{self, Problem};
+use crate::spine::{Reply, Served};
+
+/// What becomes of a call that carries a key: `None` to go on, otherwise its answer.
+pub(crate) type Verdict = Option<Result<Reply, Problem>>;
+
+/// Holds the keys of `calls` until the transaction ends; one verdict per call, in order.
+pub(crate) async fn claim(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<Verdict>, sqlx::Error> {
+    let mut verdicts: Vec<Verdict> = calls.iter().map(|_| None).collect();
+    let mut keyed: Vec<usize> = Vec::new();
+    let mut seen = HashSet::new();
+    for (at, call) in calls.iter().enumerate() {
+        let Some(key) = &call.key else { continue };
+        // Two of one set with one key: an advisory lock would let its own session pass twice.
+        if seen.insert((call.caller.tenant, &call.caller.client, key)) {
+            keyed.push(at);
+        } else {
+            verdicts[at] = Some(Err(in_flight()));
+        }
+    }
+    if keyed.is_empty() {
+        return Ok(verdicts);
+    }
+    let locks: Vec<i64> = keyed.iter().map(|&at| lock_number(calls[at])).collect();
+    let held = sqlx::query_scalar!(
+        r#"select pg_try_advisory_xact_lock(lock) as "held!"
+           from unnest($1::bigint[]) with ordinality as wanted (lock, place)
+           order by place"#,
+        &locks
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    let tenants: Vec<_> = keyed.iter().map(|&at| calls[at].caller.tenant.0).collect();
+    let clients: Vec<_> = keyed.iter().map(|&at| calls[at].caller.client.to_string()).collect();
+    let keys: Vec<_> =
+        keyed.iter().map(|&at| calls[at].key.as_deref().unwrap_or_default().to_owned()).collect();
+    let places: Vec<i32> = keyed.iter().map(|&at| i32::try_from(at).unwrap_or(i32::MAX)).collect();
+    let stored = sqlx::query!(
+        r#"select wanted.place as "place!", answer.request_digest, answer.status, answer.reply
+           from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[])
+                    as wanted (tenant_id, client, key, place)
+           join http.idempotency answer using (tenant_id, client, key)"#,
+        &tenants,
+        &clients,
+        &keys,
+        &places
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    for (&at, held) in keyed.iter().zip(held) {
+        if !held {
+            verdicts[at] = Some(Err(in_flight()));
+        }
+    }
+    for row in stored {
+        let Some(at) = usize::try_from(row.place).ok().filter(|&at| at < calls.len()) else {
+            continue;
+        };
+        verdicts[at] = Some(if row.request_digest == calls[at].request_digest {
+            let status = u16::try_from(row.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+            Ok(Reply {
+                status: status.unwrap_or(StatusCode::OK),
+                body: Bytes::from(row.reply),
+                replayed: true,
+            })
+        } else {
+            Err(Problem::new(
+                &problem::KEY_REUSED,
+                "this key answered another message; use a new key for new work",
+            ))
+        });
+    }
+    Ok(verdicts)
+}
+
+/// Stores the answers of the served calls that carried a key.
+pub(crate) async fn keep(tx: &mut Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
+    let keyed: Vec<(&Served<'_>, &str)> =
+        served.iter().filter_map(|served| Some((served, served.call.key.as_deref()?))).collect();
+    if keyed.is_empty() {
+        return Ok(());
+    }
+    let tenants: Vec<_> = keyed.iter().map(|(served, _)| served.call.caller.tenant.0).collect();
+    let clients: Vec<_> =
+        keyed.iter().map(|(served, _)| served.call.caller.client.to_string()).collect();
+    let keys: Vec<_> = keyed.iter().map(|(_, key)| (*key).to_owned()).collect();
+    let functions: Vec<_> =
+        keyed.iter().map(|(served, _)| served.call.function.code.to_owned()).collect();
+    let digests: Vec<_> =
+        keyed.iter().map(|(served, _)| served.call.request_digest.to_vec()).collect();
+    let statuses: Vec<i16> = keyed
+        .iter()
+        .map(|(served, _)| i16::try_from(served.done.status.as_u16()).unwrap_or(200))
+        .collect();
+    let replies: Vec<_> = keyed.iter().map(|(served, _)| served.done.body.to_vec()).collect();
+    let times: Vec<_> = keyed.iter().map(|(served, _)| served.served_at.to_sqlx()).collect();
+    sqlx::query!(
+        r#"insert into http.idempotency (tenant_id, client, key, function_code, request_digest,
+                                         status, reply, created_at)
+           select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[],
+                                $6::smallint[], $7::bytea[], $8::timestamptz[])"#,
+        &tenants,
+        &clients,
+        &keys,
+        &functions,
+        &digests,
+        &statuses,
+        &replies,
+        &times as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Forgets up to `most` answers given before `before`; returns how many.
+pub async fn forget(db: &Db, before: Timestamp, most: i32) -> Result<i64, sqlx::Error> {
+    let gone = sqlx::query_scalar!(
+        r#"select http.forget_idempotency($1, $2) as "gone!""#,
+        before.to_sqlx() as _,
+        most
+    );
+    gone.fetch_one(db.pool()).await
+}
+
+fn in_flight() -> Problem {
+    Problem::new(&problem::KEY_IN_FLIGHT, "wait for the first call to answer, then repeat")
+        .retry_after(1)
+}
+
+/// The advisory lock of a key: 64 bits of a digest, so two keys share one only by a collision,
+/// which costs a needless 409 and nothing else.
+fn lock_number(call: &Call) -> i64 {
+    let mut digest = Sha256::new();
+    digest.update(call.caller.tenant.0.as_bytes());
+    digest.update(call.caller.client.as_bytes());
+    digest.update([0]);
+    digest.update(call.key.as_deref().unwrap_or_default().as_bytes());
+    let digest = digest.finalize();
+    let mut first = [0; 8];
+    first.copy_from_slice(&digest[..8]);
+    i64::from_be_bytes(first)
+}

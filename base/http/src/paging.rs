@@ -1,0 +1,48 @@
+//! Paging by key: a page ends in an opaque cursor, and the next begins after it.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::problem::{self, FieldError, Problem};
+
+/// Rows in a page when the caller does not say.
+pub const DEFAULT_LIMIT: u16 = 50;
+/// Most rows in a page.
+pub const MOST: u16 = 500;
+
+/// Which page of a list.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Page {
+    /// Rows wanted, 1 to 500; 50 when absent.
+    pub limit: Option<u16>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// A page of a list.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Paged<T: ToSchema> {
+    /// The rows, in the order of the list.
+    pub items: Vec<T>,
+    /// Pass as `after` for the rows that follow; absent on the last page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
+}
+
+impl Page {
+    /// Rows wanted, within bounds.
+    pub fn limit(&self) -> Result<i64, Problem> {
+        match self.limit.unwrap_or(DEFAULT_LIMIT) {
+            limit @ 1..=MOST => Ok(i64::from(limit)),
+            _ => Err(bad("limit", format!("ask for 1 to {MOST} rows"))),
+        }
+    }
+}
+
+/// A query parameter that cannot be read.
+pub fn bad(parameter: &str, detail: impl Into<String>) -> Problem {
+    let error =
+        FieldError { pointer: format!("?{parameter}"), rule: None, detail: detail.into() };
+    Problem { errors: vec![error], ..Problem::new(&problem::MALFORMED, "a parameter cannot be read") }
+}

@@ -1,0 +1,265 @@
+//! Problem documents (RFC 9457), and the notices and field errors that travel in answers.
+//!
+//! Three things with three code ranges: an *error* `E…` (retrying is useless until something
+//! changes, or until `Retry-After`), a *notice* `N…` (it succeeded, show this to a person), a
+//! *challenge* `C…` (answer it and send again).
+
+use std::borrow::Cow;
+
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::trace::TraceId;
+
+/// A stable kind of problem.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ProblemCode {
+    /// Stable code: `E` or `C` and four digits.
+    pub code: &'static str,
+    /// HTTP status.
+    pub status: u16,
+    /// English title.
+    pub title_en: &'static str,
+    /// Chinese title.
+    pub title_zh: &'static str,
+}
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
+        $($(#[$meta])* pub const $name: ProblemCode =
+            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
+        /// Every problem of this crate, for the documentation.
+        pub const BASE_PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
+    };
+}
+
+problems! {
+    /// The body is not what the operation reads.
+    MALFORMED = "E1000" 400 "the message cannot be read" "报文无法解析";
+    /// Well-formed, but breaks the rules listed in `errors`.
+    INVALID = "E1001" 422 "the message breaks validation rules" "报文未通过校验";
+    /// Larger than the operation accepts.
+    TOO_LARGE = "E1002" 413 "the message is too large" "报文过大";
+    /// Not JSON by its own declaration.
+    MEDIA_TYPE = "E1003" 415 "the media type is not supported" "不支持的内容类型";
+    /// No such path, or nothing the caller may know of.
+    NOT_FOUND = "E1004" 404 "nothing is found here" "未找到";
+    /// The path exists, the method does not.
+    METHOD = "E1005" 405 "the method is not offered here" "不支持的方法";
+    /// No token, or one that does not hold.
+    UNAUTHENTICATED = "E1100" 401 "the caller is not authenticated" "未通过身份认证";
+    /// Authenticated without the right for this function.
+    FORBIDDEN = "E1101" 403 "the caller has no right to this function" "无此功能权限";
+    /// The tenant has not subscribed to this function.
+    NOT_SUBSCRIBED = "E1102" 403 "the tenant has no subscription to this function" "未订购此功能";
+    /// The daily quota of this user is used up (rule L35).
+    QUOTA = "E1103" 429 "the daily quota is used up" "当日查询次数已用完";
+    /// A write without an idempotency key.
+    KEY_MISSING = "E1200" 400 "an Idempotency-Key header is required" "缺少幂等键";
+    /// The key was used with another message.
+    KEY_REUSED = "E1201" 422 "the idempotency key was used with another message" "幂等键已用于其他报文";
+    /// A call with this key is under way.
+    KEY_IN_FLIGHT = "E1202" 409 "a call with this idempotency key is under way" "相同幂等键的请求处理中";
+    /// Too many calls wait; come again.
+    BUSY = "E1900" 503 "the service is busy" "服务繁忙";
+    /// The database is out of reach; nothing is lost, come again.
+    UNAVAILABLE = "E1901" 503 "the service is unavailable for a moment" "服务暂不可用";
+    /// Our fault.
+    INTERNAL = "E1999" 500 "the service failed" "系统内部错误";
+}
+
+/// One thing wrong with the message, and where.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct FieldError {
+    /// JSON pointer into the request body.
+    #[schema(example = "/vehicle/vin")]
+    pub pointer: String,
+    /// Validation rule that is broken, when one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, example = "F12")]
+    pub rule: Option<Cow<'static, str>>,
+    /// What is wrong and what to change.
+    pub detail: String,
+}
+
+/// Something a person should see although the call succeeded.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Notice {
+    /// Stable code: `N` and four digits.
+    #[schema(value_type = String, example = "N2001")]
+    pub code: Cow<'static, str>,
+    /// Validation rule behind it, when there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub rule: Option<Cow<'static, str>>,
+    /// JSON pointer into the request body, when it concerns one field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+    /// What was noticed or assumed.
+    pub detail: String,
+}
+
+/// A refusal on its way to the caller.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// Which kind.
+    pub code: &'static ProblemCode,
+    /// This case in a sentence.
+    pub detail: String,
+    /// All that is wrong with the message.
+    pub errors: Vec<FieldError>,
+    /// Seconds after which the same call may succeed.
+    pub retry_after_s: Option<u32>,
+    /// Further members of the document, for example the duplicate policy or the challenge.
+    pub more: Option<serde_json::Map<String, serde_json::Value>>,
+}
+
+/// A problem document as published.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Problem)]
+pub struct ProblemDocument<'a> {
+    /// URI naming the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:commonwheel:problem:E1001")]
+    kind: String,
+    /// English title of the kind.
+    title: &'a str,
+    /// Chinese title of the kind.
+    title_zh: &'a str,
+    /// HTTP status.
+    status: u16,
+    /// Stable code.
+    #[schema(example = "E1001")]
+    code: &'a str,
+    /// This case in a sentence.
+    detail: &'a str,
+    /// Trace identifier to quote when asking for help.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace_id: Option<String>,
+    /// All that is wrong with the message.
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    errors: &'a [FieldError],
+    /// Seconds after which the same call may succeed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_s: Option<u32>,
+    #[serde(flatten, skip_serializing_if = "Option::is_none")]
+    #[schema(ignore)]
+    more: Option<&'a serde_json::Map<String, serde_json::Value>>,
+}
+
+impl Problem {
+    /// A problem of this kind, with the case in a sentence.
+    pub fn new(code: &'static ProblemCode, detail: impl Into<String>) -> Problem {
+        Problem { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, more: None }
+    }
+
+    /// All that is wrong with a message at once.
+    pub fn invalid(errors: Vec<FieldError>) -> Problem {
+        let detail = match errors.len() {
+            1 => "1 field breaks a rule; see errors".to_owned(),
+            count => format!("{count} fields break rules; see errors"),
+        };
+        Problem { errors, ..Problem::new(&INVALID, detail) }
+    }
+
+    /// The same problem, worth repeating after some seconds.
+    pub fn retry_after(self, seconds: u32) -> Problem {
+        Problem { retry_after_s: Some(seconds), ..self }
+    }
+
+    /// The same problem with a further member.
+    pub fn with(mut self, name: &str, value: impl Serialize) -> Problem {
+        if let Ok(value) = serde_json::to_value(value) {
+            self.more.get_or_insert_default().insert(name.to_owned(), value);
+        }
+        self
+    }
+
+    /// What a caller is told when the store failed. Logs the chain, once, when it is our fault.
+    pub fn store(error: &(dyn std::error::Error + 'static)) -> Problem {
+        if pg::failure::is_unavailable(error) || pg::failure::is_retryable(error) {
+            tracing::warn!(error = %Chain(error), "the database is out of reach");
+            return Problem::new(
+                &UNAVAILABLE,
+                "the database cannot be reached; if this was a write its outcome is not known: \
+                 repeat it with the same Idempotency-Key",
+            )
+            .retry_after(1);
+        }
+        Problem::internal(error)
+    }
+
+    /// What a caller is told when we are at fault. Logs the chain, once.
+    pub fn internal(error: &(dyn std::error::Error + 'static)) -> Problem {
+        tracing::error!(error = %Chain(error), "a call failed");
+        Problem::new(&INTERNAL, "the failure is logged under the trace id")
+    }
+
+    fn render(&self, trace: Option<TraceId>) -> Response {
+        let document = ProblemDocument {
+            kind: format!("urn:commonwheel:problem:{}", self.code.code),
+            title: self.code.title_en,
+            title_zh: self.code.title_zh,
+            status: self.code.status,
+            code: self.code.code,
+            detail: &self.detail,
+            trace_id: trace.map(|trace| trace.to_string()),
+            errors: &self.errors,
+            retry_after_s: self.retry_after_s,
+            more: self.more.as_ref(),
+        };
+        let status = StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        // Strings, numbers and maps with string keys always serialise.
+        let body = serde_json::to_vec(&document).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.code.status == 401 {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = self.render(None);
+        // The trace layer, which alone knows the trace id, renders it again.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+/// Renders a problem again with its trace id; other responses pass.
+pub(crate) fn name_trace(mut response: Response, trace: TraceId) -> Response {
+    match response.extensions_mut().remove::<Problem>() {
+        Some(problem) => problem.render(Some(trace)),
+        None => response,
+    }
+}
+
+/// An error and all its causes on one line.
+pub struct Chain<'a>(pub &'a (dyn std::error::Error + 'static));
+
+impl std::fmt::Display for Chain<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.0)?;
+        let mut next = self.0.source();
+        while let Some(cause) = next {
+            write!(f, ": {cause}")?;
+            next = cause.source();
+        }
+        Ok(())
+    }
+}

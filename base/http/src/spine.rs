@@ -1,0 +1,368 @@
+//! The spine: serves a call in one transaction with its usage, its proof, its events and its
+//! idempotency answer. Hot commands go through it as sets.
+//!
+//! A set opens one transaction, claims the keys, counts the quotas, does the work of all members
+//! and records the ones that were served. A member that is refused leaves its neighbours alone;
+//! a store error that spoils the transaction makes every member run again by itself, so a bad
+//! member cannot fail the others.
+
+use std::sync::Arc;
+
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use futures::future::BoxFuture;
+use http::{HeaderValue, StatusCode, header};
+use jiff::Timestamp;
+use kernel::{Clock, Ids};
+use pg::coalesce::{Coalescer, Lanes, NotTaken};
+use pg::{Command, Db, Scope, Tx, failure};
+use serde::Serialize;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::call::Call;
+use crate::idempotency;
+use crate::problem::{self, Problem};
+
+/// How often a set starts over after a serialisation failure or a deadlock.
+const ATTEMPTS: u32 = 5;
+
+/// A fact for the outbox, told once the work is committed.
+#[derive(Clone, Debug)]
+pub struct EventDraft {
+    /// CloudEvents type, for example `production.policy.confirmed`.
+    pub kind: &'static str,
+    /// What it is about, for example a confirm code.
+    pub subject: String,
+    /// Facts, without personal data.
+    pub data: serde_json::Value,
+}
+
+/// A finished piece of work, not yet committed.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// 2xx.
+    pub status: StatusCode,
+    /// The answer as it goes out and is proven.
+    pub body: Bytes,
+    /// Slot of the vehicle chain everything of this call lies on.
+    pub slot: u16,
+    /// What the call was about: a platform number or a masked frame number.
+    pub subject: String,
+    /// Facts for the outbox.
+    pub events: Vec<EventDraft>,
+}
+
+impl Done {
+    /// Work answered by `view` as JSON.
+    pub fn json(status: StatusCode, view: &impl Serialize, slot: u16, subject: impl Into<String>) -> Done {
+        // Views are plain structs of strings, numbers and lists, which always serialise.
+        let body = serde_json::to_vec(view).unwrap_or_default().into();
+        Done { status, body, slot, subject: subject.into(), events: Vec::new() }
+    }
+
+    /// The same work, telling `event`.
+    pub fn telling(mut self, event: EventDraft) -> Done {
+        self.events.push(event);
+        self
+    }
+}
+
+/// A call and what was done for it, to be recorded in the same transaction.
+#[derive(Debug)]
+pub struct Served<'a> {
+    /// Who called what, why, with which message.
+    pub call: &'a Call,
+    /// What was answered.
+    pub done: &'a Done,
+    /// When.
+    pub served_at: Timestamp,
+}
+
+/// Whether a quota lets a call pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admission {
+    /// Within the quota, or without one.
+    Admitted,
+    /// The daily quota is used up.
+    Exhausted,
+}
+
+/// Writes what must commit with a call. Implemented over usage, evidence and outbox.
+pub trait Recorder: Send + Sync + 'static {
+    /// Whether today's quota has room for each call; counts nothing yet, but holds the counters
+    /// until the transaction ends. One admission per call, in order.
+    fn admit<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        calls: &'a [&'a Call],
+    ) -> BoxFuture<'a, Result<Vec<Admission>, sqlx::Error>>;
+
+    /// Writes usage, counts, evidence and events of the served calls, as sets.
+    fn record<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        served: &'a [Served<'a>],
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+}
+
+/// A command the platform runs as sets.
+pub trait SetCommand: Send + Sync + Sized + 'static {
+    /// Names the command in logs, spans and metrics.
+    const NAME: &'static str;
+    /// Why a member is refused.
+    type Error: std::error::Error + From<sqlx::Error> + Into<Problem> + Send + 'static;
+
+    /// Does the work of every member; one outcome per member, in order. A refused member has
+    /// written nothing. The outer error spoils the whole set, which then runs one by one.
+    fn apply_set(
+        set: &[&Self],
+        tx: &mut Tx,
+    ) -> impl Future<Output = Result<Vec<Result<Done, Self::Error>>, Self::Error>> + Send;
+}
+
+/// An answer on its way out: committed, or found under its idempotency key.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    /// 2xx.
+    pub status: StatusCode,
+    /// JSON.
+    pub body: Bytes,
+    /// Whether this is the stored answer of an earlier call.
+    pub replayed: bool,
+}
+
+impl IntoResponse for Reply {
+    fn into_response(self) -> Response {
+        let mut response = (self.status, self.body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        if self.replayed {
+            headers.insert("idempotency-replayed", HeaderValue::from_static("true"));
+        }
+        response
+    }
+}
+
+/// Serves calls. Cheap to clone.
+#[derive(Clone)]
+pub struct Spine {
+    db: Db,
+    recorder: Arc<dyn Recorder>,
+    clock: Arc<dyn Clock>,
+    ids: Arc<Ids>,
+}
+
+impl Spine {
+    /// A spine over `db` that records through `recorder`.
+    pub fn new(db: Db, recorder: Arc<dyn Recorder>, clock: Arc<dyn Clock>, ids: Arc<Ids>) -> Spine {
+        Spine { db, recorder, clock, ids }
+    }
+
+    /// The database, for reads that precede a command.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The present instant.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Where new identifiers come from.
+    pub fn ids(&self) -> &Ids {
+        &self.ids
+    }
+
+    /// Serves one call with a transaction of its own; `view` turns the result into the answer.
+    pub async fn run<C>(
+        &self,
+        call: Call,
+        command: &C,
+        view: impl Fn(C::Out) -> Done + Send + Sync,
+    ) -> Result<Reply, Problem>
+    where
+        C: Command,
+        C::Error: Into<Problem>,
+    {
+        let mut attempt = 1;
+        loop {
+            let outcome: Result<Result<Reply, Problem>, Spoilt<C::Error>> = async {
+                let calls = [&call];
+                let (mut tx, mut verdicts) = self.open(&calls).await.map_err(Spoilt::Store)?;
+                if let Some(Some(verdict)) = verdicts.pop() {
+                    return Ok(verdict);
+                }
+                let done = view(command.apply(&mut tx).await.map_err(Spoilt::Command)?);
+                let served = [Served { call: &call, done: &done, served_at: self.clock.now() }];
+                self.seal(tx, &served).await.map_err(Spoilt::Store)?;
+                Ok(Ok(Reply { status: done.status, body: done.body, replayed: false }))
+            }
+            .await;
+            match outcome {
+                Ok(reply) => return reply,
+                Err(spoilt) if attempt < ATTEMPTS && spoilt.is_retryable() => attempt += 1,
+                Err(Spoilt::Store(error)) => return Err(Problem::store(&error)),
+                Err(Spoilt::Command(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    /// Starts the lanes that serve `C` as sets.
+    pub fn coalesce<C: SetCommand>(
+        &self,
+        cut: Lanes,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Coalesced<C> {
+        let spine = self.clone();
+        Coalesced(Coalescer::start(C::NAME, cut, tracker, stop, move |set: Vec<(Call, C)>| {
+            let spine = spine.clone();
+            async move { spine.run_set(&set).await }
+        }))
+    }
+
+    async fn run_set<C: SetCommand>(&self, set: &[(Call, C)]) -> Vec<Result<Reply, Problem>> {
+        let mut attempt = 1;
+        loop {
+            match self.try_set(set).await {
+                Ok(outcomes) => return outcomes,
+                Err(spoilt) if attempt < ATTEMPTS && spoilt.is_retryable() => attempt += 1,
+                // One bad member spoilt the transaction: each runs by itself.
+                Err(spoilt) if set.len() > 1 && !spoilt.is_unavailable() => {
+                    tracing::warn!(set = C::NAME, size = set.len(), "a set is run one by one");
+                    let mut outcomes = Vec::with_capacity(set.len());
+                    for member in set {
+                        outcomes.extend(Box::pin(self.run_set(std::slice::from_ref(member))).await);
+                    }
+                    return outcomes;
+                }
+                Err(spoilt) => {
+                    let problem = match spoilt {
+                        Spoilt::Store(error) => Problem::store(&error),
+                        Spoilt::Command(error) => error.into(),
+                    };
+                    return set.iter().map(|_| Err(problem.clone())).collect();
+                }
+            }
+        }
+    }
+
+    async fn try_set<C: SetCommand>(
+        &self,
+        set: &[(Call, C)],
+    ) -> Result<Vec<Result<Reply, Problem>>, Spoilt<C::Error>> {
+        let calls: Vec<&Call> = set.iter().map(|(call, _)| call).collect();
+        let (mut tx, mut verdicts) = self.open(&calls).await.map_err(Spoilt::Store)?;
+        let fresh: Vec<usize> = (0..set.len()).filter(|&at| verdicts[at].is_none()).collect();
+        let commands: Vec<&C> = fresh.iter().map(|&at| &set[at].1).collect();
+        let outcomes = if commands.is_empty() {
+            Vec::new()
+        } else {
+            C::apply_set(&commands, &mut tx).await.map_err(Spoilt::Command)?
+        };
+        let mut finished: Vec<(usize, Done)> = Vec::with_capacity(fresh.len());
+        for (&at, outcome) in fresh.iter().zip(outcomes) {
+            match outcome {
+                Ok(done) => finished.push((at, done)),
+                Err(error) => verdicts[at] = Some(Err(error.into())),
+            }
+        }
+        if !finished.is_empty() {
+            let served_at = self.clock.now();
+            let served: Vec<Served<'_>> = finished
+                .iter()
+                .map(|(at, done)| Served { call: calls[*at], done, served_at })
+                .collect();
+            self.seal(tx, &served).await.map_err(Spoilt::Store)?;
+        }
+        for (at, done) in finished {
+            verdicts[at] = Some(Ok(Reply { status: done.status, body: done.body, replayed: false }));
+        }
+        let unanswered = || Err(Problem::new(&problem::INTERNAL, "a set left a member unanswered"));
+        Ok(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered)).collect())
+    }
+
+    /// Opens the transaction of a set, claims its keys and asks its quotas.
+    async fn open(
+        &self,
+        calls: &[&Call],
+    ) -> Result<(Tx, Vec<idempotency::Verdict>), sqlx::Error> {
+        let scope = Scope::of_all(calls.iter().map(|call| call.caller.tenant));
+        let mut tx = self.db.begin(scope).await?;
+        let mut verdicts = idempotency::claim(&mut tx, calls).await?;
+        let counted: Vec<usize> = (0..calls.len())
+            .filter(|&at| verdicts[at].is_none() && calls[at].daily_quota.is_some())
+            .collect();
+        if !counted.is_empty() {
+            let asking: Vec<&Call> = counted.iter().map(|&at| calls[at]).collect();
+            let admissions = self.recorder.admit(&mut tx, &asking).await?;
+            for (&at, admission) in counted.iter().zip(admissions) {
+                if admission == Admission::Exhausted {
+                    verdicts[at] = Some(Err(exhausted(calls[at])));
+                }
+            }
+        }
+        Ok((tx, verdicts))
+    }
+
+    async fn seal(&self, mut tx: Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
+        self.recorder.record(&mut tx, served).await?;
+        idempotency::keep(&mut tx, served).await?;
+        tx.commit().await
+    }
+}
+
+/// A command that is served as sets.
+pub struct Coalesced<C>(Coalescer<(Call, C), Result<Reply, Problem>>);
+
+impl<C> Clone for Coalesced<C> {
+    fn clone(&self) -> Coalesced<C> {
+        Coalesced(self.0.clone())
+    }
+}
+
+impl<C: SetCommand> Coalesced<C> {
+    /// Hands in one call and waits for its committed answer.
+    pub async fn run(&self, call: Call, command: C) -> Result<Reply, Problem> {
+        match self.0.submit((call, command)).await {
+            Ok(outcome) => outcome,
+            Err(refused) => Err(not_taken(refused)),
+        }
+    }
+}
+
+/// What a caller is told when a coalescer did not take the call.
+pub fn not_taken(refused: NotTaken) -> Problem {
+    Problem::new(&problem::BUSY, refused.to_string()).retry_after(1)
+}
+
+fn exhausted(call: &Call) -> Problem {
+    let quota = call.daily_quota.unwrap_or_default();
+    let detail =
+        format!("user {} has used its {quota} calls of today; come again tomorrow (rule L35)", call.caller.client);
+    Problem::new(&problem::QUOTA, detail).with("rule", "L35").with("quota", quota)
+}
+
+/// Why a transaction came to nothing.
+enum Spoilt<E> {
+    Store(sqlx::Error),
+    Command(E),
+}
+
+impl<E: std::error::Error + 'static> Spoilt<E> {
+    fn cause(&self) -> &(dyn std::error::Error + 'static) {
+        match self {
+            Spoilt::Store(error) => error,
+            Spoilt::Command(error) => error,
+        }
+    }
+
+    fn is_retryable(&self) -> bool {
+        failure::is_retryable(self.cause())
+    }
+
+    fn is_unavailable(&self) -> bool {
+        failure::is_unavailable(self.cause())
+    }
+}
