@@ -12,6 +12,8 @@
 //! `outbound_call_seconds`.
 
 mod breaker;
+#[cfg(test)]
+mod over_http;
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -384,10 +386,16 @@ impl Outbound {
         let counterparty = self.counterparty();
         match after {
             BreakerState::Open => {
-                tracing::warn!(outbound.counterparty = counterparty, "breaker opened: {counterparty}");
+                tracing::warn!(
+                    outbound.counterparty = counterparty,
+                    "breaker opened: {counterparty}"
+                );
             }
             BreakerState::HalfOpen | BreakerState::Closed => {
-                tracing::info!(outbound.counterparty = counterparty, "breaker {after:?}: {counterparty}");
+                tracing::info!(
+                    outbound.counterparty = counterparty,
+                    "breaker {after:?}: {counterparty}"
+                );
             }
         }
     }
@@ -474,11 +482,8 @@ mod tests {
 
     #[test]
     fn a_refusal_is_an_answer_and_a_fault_is_not() {
-        let status = |status| OutboundError::Status {
-            counterparty: "police",
-            status,
-            body: Bytes::new(),
-        };
+        let status =
+            |status| OutboundError::Status { counterparty: "police", status, body: Bytes::new() };
         let cases = [
             (StatusCode::NOT_FOUND, false),
             (StatusCode::CONFLICT, false),

@@ -69,9 +69,16 @@ pub struct Breaker {
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum State {
     /// The lowest bits of `failed` are the latest outcomes, 1 for a failure.
-    Closed { failed: u64 },
-    Open { since: Timestamp },
-    HalfOpen { probing: bool, good: u32 },
+    Closed {
+        failed: u64,
+    },
+    Open {
+        since: Timestamp,
+    },
+    HalfOpen {
+        probing: bool,
+        good: u32,
+    },
 }
 
 impl Breaker {
