@@ -9,6 +9,8 @@ mod sqlx_data;
 mod tidy;
 mod workspace;
 
+use std::process::ExitCode;
+
 use clap::{Parser, Subcommand};
 
 use crate::workspace::Workspace;
@@ -40,9 +42,19 @@ enum Task {
 }
 
 #[tokio::main]
-async fn main() -> anyhow::Result<()> {
+async fn main() -> ExitCode {
+    match run(Arguments::parse().task).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(task: Task) -> anyhow::Result<()> {
     let workspace = Workspace::read()?;
-    match Arguments::parse().task {
+    match task {
         Task::Sqlx { check: true, .. } => sqlx_data::check(&workspace).await,
         Task::Sqlx { package, .. } if package.is_empty() => sqlx_data::replace(&workspace).await,
         Task::Sqlx { package, .. } => sqlx_data::add(&workspace, &package).await,

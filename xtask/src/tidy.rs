@@ -58,10 +58,8 @@ fn committed(root: &Path) -> anyhow::Result<Vec<String>> {
         .output()
         .context("cannot run git")?;
     ensure!(output.status.success(), "git: {}", String::from_utf8_lossy(&output.stderr).trim());
-    let mut paths: Vec<String> = String::from_utf8(output.stdout)?
-        .split_terminator('\0')
-        .map(str::to_owned)
-        .collect();
+    let mut paths: Vec<String> =
+        String::from_utf8(output.stdout)?.split_terminator('\0').map(str::to_owned).collect();
     paths.sort();
     paths.dedup();
     Ok(paths)

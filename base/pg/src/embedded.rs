@@ -259,24 +259,42 @@ pub struct Shared {
 
 impl Shared {
     /// Finds the running cluster of the directory, or starts it. Processes take turns.
+    ///
+    /// The data is expendable: when it does not start (made by another version, left by a crash
+    /// without fsync), it is made anew.
     pub async fn find_or_start(settings: Settings) -> Result<Shared, EmbeddedError> {
         let layout = Layout::make(&settings.data_dir)?;
         let lock = layout.wait_for_lock().await?;
-        let ready = Prepared::new(layout, settings).await?;
-        let running = match Orphan::find(&ready.layout) {
-            Some(server) if ready.answers().await => Some(server),
-            Some(server) => {
-                server.stop().await?;
-                None
+        let shared = match Shared::attempt(&layout, settings.clone()).await {
+            Ok(shared) => shared,
+            Err(error @ (EmbeddedError::Start { .. } | EmbeddedError::NoBinaries { .. })) => {
+                if layout.version().is_none() {
+                    return Err(error);
+                }
+                tracing::warn!(%error, "making the shared cluster anew");
+                layout.discard()?;
+                Shared::attempt(&layout, settings).await?
             }
-            None => None,
+            Err(error) => return Err(error),
         };
-        let started = running.is_none();
-        if started {
+        drop(lock);
+        Ok(shared)
+    }
+
+    async fn attempt(layout: &Layout, settings: Settings) -> Result<Shared, EmbeddedError> {
+        let ready = Prepared::new(layout.clone(), settings).await?;
+        let running = match Orphan::find(layout) {
+            Some(_) if ready.answers().await => true,
+            Some(stuck) => {
+                stuck.stop().await?;
+                false
+            }
+            None => false,
+        };
+        if !running {
             ready.launch(server::Lifetime::Own).await?;
         }
-        drop(lock);
-        Ok(Shared { ready, started })
+        Ok(Shared { ready, started: !running })
     }
 
     /// Whether this call started the server.
@@ -297,13 +315,13 @@ impl Shared {
         }
     }
 
-    /// Runs `script` under the server's account in `sh`, detached from this process, with
-    /// `$1` the directory of the binaries and `$2` that of the data.
+    /// Runs `script` under the server's account in `sh`, detached from this process, with `$1`
+    /// the directory of the binaries, `$2` that of the data and `$3` that of the socket.
     pub(crate) fn leave_behind(&self, script: &str) -> Result<(), EmbeddedError> {
         let sh = Path::new("/bin/sh");
         let mut command = self.ready.account.command(sh);
         command.args(["-c", script, "sh"]).arg(&self.ready.binaries.dir);
-        command.arg(&self.ready.layout.pgdata);
+        command.arg(&self.ready.layout.pgdata).arg(&self.ready.layout.sockets);
         server::detach(&mut command);
         command.spawn().map_err(EmbeddedError::file("run", sh))?;
         Ok(())

@@ -37,7 +37,8 @@ impl Binaries {
         let places = named.map_or_else(candidates, |dir| vec![dir]);
         let found: Vec<Binaries> = places.iter().filter_map(|dir| inspect(dir)).collect();
         let fits = |found: &&Binaries| major.map_or(found.major >= OLDEST, |m| found.major == m);
-        found.iter().filter(fits).max_by_key(|found| found.major).cloned().ok_or_else(|| {
+        // Of equals the last is taken, and the first place we look is the one to trust most.
+        found.iter().rev().filter(fits).max_by_key(|found| found.major).cloned().ok_or_else(|| {
             let seen = |dir: &PathBuf| match found.iter().find(|found| found.dir == *dir) {
                 Some(found) => format!("{} (version {})", dir.display(), found.major),
                 None => dir.display().to_string(),

@@ -12,7 +12,7 @@
 use std::fs::{DirBuilder, File, OpenOptions, Permissions, TryLockError};
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
@@ -45,7 +45,12 @@ impl Layout {
 
     /// Makes `dir` when missing and resolves it, so that every process names it alike.
     pub(super) fn make(dir: &Path) -> Result<Layout, EmbeddedError> {
-        std::fs::create_dir_all(dir).map_err(EmbeddedError::file("make", dir))?;
+        if !dir.is_dir() {
+            // The server's account passes through whatever the umask says, and lists nothing.
+            std::fs::create_dir_all(dir)
+                .and_then(|()| std::fs::set_permissions(dir, Permissions::from_mode(0o711)))
+                .map_err(EmbeddedError::file("make", dir))?;
+        }
         let dir = dir.canonicalize().map_err(EmbeddedError::file("resolve", dir))?;
         Ok(Layout::of(&dir))
     }
@@ -104,6 +109,11 @@ impl Layout {
     /// Major version of existing data.
     pub(super) fn version(&self) -> Option<u32> {
         std::fs::read_to_string(self.pgdata.join("PG_VERSION")).ok()?.trim().parse().ok()
+    }
+
+    /// Removes the data.
+    pub(super) fn discard(&self) -> Result<(), EmbeddedError> {
+        remove_dir(&self.pgdata)
     }
 
     /// Makes data, socket directory and access files ready for a start.
@@ -188,7 +198,8 @@ impl Layout {
     pub(super) fn open_log(&self) -> Result<(File, u64), EmbeddedError> {
         let path = self.log_path();
         let open = || {
-            let file = OpenOptions::new().append(true).create(true).open(&path)?;
+            // Statements that failed are in it.
+            let file = OpenOptions::new().append(true).create(true).mode(0o600).open(&path)?;
             let length = file.metadata()?.len();
             Ok((file, length))
         };
