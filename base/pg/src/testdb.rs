@@ -8,6 +8,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::sys::signal::kill;
 use nix::unistd::{Pid, Uid};
@@ -96,11 +97,11 @@ impl TestDb {
 impl Drop for TestDb {
     fn drop(&mut self) {
         let maintenance = self.maintenance.clone();
-        let statement = format!("drop database if exists {} with (force)", self.name);
+        let name = self.name.clone();
         // A thread with a runtime of its own: the test's may be busy, single-threaded or ending.
         let dropped = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-            runtime.map(|runtime| runtime.block_on(administer(&maintenance, &statement)))
+            runtime.map(|runtime| runtime.block_on(drop_database(&maintenance, &name)))
         });
         match dropped.join() {
             Ok(Ok(Ok(()))) => {}
@@ -221,6 +222,27 @@ async fn make_template(
     // The lock goes with the session.
     conn.close().await?;
     outcome
+}
+
+/// Cuts the connections to `name` and drops it.
+///
+/// `with (force)` alone looks again only after 100 ms when a session is not gone at once.
+async fn drop_database(maintenance: &PgConnectOptions, name: &str) -> Result<(), sqlx::Error> {
+    let mut conn = maintenance.connect().await?;
+    for _ in 0..50 {
+        let cut: i64 = sqlx::query_scalar(
+            "select count(pg_terminate_backend(pid)) from pg_stat_activity where datname = $1",
+        )
+        .bind(name)
+        .fetch_one(&mut conn)
+        .await?;
+        if cut == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    conn.execute(AssertSqlSafe(format!("drop database if exists {name} with (force)"))).await?;
+    conn.close().await
 }
 
 async fn exists(conn: &mut PgConnection, database: &str) -> Result<bool, sqlx::Error> {
