@@ -5,11 +5,15 @@
 
 pub mod code;
 pub mod cover;
+pub mod endorsement;
 pub mod frame;
 pub mod history;
 pub mod insurer;
 pub mod number;
 pub mod party;
 pub mod plate;
+pub mod policy;
+pub mod quote;
 pub mod region;
+pub mod rule;
 pub mod vehicle;
