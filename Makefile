@@ -1,0 +1,50 @@
+# Commonwheel: the commands a person needs. `make help` lists them.
+
+BIN := target/release/commonwheel
+CARGO ?= cargo
+export SQLX_OFFLINE ?= true
+
+.DEFAULT_GOAL := help
+.PHONY: help up test demo bench-quote bench-confirm lint fmt sqlx openapi setup build clean-data
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up: setup build ## Install what is missing, build, start the platform; Ctrl-C stops it
+	@exec $(BIN) up
+
+test: setup ## Run every test; needs nothing running
+	@deploy/test.sh
+
+demo: setup build ## Walk the market's story against a fresh platform, checking every amount
+	@exec $(BIN) demo
+
+bench-quote: setup build ## Measure quotes against pgbench on the same cluster
+	@$(CARGO) run --release --quiet --package benches --bin quote
+
+bench-confirm: setup build ## Measure confirms against pgbench on the same cluster
+	@$(CARGO) run --release --quiet --package benches --bin confirm
+
+lint: ## Check format, lints, layering and tidiness
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) xtask layering
+	$(CARGO) xtask tidy
+
+fmt: ## Format the code
+	$(CARGO) fmt --all
+
+sqlx: setup ## Regenerate .sqlx after changing a statement or a migration
+	$(CARGO) xtask sqlx
+
+openapi: ## Regenerate openapi/ after changing an endpoint
+	$(CARGO) run --quiet --package app -- openapi
+
+setup: ## Install what is missing: PostgreSQL server binaries, the Rust toolchain
+	@deploy/setup.sh
+
+build:
+	$(CARGO) build --release --package app
+
+clean-data: ## Remove the data of the local platform and of the development database
+	rm -rf data

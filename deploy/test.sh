@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Runs the whole test suite and prints one closing line with the totals. Documentation examples are
+# tests too, which nextest leaves to cargo.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export SQLX_OFFLINE=true
+cargo=${CARGO:-cargo}
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+
+failed=0
+if "$cargo" nextest --version >/dev/null 2>&1; then
+    "$cargo" nextest run --workspace --no-fail-fast --color never 2>&1 | tee "$output" || failed=1
+    "$cargo" test --workspace --doc --quiet 2>&1 | tee -a "$output.doc" || failed=1
+    summary=$(grep -E '^ *Summary ' "$output" | tail -n 1 || true)
+    rm -f "$output.doc"
+else
+    echo "cargo-nextest is not installed: running the tests with cargo test, which is slower"
+    "$cargo" test --workspace --no-fail-fast 2>&1 | tee "$output" || failed=1
+    summary=$(awk '/^test result:/ { passed += $4; failed += $6; skipped += $8 }
+        END { printf "%d passed, %d failed, %d skipped", passed, failed, skipped }' "$output")
+fi
+echo "tests: ${summary:-did not run}"
+exit "$failed"
