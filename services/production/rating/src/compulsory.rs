@@ -1,0 +1,508 @@
+//! The compulsory premium: base × short period × (1 + accidents) × (1 + violations).
+//!
+//! Windows of the float run from the issue day of one policy to the issue day of the next,
+//! half-open by days, and hold the claims *paid* in them (保监发〔2007〕52号). Only at-fault claims
+//! of compulsory cover count; an at-fault claim still unpaid suspends the discount.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
+use kernel::Fen;
+use kernel::money::half_up;
+use kernel::time::day_of;
+use production_core::history::{
+    PolicyClass, PriorPolicy, VehicleHistory, Violation, ViolationKind,
+};
+use production_core::vehicle::VehicleFacts;
+use rust_decimal::Decimal;
+
+use crate::days::{Days, is_one_year, months_begun, plus_months};
+use crate::input::{CompulsoryInput, FloatEffect, NoFloatReason, RatingInput, ShortTermReason};
+use crate::rating::{CompulsoryRating, FloatAnswer, Notice, RatingRefusal};
+use crate::tariff::{Base, BaseRule, Basis, Dated, Kind, Parameter, Tariff, in_force};
+use crate::trace::{Step, Trace};
+
+/// A policy year the float looks at: the days its claims are paid on.
+struct Window {
+    from: Date,
+    to: Date,
+}
+
+struct Work<'a> {
+    tariff: &'a Tariff,
+    input: &'a RatingInput,
+    asked: &'a CompulsoryInput,
+    days: Days,
+    trace: Trace,
+}
+
+/// Rates compulsory cover; refusals are added to `refusals`.
+pub(crate) fn compulsory(
+    tariff: &Tariff,
+    input: &RatingInput,
+    asked: &CompulsoryInput,
+    notices: &mut Vec<Notice>,
+    refusals: &mut Vec<RatingRefusal>,
+) -> Option<CompulsoryRating> {
+    let days = Days::of(input, asked.period);
+    let mut work = Work { tariff, input, asked, days, trace: Trace::default() };
+    let before = refusals.len();
+    let short = work.short_rate(refusals);
+    let base = work.base(refusals);
+    let chain = work.chain();
+    let no_float = work.no_float(&chain);
+    let windows = work.windows(&chain);
+    let accident = work.accident(&no_float, &windows, refusals);
+    let violation = work.violation(&no_float, &windows, notices);
+    let share = work.parameter(Parameter::FundShare, refusals);
+    let limits = tariff.limits(days.by(tariff.key_date(Kind::CompulsoryLimits)));
+    if limits.is_none() {
+        let text = format!("no liability limits are loaded for {}", days.start);
+        refusals.push(RatingRefusal::new("TARIFF", "/compulsory/period", text));
+    }
+    if refusals.len() > before {
+        return None;
+    }
+    let (rate_key, base) = base?;
+    let short = short?;
+    let exact =
+        base.yuan() * short * (Decimal::ONE + accident.rate) * (Decimal::ONE + violation.rate);
+    let premium = Fen::from_yuan(exact)?;
+    work.trace.push(Step::amount("premium", premium).rounded());
+    let fund_rate = share?;
+    let fund_amount = premium.at_rate(fund_rate)?;
+    work.trace.push(Step::amount("fund", fund_amount).rounded());
+    Some(CompulsoryRating {
+        rate_key,
+        base,
+        short_rate: short,
+        accident,
+        violation,
+        no_float: no_float.into_iter().collect(),
+        premium,
+        fund_rate,
+        fund_amount,
+        limits: limits?,
+        trace: work.trace,
+    })
+}
+
+impl Work<'_> {
+    fn day(&self, kind: Kind) -> Date {
+        self.days.by(self.tariff.key_date(kind))
+    }
+
+    fn parameter(
+        &mut self,
+        parameter: Parameter,
+        refusals: &mut Vec<RatingRefusal>,
+    ) -> Option<Decimal> {
+        let (value, row) = crate::rate::parameter(self.tariff, self.input, self.days, parameter)
+            .or_else(|| {
+                refusals.push(crate::rate::no_parameter(parameter, self.input, self.days));
+                None
+            })?;
+        let value = value.value?;
+        self.trace.push(Step::number(parameter.code(), value).from(row));
+        Some(value)
+    }
+
+    fn short_rate(&mut self, refusals: &mut Vec<RatingRefusal>) -> Option<Decimal> {
+        if is_one_year(self.asked.period) {
+            return Some(Decimal::ONE);
+        }
+        let pointer = "/compulsory/period";
+        if self.asked.short_term.is_none() {
+            let text = "compulsory cover runs one year to the same hour unless a short-term reason is given";
+            refusals.push(RatingRefusal::new("L02", pointer, text));
+            return None;
+        }
+        let months = months_begun(self.asked.period);
+        if months > 12 {
+            let text = "short-term compulsory cover runs at most 12 months";
+            refusals.push(RatingRefusal::new("L02", pointer, text));
+            return None;
+        }
+        let day = self.day(Kind::CompulsoryShortPeriod);
+        let rows = &self.tariff.tables.compulsory.short;
+        let row =
+            rows.iter().find(|row| row.span.contains(day) && i64::from(row.value.months) == months);
+        let Some(row) = row else {
+            let text = format!("no short-period rate is loaded for {months} months on {day}");
+            refusals.push(RatingRefusal::new("TARIFF", pointer, text));
+            return None;
+        };
+        let step = Step::number("shortPeriod", row.value.rate).from(self.tariff.row(row.at));
+        self.trace.push(step.because(format!("{months} months")));
+        Some(row.value.rate)
+    }
+
+    fn base(&mut self, refusals: &mut Vec<RatingRefusal>) -> Option<(String, Fen)> {
+        let vehicle = &self.input.vehicle;
+        let (usage, category) = (vehicle.usage.rated_as(), vehicle.category);
+        let day = self.day(Kind::CompulsoryBase);
+        let tables = &self.tariff.tables.compulsory;
+        let row = tables.base_rows(usage, category).find(|row| row.span.contains(day));
+        let Some(row) = row else {
+            let text = format!(
+                "no compulsory base premium is loaded for use {usage} ({}) with category {category} ({}) on {day}",
+                usage.name_en(),
+                category.name_en()
+            );
+            let rule = if category.is_trailer() { "L04" } else { "L05" };
+            refusals.push(RatingRefusal::new(rule, "/vehicle/category", text));
+            return None;
+        };
+        let (premium, at) = match &row.value.rule {
+            BaseRule::Fixed(premium) => (*premium, row.at),
+            BaseRule::NotInsurable => {
+                let text = "no compulsory cover is written on trailers since 2013-03-01";
+                refusals.push(RatingRefusal::new("L04", "/vehicle/category", text));
+                return None;
+            }
+            BaseRule::Regional(key) => {
+                let region = self.input.region;
+                let day = self.day(Kind::CompulsoryTractor);
+                let rows = tables.tractor.get(key).map_or(&[][..], Vec::as_slice);
+                let Some(row) = in_force(rows, region, day) else {
+                    let text = format!(
+                        "no regional tractor tariff is loaded for region {region} ({}) and class {key}",
+                        region.name_en()
+                    );
+                    refusals.push(RatingRefusal::new("TARIFF", "/vehicle/category", text));
+                    return None;
+                };
+                (row.value, row.at)
+            }
+        };
+        outside_band(row, vehicle, refusals);
+        self.trace.push(
+            Step::amount("basePremium", premium)
+                .from(self.tariff.row(at))
+                .because(row.value.rate_key.clone()),
+        );
+        Some((row.value.rate_key.clone(), premium))
+    }
+
+    /// Earlier compulsory policies, newest first, without those revoked before they began.
+    fn chain(&self) -> Vec<&PriorPolicy> {
+        let issued = self.input.issued_on;
+        let mut chain = self.input.history.policies_of(PolicyClass::Compulsory);
+        chain.retain(|policy| {
+            policy.covered_until() > policy.period.from() && day_of(policy.issued_at) < issued
+        });
+        chain
+    }
+
+    fn no_float(&self, chain: &[&PriorPolicy]) -> BTreeSet<NoFloatReason> {
+        let mut reasons: BTreeSet<NoFloatReason> = self.asked.no_float.iter().copied().collect();
+        if self.asked.short_term.is_some() {
+            reasons.insert(NoFloatReason::ShortTerm);
+        }
+        let Some(previous) = chain.first() else {
+            reasons.insert(match self.input.vehicle.new_vehicle {
+                true => NoFloatReason::NoWholeYear,
+                false => NoFloatReason::NoPreviousPolicy,
+            });
+            return reasons;
+        };
+        let began = day_of(previous.period.from());
+        if self.input.transferred_on.is_some_and(|sold| sold > began) {
+            reasons.insert(NoFloatReason::Transferred);
+        }
+        if previous.transferred_at.is_some() {
+            reasons.insert(NoFloatReason::PreviousTransferred);
+        }
+        let until = day_of(previous.covered_until());
+        if previous.short_term {
+            reasons.insert(NoFloatReason::PreviousShortTerm);
+        } else if until < plus_months(began, 12) {
+            reasons.insert(NoFloatReason::NoWholeYear);
+        }
+        if self.days.start > plus_months(until, 6) {
+            reasons.insert(NoFloatReason::LapseOverSixMonths);
+        } else if self.days.start > plus_months(until, 3) {
+            reasons.insert(NoFloatReason::LapseThreeToSixMonths);
+        }
+        reasons
+    }
+
+    /// Windows of the chain, newest first, as far as whole years follow one another under one
+    /// owner. The first stands whenever there is an earlier policy; the reasons judge it.
+    fn windows(&self, chain: &[&PriorPolicy]) -> Vec<Window> {
+        let mut windows = Vec::new();
+        let (mut to, mut next_start) = (self.input.issued_on, self.days.start);
+        for (at, policy) in chain.iter().enumerate() {
+            let began = day_of(policy.period.from());
+            let until = day_of(policy.covered_until());
+            let broken = policy.short_term
+                || until < plus_months(began, 12)
+                || policy.transferred_at.is_some()
+                || self.input.transferred_on.is_some_and(|sold| sold > began)
+                || next_start > plus_months(until, 3);
+            if at > 0 && broken {
+                break;
+            }
+            let from = day_of(policy.issued_at);
+            windows.push(Window { from, to });
+            (to, next_start) = (from, began);
+            if windows.len() == 3 {
+                break;
+            }
+        }
+        windows
+    }
+
+    /// Neither discount nor surcharge, whatever the history says.
+    fn silenced(&self, reasons: &BTreeSet<NoFloatReason>) -> bool {
+        matches!(
+            self.asked.short_term,
+            Some(ShortTermReason::TemporaryEntry | ShortTermReason::TemporaryRoadUse)
+        ) || reasons.iter().any(|reason| reason.effect() == FloatEffect::None)
+    }
+
+    fn accident(
+        &mut self,
+        reasons: &BTreeSet<NoFloatReason>,
+        windows: &[Window],
+        refusals: &mut Vec<RatingRefusal>,
+    ) -> FloatAnswer {
+        let none = FloatAnswer { code: None, rate: Decimal::ZERO };
+        for reason in reasons {
+            self.trace.push(Step::note("noFloat", reason.code()));
+        }
+        if self.silenced(reasons) {
+            return none;
+        }
+        let counted: Vec<BTreeSet<_>> =
+            windows.iter().map(|window| paid_accidents(&self.input.history, window)).collect();
+        let last = counted.first().map_or(0, BTreeSet::len);
+        let level = match last {
+            0 if open_claim(&self.input.history) => {
+                self.trace.push(Step::note("noFloat", "openClaim"));
+                return none;
+            }
+            0 => counted.iter().take_while(|paid| paid.is_empty()).count(),
+            _ if counted[0].iter().any(|&(_, death)| death) => 6,
+            1 => 4,
+            _ => 5,
+        };
+        let (region, tables) = (self.input.region, &self.tariff.tables.compulsory);
+        let scheme = in_force(&tables.scheme, region, self.day(Kind::CompulsoryRegion));
+        let row = scheme.and_then(|scheme| {
+            let levels = tables.floats.get(usize::from(scheme.value))?;
+            let day = self.day(Kind::CompulsoryFloat);
+            levels.get(level.checked_sub(1)?)?.iter().find(|row| row.span.contains(day))
+        });
+        let Some(row) = row else {
+            let text =
+                format!("no float scheme is loaded for region {region} on {}", self.days.start);
+            refusals.push(RatingRefusal::new("TARIFF", "/region", text));
+            return none;
+        };
+        let step = Step::number("accidentFloat", row.value.rate).from(self.tariff.row(row.at));
+        self.trace.push(step.because(row.value.code.clone()));
+        self.without_discount(reasons, Cow::Owned(row.value.code.clone()), row.value.rate)
+    }
+
+    fn without_discount(
+        &self,
+        reasons: &BTreeSet<NoFloatReason>,
+        code: Cow<'static, str>,
+        rate: Decimal,
+    ) -> FloatAnswer {
+        let barred = reasons.iter().any(|reason| reason.effect() == FloatEffect::NoDiscount);
+        if barred && rate < Decimal::ZERO {
+            return FloatAnswer { code: None, rate: Decimal::ZERO };
+        }
+        FloatAnswer { code: Some(code), rate }
+    }
+
+    fn violation(
+        &mut self,
+        reasons: &BTreeSet<NoFloatReason>,
+        windows: &[Window],
+        notices: &mut Vec<Notice>,
+    ) -> FloatAnswer {
+        let none = FloatAnswer { code: None, rate: Decimal::ZERO };
+        let Some(window) = windows.first().filter(|_| !self.silenced(reasons)) else {
+            return none;
+        };
+        let (region, tables) = (self.input.region, &self.tariff.tables.compulsory);
+        let day = self.day(Kind::CompulsoryViolation);
+        let local: Vec<_> = tables
+            .violation
+            .iter()
+            .filter(|row| row.regions.contains(region) && row.span.contains(day))
+            .collect();
+        let Some(violations) = &self.input.history.violations else {
+            if !local.is_empty() {
+                let text =
+                    "violations are not known; the premium does not float by them".to_owned();
+                notices.push(Notice { code: "VIOLATIONS_UNKNOWN".into(), text });
+            }
+            return none;
+        };
+        let (drunk, cap) = self.drunk(violations, window);
+        let events: Vec<ViolationKind> =
+            decided(violations, window).map(|violation| violation.kind).collect();
+        let mut best: Option<(&str, Decimal)> = None;
+        for row in local {
+            let value = &row.value;
+            let rate = match value.basis {
+                Basis::CleanYears => {
+                    let clean = |window: &&Window| decided(violations, window).next().is_none();
+                    let years = windows.iter().take_while(clean).count();
+                    (years >= value.threshold as usize).then_some(value.rate)
+                }
+                Basis::MinorCount => {
+                    let minor = |kind: &&ViolationKind| code_of(**kind) == "V4";
+                    let count = events.iter().filter(minor).count();
+                    (count >= value.threshold as usize).then_some(value.rate)
+                }
+                Basis::PerEvent => {
+                    let same = |kind: &&ViolationKind| code_of(**kind) == value.code;
+                    let count = events.iter().filter(same).count();
+                    (count >= value.threshold as usize)
+                        .then(|| (value.rate * Decimal::from(count)).min(value.max))
+                }
+            };
+            if let Some(rate) = rate {
+                let step = Step::number("violationFloat", rate).from(self.tariff.row(row.at));
+                self.trace.push(step.because(value.code.clone()));
+                // Discounts deepen with the years; surcharges of one kind do not add, the
+                // highest counts.
+                let better = best.is_none_or(|(_, known)| match rate < Decimal::ZERO {
+                    true => rate < known,
+                    false => rate > known,
+                });
+                if better {
+                    best = Some((&value.code, rate));
+                }
+            }
+        }
+        let surcharge = best.map_or(Decimal::ZERO, |(_, rate)| rate);
+        let total = match drunk > Decimal::ZERO {
+            true => (surcharge.max(Decimal::ZERO) + drunk).min(cap),
+            false => surcharge,
+        };
+        if drunk > Decimal::ZERO {
+            let step = Step::number("violationFloat", total).because("V7");
+            self.trace.push(step);
+            return FloatAnswer { code: Some(Cow::Borrowed("V7")), rate: total };
+        }
+        match best {
+            Some((code, _)) => self.without_discount(reasons, Cow::Owned(code.to_owned()), total),
+            None => none,
+        }
+    }
+
+    /// Sum of the drink and drunk driving floats before the cap, and the cap.
+    fn drunk(&mut self, violations: &[Violation], window: &Window) -> (Decimal, Decimal) {
+        let day = self.day(Kind::CompulsoryDrunkDriving);
+        let region = self.input.region;
+        let mut sum = Decimal::ZERO;
+        let mut cap = Decimal::ZERO;
+        for row in &self.tariff.tables.compulsory.drunk {
+            if !row.regions.contains(region) || !row.span.contains(day) {
+                continue;
+            }
+            cap = cap.max(row.value.cap);
+            let counts = |violation: &&Violation| {
+                violation.kind == row.value.kind && day_of(violation.at) >= row.value.events_from
+            };
+            let events = decided(violations, window).filter(counts).count();
+            if events > 0 {
+                let rate = row.value.rate * Decimal::from(events);
+                let step = Step::number("drunkDriving", rate).from(self.tariff.row(row.at));
+                self.trace.push(step.because(format!("{} × {events}", row.value.kind)));
+                sum += rate;
+            }
+        }
+        (sum, half_up(cap, 6))
+    }
+}
+
+/// Violations decided in the window; pending ones count in the year they are decided in.
+fn decided<'a>(
+    violations: &'a [Violation],
+    window: &Window,
+) -> impl Iterator<Item = &'a Violation> {
+    let (from, to) = (window.from, window.to);
+    violations.iter().filter(move |violation| {
+        violation.decided_at.is_some_and(|at| from <= day_of(at) && day_of(at) < to)
+    })
+}
+
+/// The platform's violation reason of a kind.
+fn code_of(kind: ViolationKind) -> &'static str {
+    match kind {
+        ViolationKind::Minor | ViolationKind::SpeedingUnder50 => "V4",
+        ViolationKind::WrongWay | ViolationKind::RedLight | ViolationKind::SpeedingFrom50 => "V5",
+        ViolationKind::LicenceMismatch => "V6",
+        ViolationKind::DrinkDriving | ViolationKind::DrunkDriving => "V7",
+    }
+}
+
+/// At-fault accidents paid in the window, and whether somebody died in them. Two claims of one
+/// moment are one accident.
+fn paid_accidents(history: &VehicleHistory, window: &Window) -> BTreeSet<(jiff::Timestamp, bool)> {
+    let mut accidents = std::collections::BTreeMap::new();
+    for claim in &history.claims {
+        let counts = claim.class == PolicyClass::Compulsory
+            && claim.at_fault
+            && claim.counts
+            && !claim.stolen_at_the_time
+            && claim.paid > Fen::ZERO;
+        let in_window =
+            claim.paid_at.is_some_and(|at| window.from <= day_of(at) && day_of(at) < window.to);
+        if counts && in_window {
+            *accidents.entry(claim.accident_at).or_insert(false) |= claim.death;
+        }
+    }
+    accidents.into_iter().collect()
+}
+
+/// An at-fault claim that is neither paid nor closed.
+fn open_claim(history: &VehicleHistory) -> bool {
+    history.claims.iter().any(|claim| {
+        claim.class == PolicyClass::Compulsory
+            && claim.at_fault
+            && claim.counts
+            && !claim.stolen_at_the_time
+            && claim.paid_at.is_none()
+            && claim.closed_at.is_none()
+    })
+}
+
+/// Refuses facts outside the band the category stands for (L21).
+fn outside_band(row: &Dated<Base>, vehicle: &VehicleFacts, refusals: &mut Vec<RatingRefusal>) {
+    let base = &row.value;
+    let mut refuse = |pointer: &str, what: String| {
+        let text = format!("{what} does not agree with category {}", vehicle.category);
+        refusals.push(RatingRefusal::new("L21", pointer, text));
+    };
+    let (min, max) = base.seats;
+    if min.is_some_and(|min| vehicle.seats < min) || max.is_some_and(|max| vehicle.seats >= max) {
+        refuse("/vehicle/seats", format!("{} seats", vehicle.seats));
+    }
+    if let Some(tonnes) = vehicle.tonnage_t {
+        let (min, max) = base.tonnes;
+        if min.is_some_and(|min| tonnes < min) || max.is_some_and(|max| tonnes >= max) {
+            refuse("/vehicle/tonnageT", format!("a load of {tonnes} t"));
+        }
+    }
+    if let Some(cc) = vehicle.displacement_cc.filter(|_| !vehicle.side_car) {
+        let (above, to) = base.displacement_cc;
+        if above.is_some_and(|above| cc <= above) || to.is_some_and(|to| cc > to) {
+            refuse("/vehicle/displacementCc", format!("a displacement of {cc} cc"));
+        }
+    }
+    if let Some(power) = vehicle.power_kw {
+        let (above, to) = base.power_kw;
+        if above.is_some_and(|above| power <= above) || to.is_some_and(|to| power > to) {
+            refuse("/vehicle/powerKw", format!("a power of {power} kW"));
+        }
+    }
+}
