@@ -53,6 +53,9 @@ pub struct Model {
     pub energy_saving: bool,
     /// Key into the hull pure-risk table (车损险纯风险保费).
     pub hull_risk_key: String,
+    /// 车损险纯风险保费 at the standard depreciated value, when the library has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hull_pure_risk: Option<Fen>,
     /// Class of depreciation of the actual value (折旧类别).
     pub depreciation_class: String,
 }
@@ -147,6 +150,7 @@ pub fn catalogue() -> Vec<Model> {
         imported: false,
         energy_saving: false,
         hull_risk_key: format!("H-{code}"),
+        hull_pure_risk: None,
         depreciation_class: "passenger".into(),
     };
     let engine = |cc: u32, kw: i64, kerb: u32, model: Model| Model {
