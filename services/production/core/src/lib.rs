@@ -16,4 +16,5 @@ pub mod policy;
 pub mod quote;
 pub mod region;
 pub mod rule;
+pub mod rules;
 pub mod vehicle;

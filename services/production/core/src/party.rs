@@ -129,7 +129,7 @@ impl Certificate {
         let number = raw.trim().to_uppercase();
         let credit_code = kind == CertificateKind::SocialCreditCode3
             || (kind.holder() == Some(Holder::Organisation) && number.chars().count() == 18);
-        if kind.is_resident_id() || kind == CertificateKind::TemporaryId3 {
+        if kind.is_resident_id() {
             check_resident_id(&number)?;
         } else if credit_code {
             check_social_credit_code(&number)?;

@@ -398,6 +398,8 @@ pub(crate) fn not_past(at: Timestamp, now: Timestamp) -> Result<(), PolicyError>
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert_eq, proptest};
 
     use super::*;
 
@@ -532,5 +534,25 @@ mod tests {
             .terminate(day(2025, 5, 1), day(2025, 5, 20))
             .unwrap();
         assert_eq!(gone.state_at(day(2025, 5, 20)), PolicyState::Terminated);
+    }
+
+    proptest! {
+        #[test]
+        fn days_off_the_road_are_never_lost(rests in vec((0i64..40, 1i64..60), 0..4)) {
+            let mut policy = year_of_cover(PolicyClass::Compulsory);
+            let insured = policy.period.days();
+            let mut now = policy.period.from();
+            let later = |at: Timestamp, days: i64| {
+                at.checked_add(jiff::SignedDuration::from_hours(24 * days)).unwrap()
+            };
+            for (drive, rest) in rests {
+                now = later(now, drive);
+                policy = policy.suspend(now, now).unwrap();
+                now = later(now, rest);
+                policy = policy.resume(now, now).unwrap();
+            }
+            prop_assert_eq!(policy.period.days() - policy.days_suspended(), insured);
+            prop_assert_eq!(policy.state_at(policy.period.to()), PolicyState::Expired);
+        }
     }
 }

@@ -310,6 +310,9 @@ impl QuoteStage {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::{prop_assert, proptest};
+
     use super::*;
 
     const AMOUNTS: Amounts = Amounts {
@@ -423,5 +426,34 @@ mod tests {
         let huge = Amounts { compulsory: Some(Fen(i64::MAX)), tax: Fen(1), ..Amounts::default() };
         let refused = QuoteStage::quoted(hour(72)).pre_confirm(huge, HOLD, hour(1));
         assert_eq!(refused, Err(QuoteError::Overflow));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_tried_nothing_is_confirmed_unpaid_or_twice(
+            steps in vec((0u8..6, 0i64..4), 0..24),
+        ) {
+            let mut stage = QuoteStage::quoted(hour(72));
+            let (mut now, mut paid, mut confirmed) = (0, false, 0);
+            for (step, wait) in steps {
+                now += wait;
+                let at = hour(now);
+                let moved = match step {
+                    0 => stage.clone().pre_confirm(AMOUNTS, HOLD, at),
+                    1 => stage.clone().pay(payment(308_500), at),
+                    2 => stage.clone().confirm(&AMOUNTS, at),
+                    3 => stage.clone().cancel(at),
+                    4 => stage.clone().supersede(at),
+                    _ => Ok(stage.clone().at(at)),
+                };
+                if let Ok(next) = moved {
+                    paid |= matches!(next, QuoteStage::Paid { .. });
+                    confirmed += i32::from(step == 2);
+                    stage = next;
+                }
+            }
+            prop_assert!(confirmed <= 1);
+            prop_assert!(confirmed == 0 || paid);
+        }
     }
 }

@@ -56,9 +56,9 @@ pub enum Family {
     Bus,
     /// Goods vehicles, low-speed and three-wheeled ones included (货车).
     Truck,
-    /// Trailers, those of special vehicles included (挂车). No compulsory cover of their own.
+    /// Goods trailers (挂车); those of special vehicles count as special.
     Trailer,
-    /// Special vehicles (特种车).
+    /// Special vehicles and their trailers (特种车).
     Special,
     /// Motorcycles (摩托车).
     Motorcycle,
@@ -81,14 +81,16 @@ impl Category {
             | C::BeijingLowSpeed
             | C::LowSpeedTruck
             | C::ThreeWheeler => Family::Truck,
-            C::TrailerUnder2
-            | C::Trailer2To5
-            | C::Trailer5To10
-            | C::Trailer10AndOver
+            C::TrailerUnder2 | C::Trailer2To5 | C::Trailer5To10 | C::Trailer10AndOver => {
+                Family::Trailer
+            }
+            C::Special1
             | C::Special1Trailer
+            | C::Special2
             | C::Special2Trailer
-            | C::Special3Trailer => Family::Trailer,
-            C::Special1 | C::Special2 | C::Special3 | C::Special4 => Family::Special,
+            | C::Special3
+            | C::Special3Trailer
+            | C::Special4 => Family::Special,
             C::MotorcycleTo50 | C::Motorcycle50To250 | C::MotorcycleOver250 => Family::Motorcycle,
             C::DualTractorTo14
             | C::DualTractorOver14
@@ -122,7 +124,16 @@ impl Category {
 
     /// Whether this is a trailer (25-28, 31, 41, 51): no compulsory cover since 2013-03-01.
     pub const fn is_trailer(self) -> bool {
-        matches!(self.family(), Family::Trailer)
+        matches!(
+            self,
+            Category::TrailerUnder2
+                | Category::Trailer2To5
+                | Category::Trailer5To10
+                | Category::Trailer10AndOver
+                | Category::Special1Trailer
+                | Category::Special2Trailer
+                | Category::Special3Trailer
+        )
     }
 }
 
