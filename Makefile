@@ -40,7 +40,7 @@ sqlx: setup ## Regenerate .sqlx after changing a statement or a migration
 openapi: ## Regenerate openapi/ after changing an endpoint
 	$(CARGO) run --quiet --package app -- openapi
 
-setup: ## Install what is missing: PostgreSQL server binaries, the Rust toolchain
+setup: ## Install what is missing: PostgreSQL server binaries, a C compiler
 	@deploy/setup.sh
 
 build:

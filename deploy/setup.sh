@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs what the platform needs and the machine lacks: PostgreSQL 15 or newer (server binaries
-# and contrib) and a Rust toolchain. Says nothing when there is nothing to do. Starts no service.
+# and contrib) and a C compiler. Says nothing when there is nothing to do. Starts no service.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }

@@ -12,9 +12,8 @@ trap 'rm -f "$output"' EXIT
 failed=0
 if "$cargo" nextest --version >/dev/null 2>&1; then
     "$cargo" nextest run --workspace --no-fail-fast --color never 2>&1 | tee "$output" || failed=1
-    "$cargo" test --workspace --doc --quiet 2>&1 | tee -a "$output.doc" || failed=1
-    summary=$(grep -E '^ *Summary ' "$output" | tail -n 1 || true)
-    rm -f "$output.doc"
+    "$cargo" test --workspace --doc --quiet || failed=1
+    summary=$(sed -n 's/^ *Summary //p' "$output" | tail -n 1)
 else
     echo "cargo-nextest is not installed: running the tests with cargo test, which is slower"
     "$cargo" test --workspace --no-fail-fast 2>&1 | tee "$output" || failed=1

@@ -111,7 +111,7 @@ fn sources_with_macros<'a>(
     for room in rooms {
         for file in files_below(&workspace.dir(room))? {
             if file.extension().is_some_and(|extension| extension == "rs")
-                && std::fs::read_to_string(&file)?.contains("sqlx::query")
+                && uses_a_macro(&std::fs::read_to_string(&file)?)
             {
                 found.push(file);
             }
@@ -120,6 +120,11 @@ fn sources_with_macros<'a>(
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+fn uses_a_macro(source: &str) -> bool {
+    let macros = ["query!", "query_as!", "query_scalar!", "query_file"];
+    source.contains("sqlx") && macros.iter().any(|name| source.contains(name))
 }
 
 fn read(dir: &Path) -> anyhow::Result<Statements> {

@@ -284,7 +284,7 @@ impl Shared {
     async fn attempt(layout: &Layout, settings: Settings) -> Result<Shared, EmbeddedError> {
         let ready = Prepared::new(layout.clone(), settings).await?;
         let running = match Orphan::find(layout) {
-            Some(_) if ready.answers().await => true,
+            Some(_) if ready.answers_soon().await => true,
             Some(stuck) => {
                 stuck.stop().await?;
                 false
@@ -349,6 +349,17 @@ impl Prepared {
     async fn launch(&self, lifetime: server::Lifetime) -> Result<Server, EmbeddedError> {
         let settings = server::settings(self, server::has_lz4(self).await);
         Server::launch(self, &settings, lifetime).await
+    }
+
+    /// Whether it answers within ten seconds: it may be starting, or full for a moment.
+    async fn answers_soon(&self) -> bool {
+        for _ in 0..100 {
+            if self.answers().await {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        false
     }
 
     /// Whether a server on this directory answers a query.
