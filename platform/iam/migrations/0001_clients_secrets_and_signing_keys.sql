@@ -39,18 +39,22 @@ create table iam.client_secret (
 );
 
 -- Signing keys of access tokens; they belong to nobody. The private half is sealed by the master
--- key. A retired key stays until the last token it signed has expired, and after that as record.
+-- key. A key is published some seconds before it signs, so every server knows it when its first
+-- token arrives. A retired key stays until the last token it signed has expired, and then as record.
 create table iam.signing_key (
     kid           text        not null primary key,
     algorithm     text        not null check (algorithm = 'EdDSA'),
     public_key    bytea       not null check (length(public_key) = 32),
     private_key   bytea       not null,
     created_at    timestamptz not null,
+    -- From when it signs.
+    activated_at  timestamptz not null,
+    -- From when its successor signs.
     retired_at    timestamptz
 );
 
--- One key signs at a time, however many servers start or rotate at once.
-create unique index signing_key_one_signs on iam.signing_key ((true)) where retired_at is null;
+-- One key is the newest, however many servers start or rotate at once.
+create unique index signing_key_one_is_newest on iam.signing_key ((true)) where retired_at is null;
 
 alter table iam.client enable row level security;
 create policy client_of_tenant on iam.client

@@ -14,8 +14,11 @@ use utoipa::ToSchema;
 
 use crate::{IamError, store};
 
-/// A retired key is honoured for the life of a token and this much more: a server that has not yet
-/// noticed the rotation still signs with it.
+/// A new key is published this long before it signs: every server has read it by then.
+const LEAD: SignedDuration = SignedDuration::from_secs(10);
+
+/// A retired key is honoured for the life of a token and this much more: a server that was cut off
+/// from the database may have signed with it for a while.
 const GRACE: SignedDuration = SignedDuration::from_secs(60);
 
 /// A public key as published (RFC 7517, RFC 8037).
@@ -44,9 +47,17 @@ pub(crate) struct Jwks {
 
 /// The keys of one moment: one signs, several verify.
 pub(crate) struct KeySet {
-    pub(crate) signing: (String, EncodingKey),
+    /// Newest first, never empty.
+    signing: Vec<Signer>,
     pub(crate) verifying: HashMap<Arc<str>, DecodingKey>,
     pub(crate) published: Jwks,
+}
+
+/// A key that signs from an instant on.
+pub(crate) struct Signer {
+    pub(crate) kid: String,
+    pub(crate) key: EncodingKey,
+    activated_at: Timestamp,
 }
 
 fn context(kid: &str) -> Context<'_> {
@@ -78,8 +89,8 @@ impl FreshKey {
     }
 }
 
-/// Puts a fresh signing key in place of the one in use. Tokens signed before hold until they
-/// expire; running servers sign with the new key within seconds.
+/// Puts a fresh signing key in place of the one in use, from ten seconds after `now`. Tokens signed
+/// before hold until they expire; running servers need no restart.
 pub async fn rotate_keys(db: &Db, master: &MasterKey, now: Timestamp) -> Result<(), IamError> {
     let rotate = RotateKeys { fresh: FreshKey::new(master)?, replace: true, now };
     db.run(Scope::nobody(), &rotate).await
@@ -98,12 +109,15 @@ impl Command for RotateKeys {
     type Error = IamError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<(), IamError> {
+        let mut activated_at = self.now;
         if self.replace {
-            store::retire_signing_key(tx, self.now).await?;
+            activated_at = self.now.checked_add(LEAD).unwrap_or(self.now);
+            store::retire_signing_key(tx, activated_at).await?;
         }
         let (public_key, sealed) = (&self.fresh.public_key[..], &self.fresh.sealed[..]);
         let kid = &self.fresh.jwk.kid;
-        store::insert_signing_key(tx, kid, (public_key, sealed), self.now).await
+        let times = (self.now, activated_at);
+        store::insert_signing_key(tx, kid, (public_key, sealed), times).await
     }
 }
 
@@ -123,18 +137,31 @@ impl KeySet {
             db.run(Scope::nobody(), &first).await?;
             rows = store::signing_keys(db, since).await?;
         }
-        let mut signing = None;
+        let mut signing = Vec::new();
         let mut verifying = HashMap::new();
         let mut published = Jwks::default();
         for row in rows {
-            if row.retired_at.is_none() {
-                let key = master.open(context(&row.kid), &row.private_key)?;
-                signing = Some((row.kid.clone(), EncodingKey::from_ed_der(&key)));
-            }
+            let key = master.open(context(&row.kid), &row.private_key)?;
+            signing.push(Signer {
+                kid: row.kid.clone(),
+                key: EncodingKey::from_ed_der(&key),
+                activated_at: row.activated_at.to_jiff(),
+            });
             published.keys.push(jwk(&row.public_key));
             verifying.insert(row.kid.into(), DecodingKey::from_ed_der(&row.public_key));
         }
-        Ok(KeySet { signing: signing.ok_or(IamError::Corrupt)?, verifying, published })
+        if signing.is_empty() {
+            Err(IamError::Corrupt)
+        } else {
+            Ok(KeySet { signing, verifying, published })
+        }
+    }
+
+    /// The key that signs at `now`: the newest activated one; the oldest when the clock was put
+    /// back before all of them.
+    pub(crate) fn signer(&self, now: Timestamp) -> &Signer {
+        let active = self.signing.iter().find(|signer| signer.activated_at <= now);
+        active.unwrap_or(&self.signing[self.signing.len() - 1])
     }
 }
 

@@ -203,50 +203,54 @@ pub(crate) struct SigningKeyRow {
     pub(crate) kid: String,
     pub(crate) public_key: Vec<u8>,
     pub(crate) private_key: Vec<u8>,
+    pub(crate) activated_at: jiff_sqlx::Timestamp,
     pub(crate) retired_at: Option<jiff_sqlx::Timestamp>,
 }
 
-/// The key that signs and those retired since `since`, newest first.
+/// The newest key and those retired since `since`, newest first.
 pub(crate) async fn signing_keys(
     db: &Db,
     since: Timestamp,
 ) -> Result<Vec<SigningKeyRow>, IamError> {
     let rows = sqlx::query_as!(
         SigningKeyRow,
-        "select kid, public_key, private_key, retired_at
+        "select kid, public_key, private_key, activated_at, retired_at
          from iam.signing_key
          where retired_at is null or $1 <= retired_at
-         order by created_at desc, kid",
+         order by activated_at desc, kid",
         since.to_sqlx()
     );
     Ok(rows.fetch_all(db.pool()).await?)
 }
 
-pub(crate) async fn retire_signing_key(tx: &mut Tx, now: Timestamp) -> Result<(), IamError> {
+/// Lets the newest key sign until `at`.
+pub(crate) async fn retire_signing_key(tx: &mut Tx, at: Timestamp) -> Result<(), IamError> {
     sqlx::query!(
         "update iam.signing_key set retired_at = $1 where retired_at is null",
-        now.to_sqlx()
+        at.to_sqlx()
     )
     .execute(tx.conn())
     .await?;
     Ok(())
 }
 
-/// Adds the key that signs from now on, unless another server has just added one.
+/// Adds the key that signs from `activated_at` on, unless another server has just added one.
 pub(crate) async fn insert_signing_key(
     tx: &mut Tx,
     kid: &str,
     (public_key, private_key): (&[u8], &[u8]),
-    now: Timestamp,
+    (now, activated_at): (Timestamp, Timestamp),
 ) -> Result<(), IamError> {
     sqlx::query!(
-        "insert into iam.signing_key (kid, algorithm, public_key, private_key, created_at)
-         values ($1, 'EdDSA', $2, $3, $4)
+        "insert into iam.signing_key
+             (kid, algorithm, public_key, private_key, created_at, activated_at)
+         values ($1, 'EdDSA', $2, $3, $4, $5)
          on conflict do nothing",
         kid,
         public_key,
         private_key,
-        now.to_sqlx()
+        now.to_sqlx(),
+        activated_at.to_sqlx()
     )
     .execute(tx.conn())
     .await?;

@@ -34,8 +34,8 @@ impl Throttle {
     pub(crate) fn wait_s(&self, client: &str, from: Option<IpAddr>, now: Timestamp) -> Option<u32> {
         let left = self.0.get(&(client.to_owned(), from))?.until.duration_since(now);
         // A clock put back must not turn a minute into a year.
-        let seconds = left.as_millis().div_euclid(1000) + 1;
-        let waiting = left > SignedDuration::ZERO && seconds <= i128::from(LONGEST_S) + 1;
+        let seconds = (left.as_millis() + 999).div_euclid(1000);
+        let waiting = left > SignedDuration::ZERO && seconds <= i128::from(LONGEST_S);
         waiting.then(|| u32::try_from(seconds).unwrap_or(1))
     }
 
@@ -45,7 +45,7 @@ impl Throttle {
         let count = self.0.get(&key).map_or(1, |failures| failures.count.saturating_add(1));
         let wait_s = match count.checked_sub(FREE) {
             None | Some(0) => 0,
-            Some(over) => 1_i64.checked_shl(over - 1).unwrap_or(LONGEST_S).clamp(1, LONGEST_S),
+            Some(over) => 2_i64.saturating_pow(over - 1).min(LONGEST_S),
         };
         let until = now.checked_add(SignedDuration::from_secs(wait_s)).unwrap_or(now);
         self.0.put(key, Failures { count, until });
@@ -72,8 +72,8 @@ mod tests {
             })
             .collect();
         assert_eq!(waits[..5], [None; 5]);
-        assert_eq!(waits[5..9], [Some(2), Some(3), Some(5), Some(9)]);
-        assert!(waits[12..].iter().all(|wait| *wait == Some(61)));
+        assert_eq!(waits[5..9], [Some(1), Some(2), Some(4), Some(8)]);
+        assert!(waits[12..].iter().all(|wait| *wait == Some(60)));
         assert_eq!(throttle.wait_s("client", Some([127, 0, 0, 1].into()), now), None);
         assert_eq!(throttle.wait_s("client", None, now + SignedDuration::from_secs(60)), None);
         throttle.succeeded("client", None);

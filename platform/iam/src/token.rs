@@ -243,10 +243,10 @@ impl Authority {
         now: Timestamp,
     ) -> Result<TokenAnswer, IamError> {
         let state = self.state();
-        let (kid, key) = &state.keys.signing;
+        let signer = state.keys.signer(now);
         let header = Header {
             typ: Some(TOKEN_TYPE.to_owned()),
-            kid: Some(kid.clone()),
+            kid: Some(signer.kid.clone()),
             ..Header::new(Algorithm::EdDSA)
         };
         let expires_in = self.settings.token_life.as_secs();
@@ -264,7 +264,7 @@ impl Authority {
             exp: now.as_second().saturating_add(expires_in),
             jti: self.ids.next(now).to_string(),
         };
-        let access_token = encode(&header, &claims, key)?;
+        let access_token = encode(&header, &claims, &signer.key)?;
         let scope = claims.scope;
         tracing::info!(
             client.id = claims.client_id,
