@@ -5,8 +5,8 @@
 //! ```
 //!
 //! A service never depends on another service, except on its pure crates. Pure crates need neither
-//! axum nor sqlx. The sandbox stands outside: only `app` and the tests know it. Dependencies of
-//! tests follow the same rules, with the test kit and the pure crates open to all.
+//! axum nor sqlx. The sandbox stands outside: only `app` and tests know it. Dependencies of tests
+//! follow the same rules, with the base, the pure crates and the sandbox open to all.
 
 use anyhow::ensure;
 use cargo_metadata::DependencyKind;
@@ -105,7 +105,8 @@ fn forbidden(
 ) -> Option<&'static str> {
     let theirs = Layer::of(&other.place)?;
     let pure = PURE.contains(&other.name.as_str());
-    if kind == DependencyKind::Development && (theirs == Layer::Base || pure) {
+    let open_to_tests = pure || matches!(theirs, Layer::Base | Layer::Sandbox);
+    if kind == DependencyKind::Development && open_to_tests {
         return None;
     }
     if other.name == "testkit" && !matches!(layer, Layer::Top) {
@@ -173,6 +174,14 @@ mod tests {
             let found = faults_with(added);
             assert!(found.len() == 1 && found[0].contains(expected), "{found:?}");
         }
+    }
+
+    #[test]
+    fn tests_may_use_the_sandbox_and_no_other_service() {
+        let mut clearing = room("clearing", "services/clearing", &["sandbox", "production"]);
+        clearing.dependencies.iter_mut().for_each(|(_, kind)| *kind = DependencyKind::Development);
+        let found = faults_with(clearing);
+        assert!(found.len() == 1 && found[0].starts_with("clearing → production"), "{found:?}");
     }
 
     #[test]
