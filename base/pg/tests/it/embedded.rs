@@ -96,8 +96,8 @@ async fn what_was_acknowledged_survives_a_killed_server() {
     conn.execute("create table confirm as select 'acknowledged' as state").await.unwrap();
     kill(Pid::from_raw(cluster.pid().cast_signed()), Signal::SIGKILL).unwrap();
     cluster.ended().await;
-    assert!(conn.execute("select 1").await.is_err());
 
+    // The orphaned session may live for another moment; the new server waits for its end.
     cluster.restart().await.unwrap();
     let mut conn = connect(&cluster, "postgres").await;
     assert_eq!(value(&mut conn, "select state from confirm").await, "acknowledged");
