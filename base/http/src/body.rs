@@ -61,8 +61,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Incoming<T> {
 fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), Problem> {
     let mut unknown = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read = serde_ignored::deserialize(&mut json, |path| unknown.push(pointer(&path.to_string())))
-        .and_then(|value| json.end().map(|()| value));
+    let read =
+        serde_ignored::deserialize(&mut json, |path| unknown.push(pointer(&path.to_string())))
+            .and_then(|value| json.end().map(|()| value));
     match read {
         Ok(value) => Ok((value, unknown)),
         Err(_) => Err(wrong_types::<T>(bytes)),
@@ -90,7 +91,10 @@ fn wrong_types<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
             break;
         }
     }
-    Problem { errors, ..Problem::new(&problem::MALFORMED, "values have the wrong type; see errors") }
+    Problem {
+        errors,
+        ..Problem::new(&problem::MALFORMED, "values have the wrong type; see errors")
+    }
 }
 
 /// `a.b[0].c` as `/a/b/0/c`; the whole document as the empty pointer.
@@ -128,7 +132,8 @@ mod tests {
 
     #[test]
     fn every_wrong_type_is_named_at_once() {
-        let body = br#"{"seats":"five","covers":[{"limit":1},{"limit":"1"},{"limit":[]}],"name":7}"#;
+        let body =
+            br#"{"seats":"five","covers":[{"limit":1},{"limit":"1"},{"limit":[]}],"name":7}"#;
         let problem = read::<Body>(body).unwrap_err();
         let mut pointers: Vec<&str> = problem.errors.iter().map(|error| &*error.pointer).collect();
         pointers.sort_unstable();

@@ -58,7 +58,11 @@ pub(crate) struct Admitted {
 }
 
 /// Lets the request through when its caller may call `function`.
-pub(crate) async fn enter(function: &'static Function, mut request: Request, next: Next) -> Response {
+pub(crate) async fn enter(
+    function: &'static Function,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let Some(door) = request.extensions().get::<Arc<Door>>().cloned() else {
         tracing::error!("no door stands before the routes");
         return Problem::new(&problem::INTERNAL, "the server is not set up").into_response();

@@ -74,7 +74,8 @@ pub(crate) async fn claim(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<Verdict>, 
             continue;
         };
         verdicts[at] = Some(if row.request_digest == calls[at].request_digest {
-            let status = u16::try_from(row.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
+            let status =
+                u16::try_from(row.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
             Ok(Reply {
                 status: status.unwrap_or(StatusCode::OK),
                 body: Bytes::from(row.reply),

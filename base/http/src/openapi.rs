@@ -7,9 +7,7 @@ use axum::middleware::{self, Next};
 use utoipa::openapi::extensions::ExtensionsBuilder;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::security::{ClientCredentials, Flow, OAuth2, Scopes, SecurityScheme};
-use utoipa::openapi::{
-    ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement,
-};
+use utoipa::openapi::{ContentBuilder, OpenApi, Ref, RefOr, ResponseBuilder, SecurityRequirement};
 use utoipa_axum::router::UtoipaMethodRouter;
 
 use crate::door::{self, Door};
@@ -78,8 +76,7 @@ pub fn complete(document: &mut OpenApi, token_url: &str, scopes: &[&'static Func
 }
 
 fn describe(operation: &mut Operation, function: &'static Function) {
-    operation.security =
-        Some(vec![SecurityRequirement::new("oauth2", [function.code])]);
+    operation.security = Some(vec![SecurityRequirement::new("oauth2", [function.code])]);
     let mut extensions = ExtensionsBuilder::new()
         .add("x-function-code", function.code)
         .add("x-title-zh", function.title_zh);

@@ -42,7 +42,9 @@ impl Page {
 
 /// A query parameter that cannot be read.
 pub fn bad(parameter: &str, detail: impl Into<String>) -> Problem {
-    let error =
-        FieldError { pointer: format!("?{parameter}"), rule: None, detail: detail.into() };
-    Problem { errors: vec![error], ..Problem::new(&problem::MALFORMED, "a parameter cannot be read") }
+    let error = FieldError { pointer: format!("?{parameter}"), rule: None, detail: detail.into() };
+    Problem {
+        errors: vec![error],
+        ..Problem::new(&problem::MALFORMED, "a parameter cannot be read")
+    }
 }

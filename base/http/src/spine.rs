@@ -55,7 +55,12 @@ pub struct Done {
 
 impl Done {
     /// Work answered by `view` as JSON.
-    pub fn json(status: StatusCode, view: &impl Serialize, slot: u16, subject: impl Into<String>) -> Done {
+    pub fn json(
+        status: StatusCode,
+        view: &impl Serialize,
+        slot: u16,
+        subject: impl Into<String>,
+    ) -> Done {
         // Views are plain structs of strings, numbers and lists, which always serialise.
         let body = serde_json::to_vec(view).unwrap_or_default().into();
         Done { status, body, slot, subject: subject.into(), events: Vec::new() }
@@ -277,17 +282,15 @@ impl Spine {
             self.seal(tx, &served).await.map_err(Spoilt::Store)?;
         }
         for (at, done) in finished {
-            verdicts[at] = Some(Ok(Reply { status: done.status, body: done.body, replayed: false }));
+            verdicts[at] =
+                Some(Ok(Reply { status: done.status, body: done.body, replayed: false }));
         }
         let unanswered = || Err(Problem::new(&problem::INTERNAL, "a set left a member unanswered"));
         Ok(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered)).collect())
     }
 
     /// Opens the transaction of a set, claims its keys and asks its quotas.
-    async fn open(
-        &self,
-        calls: &[&Call],
-    ) -> Result<(Tx, Vec<idempotency::Verdict>), sqlx::Error> {
+    async fn open(&self, calls: &[&Call]) -> Result<(Tx, Vec<idempotency::Verdict>), sqlx::Error> {
         let scope = Scope::of_all(calls.iter().map(|call| call.caller.tenant));
         let mut tx = self.db.begin(scope).await?;
         let mut verdicts = idempotency::claim(&mut tx, calls).await?;
@@ -339,8 +342,10 @@ pub fn not_taken(refused: NotTaken) -> Problem {
 
 fn exhausted(call: &Call) -> Problem {
     let quota = call.daily_quota.unwrap_or_default();
-    let detail =
-        format!("user {} has used its {quota} calls of today; come again tomorrow (rule L35)", call.caller.client);
+    let detail = format!(
+        "user {} has used its {quota} calls of today; come again tomorrow (rule L35)",
+        call.caller.client
+    );
     Problem::new(&problem::QUOTA, detail).with("rule", "L35").with("quota", quota)
 }
 

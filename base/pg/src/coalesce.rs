@@ -136,7 +136,12 @@ mod tests {
             }
         });
         let calls: Vec<_> = (0..5u32)
-            .map(|member| tokio::spawn({ let sets = sets.clone(); async move { sets.submit(member).await } }))
+            .map(|member| {
+                tokio::spawn({
+                    let sets = sets.clone();
+                    async move { sets.submit(member).await }
+                })
+            })
             .collect();
         tokio::task::yield_now().await;
         gate.add_permits(5);

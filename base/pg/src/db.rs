@@ -5,10 +5,10 @@ use std::time::Duration;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::{AssertSqlSafe, PgPool};
 
+use crate::APP_ROLE;
 use crate::command::Command;
 use crate::failure;
 use crate::tx::{Scope, Tx};
-use crate::APP_ROLE;
 
 /// How often a command starts over after a serialisation failure or a deadlock.
 const ATTEMPTS: u32 = 5;

@@ -1,1 +1,33 @@
-//! production.
+//! The production cloud's underwriting half (车险业务生产云): quote, pre-confirm, payment,
+//! confirm, endorsement, surrender, fees, and reading all of it back.
+//!
+//! Always true here: a vehicle has one compulsory cover at a time across all insurers; a query
+//! code serves one confirm; nothing is confirmed before its money is registered; a quote can be
+//! computed again from what is stored, to the same fen; nothing a counterparty relied on is
+//! overwritten. Time moves states, no job touches rows.
+//!
+//! Vocabulary, life cycles and rules are in `production-core`; arithmetic and tariffs in
+//! `production-rating`. Claims are not here yet: history reads policies and violations.
+
+pub mod api;
+mod app;
+pub mod book;
+pub mod challenge;
+pub mod confirm;
+pub mod error;
+pub mod fee;
+pub mod function;
+pub mod history;
+pub mod numbering;
+pub mod outside;
+pub mod payment;
+pub mod pre_confirm;
+pub mod quote;
+pub mod sealed;
+pub mod store;
+
+pub use app::{Parts, Production};
+pub use error::ProductionError;
+
+/// This crate's schema, run by `pg::migrate`.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -1,0 +1,69 @@
+//! The production cloud as one value: everything its commands need, cheap to clone.
+
+use std::sync::Arc;
+
+use base_http::Spine;
+use base_http::spine::Coalesced;
+use pg::coalesce::Lanes;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::book::TariffBook;
+use crate::challenge::Challenges;
+use crate::confirm::ConfirmQuote;
+use crate::history::History;
+use crate::numbering::Numbering;
+use crate::outside::Outside;
+use crate::quote::RecordQuote;
+use crate::sealed::Sealer;
+
+/// What the production cloud is made of.
+#[derive(Clone)]
+pub struct Production {
+    pub(crate) spine: Spine,
+    pub(crate) book: Arc<TariffBook>,
+    pub(crate) history: History,
+    pub(crate) outside: Outside,
+    pub(crate) numbering: Arc<Numbering>,
+    pub(crate) sealer: Sealer,
+    pub(crate) challenges: Arc<Challenges>,
+    pub(crate) quotes: Coalesced<RecordQuote>,
+    pub(crate) confirms: Coalesced<ConfirmQuote>,
+}
+
+/// What it is built over.
+pub struct Parts {
+    /// Serves and records calls.
+    pub spine: Spine,
+    /// Tariffs.
+    pub book: Arc<TariffBook>,
+    /// Police, model library, tax office.
+    pub outside: Outside,
+    /// Personal data.
+    pub sealer: Sealer,
+    /// Image challenges.
+    pub challenges: Arc<Challenges>,
+}
+
+impl Production {
+    /// Starts the lanes of the hot commands on `tracker`; they end with `stop`.
+    pub fn start(
+        parts: Parts,
+        cut: Lanes,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+    ) -> Production {
+        let db = parts.spine.db().clone();
+        Production {
+            history: History::start(db.clone(), cut, tracker, stop),
+            quotes: parts.spine.coalesce(cut, tracker, stop),
+            confirms: parts.spine.coalesce(cut, tracker, stop),
+            numbering: Arc::new(Numbering::new(db)),
+            spine: parts.spine,
+            book: parts.book,
+            outside: parts.outside,
+            sealer: parts.sealer,
+            challenges: parts.challenges,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Why the production cloud refuses, and how that reads as a problem.
+
+use base_http::{FieldError, Problem, ProblemCode};
+use production_core::number::PlatformNumber;
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
+        $($(#[$meta])* pub const $name: ProblemCode =
+            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
+        /// Every problem of this cloud, for the documentation.
+        pub const PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
+    };
+}
+
+problems! {
+    /// The number does not exist or belongs to somebody else.
+    NO_SUCH_NUMBER = "E2000" 404 "no such number" "查无此号码";
+    /// The quote can no longer be used.
+    QUOTE_EXPIRED = "E2001" 409 "the query code has expired" "投保查询码已失效";
+    /// The query code was used before.
+    QUOTE_USED = "E2002" 409 "the query code is used" "投保查询码已使用";
+    /// A newer quote of the same insurer for the vehicle stands.
+    QUOTE_SUPERSEDED = "E2003" 409 "a newer quote supersedes this one" "已有新的投保查询";
+    /// The step is not the next one.
+    WRONG_STAGE = "E2004" 409 "the stage does not allow this step" "当前状态不允许此操作";
+    /// Compulsory cover already runs in the period.
+    DUPLICATE_COVER = "E2005" 409 "the vehicle has compulsory cover in this period" "交强险重复投保";
+    /// The insurer used the policy number for this class before.
+    POLICY_NUMBER_USED = "E2006" 409 "the policy number is used" "保单号已使用";
+    /// Echoed amounts differ from the frozen ones.
+    AMOUNT_DIFFERS = "E2007" 422 "an amount differs from the pre-confirmation" "金额与预确认不一致";
+    /// The money is not registered.
+    NOT_PAID = "E2008" 409 "no premium, no policy: the payment is not registered" "未登记到账，不得确认";
+    /// Another endorsement is open.
+    ENDORSEMENT_OPEN = "E2009" 409 "another endorsement of this policy is open" "存在未完成的批改";
+    /// Endorsements come in order.
+    ENDORSEMENT_ORDER = "E2010" 409 "the endorsement is out of order" "批改次序不符";
+    /// The police or the model library reports what forbids the policy.
+    VEHICLE_BARRED = "E2011" 422 "the vehicle cannot be insured" "车辆状态不允许承保";
+    /// What was assumed at the quote turned out different.
+    QUOTE_STALE = "E2012" 409 "the quote rests on facts that have changed; quote again" "投保查询依据已变化，请重新查询";
+    /// An outside system must answer before this step and does not.
+    OUTSIDE_UNAVAILABLE = "E2013" 503 "an outside system does not answer" "外部系统暂不可用";
+    /// Not for callers: the confirmation must look outside again and come back.
+    RECHECK = "E2015" 503 "an outside system must be asked again" "须重新核对外部数据";
+    /// Nothing is published to rate with.
+    NO_TARIFF = "E2014" 503 "no tariff is published" "未发布费率";
+    /// The quote must be answered first.
+    CHALLENGE_OPEN = "C3001" 409 "answer the challenge of this quote first" "请先完成投保查询校验";
+    /// The answer is wrong.
+    CHALLENGE_FAILED = "C3002" 422 "the challenge was not answered rightly" "校验未通过";
+}
+
+/// Why a command of the production cloud refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum ProductionError {
+    /// No row, or a row of another tenant: the caller cannot tell which.
+    #[error("no {what} {number}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Under which number.
+        number: String,
+    },
+    /// A guard of a life cycle, with its problem.
+    #[error("{detail}")]
+    Refused {
+        /// Which kind of problem.
+        code: &'static ProblemCode,
+        /// This case in a sentence.
+        detail: String,
+    },
+    /// The vehicle is covered already (rule L03).
+    #[error("compulsory cover runs under {confirm_no}")]
+    Duplicate {
+        /// The policy that covers the vehicle.
+        confirm_no: PlatformNumber,
+        /// What its insurer lets others see.
+        details: serde_json::Value,
+    },
+    /// Rules are broken.
+    #[error("{} findings", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// A stored row is not what this release can read.
+    #[error("stored {0} cannot be read")]
+    Corrupt(&'static str),
+    /// Personal data could not be sealed or opened.
+    #[error("personal data cannot be sealed or opened")]
+    Sealing(#[from] tenancy::TenancyError),
+    /// The same, below the tenant's key.
+    #[error("personal data cannot be sealed or opened")]
+    Crypto(#[from] crypto::CryptoError),
+    /// The store failed.
+    #[error("production store failed")]
+    Store(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for ProductionError {
+    /// What raced past the looks that came before a write is caught by a constraint, and reads
+    /// like the refusal it is.
+    fn from(error: sqlx::Error) -> ProductionError {
+        let raced = "somebody was faster by a moment";
+        match pg::failure::constraint(&error) {
+            Some("policy_no_duplicate_compulsory" | "plate_no_duplicate_compulsory") => {
+                ProductionError::refused(
+                    &DUPLICATE_COVER,
+                    format!("{raced}: the vehicle now has cover (rule L03)"),
+                )
+            }
+            Some("policy_number_pkey") => ProductionError::refused(
+                &POLICY_NUMBER_USED,
+                format!("{raced}: the number is used now (rule S09)"),
+            ),
+            Some("payment_reference_is_used_once") => ProductionError::refused(
+                &WRONG_STAGE,
+                "this payment reference is registered for the code already",
+            ),
+            Some("endorsement_one_open") => ProductionError::refused(
+                &ENDORSEMENT_OPEN,
+                format!("{raced}: an endorsement is open (rule S12)"),
+            ),
+            _ => ProductionError::Store(error),
+        }
+    }
+}
+
+impl ProductionError {
+    /// A guard's refusal.
+    pub fn refused(code: &'static ProblemCode, detail: impl Into<String>) -> ProductionError {
+        ProductionError::Refused { code, detail: detail.into() }
+    }
+
+    /// Nothing under this number that the caller may know of.
+    pub fn not_found(what: &'static str, number: impl ToString) -> ProductionError {
+        ProductionError::NotFound { what, number: number.to_string() }
+    }
+}
+
+impl From<ProductionError> for Problem {
+    fn from(error: ProductionError) -> Problem {
+        match error {
+            ProductionError::NotFound { .. } => Problem::new(&NO_SUCH_NUMBER, error.to_string()),
+            ProductionError::Refused { code, detail } => {
+                let problem = Problem::new(code, detail);
+                if code.status == 503 { problem.retry_after(5) } else { problem }
+            }
+            ProductionError::Duplicate { ref details, .. } => {
+                Problem::new(&DUPLICATE_COVER, error.to_string())
+                    .with("rule", "L03")
+                    .with("duplicate", details)
+            }
+            ProductionError::Invalid(errors) => Problem::invalid(errors),
+            ProductionError::Corrupt(_)
+            | ProductionError::Sealing(_)
+            | ProductionError::Crypto(_)
+            | ProductionError::Store(_) => Problem::store(&error),
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What a quote answers.
+
+use base_http::Notice;
+use hex::ToHex;
+use jiff::Timestamp;
+use kernel::{Fen, Period};
+use production_core::insurer::InsurerCode;
+use production_core::party::mask_name;
+use production_rating::Rating;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::outside::Consulted;
+use crate::quote::checks::Duplicate;
+use crate::quote::read::QuoteRequest;
+use crate::store::known::Known;
+
+/// 投保查询的回复: premiums, factors with their reasons, tax, previous policies, notices.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct QuoteView {
+    /// 投保查询码: 30 characters, good for one confirmation until `expiresAt`.
+    #[schema(example = "01PICC110026123450000000000017")]
+    pub query_code: String,
+    /// When history was looked at: the no-claim discount counts claims closed up to here.
+    #[schema(value_type = String, format = DateTime)]
+    pub quoted_at: Timestamp,
+    /// First instant at which the query code is no longer good.
+    #[schema(value_type = String, format = DateTime)]
+    pub expires_at: Timestamp,
+    /// Premiums, factors and tax, each with its trace: factor, table row and version, reason,
+    /// rounding. Absent while a challenge is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub rating: Option<Rating>,
+    /// Compulsory premium, tax and commercial premium together.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<kernel::Fen>)]
+    pub payable: Option<Fen>,
+    /// REINSURE_FLAG of the commercial part: `0` none, `1` this insurer, `2` another.
+    pub reinsure_flag: &'static str,
+    /// Commercial policies that cover the vehicle in the period already (rule L20).
+    pub duplicates: Vec<Duplicate>,
+    /// Earlier policies of all insurers, latest first.
+    pub previous_policies: Vec<PreviousPolicy>,
+    /// 转保: the last policy was another insurer's.
+    pub changes_insurer: bool,
+    /// The vehicle as the police know it, where they answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered: Option<RegisteredView>,
+    /// Outside systems that did not answer: assumed, and asked again before the confirmation.
+    pub assumed: Vec<&'static str>,
+    /// What a person should see.
+    pub notices: Vec<Notice>,
+    /// To be answered before anything else.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>)]
+    pub challenge: Option<serde_json::Value>,
+}
+
+/// An earlier policy as other insurers may see it.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PreviousPolicy {
+    /// `compulsory` or `commercial`.
+    pub class: &'static str,
+    /// Its insurer.
+    pub insurer: String,
+    /// Its confirm code.
+    pub confirm_code: String,
+    /// Its period, suspensions included.
+    pub period: Period,
+    /// When cover really ended, if before its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// Written for less than a year.
+    pub short_term: bool,
+}
+
+/// The vehicle in the police register. The owner is masked: this is another authority's record.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RegisteredView {
+    /// 机动车状态.
+    pub status: &'static str,
+    /// 使用性质.
+    pub usage: &'static str,
+    /// Owner, masked.
+    pub owner_name: String,
+    /// Brand.
+    pub brand: String,
+    /// 核定载客.
+    pub seats: u16,
+    /// 初次登记日期.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub first_registered_on: Option<jiff::civil::Date>,
+    /// 检验有效期.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub last_checked_on: Option<jiff::civil::Date>,
+    /// 强制报废期止.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub scrap_on: Option<jiff::civil::Date>,
+}
+
+/// Earlier policies, latest first.
+pub(crate) fn previous(known: &Known) -> Vec<PreviousPolicy> {
+    let mut policies: Vec<_> = known.policies.iter().filter(|policy| !policy.revoked).collect();
+    policies.sort_by_key(|policy| std::cmp::Reverse(policy.prior.period.from()));
+    policies
+        .into_iter()
+        .map(|policy| PreviousPolicy {
+            class: policy.prior.class.name(),
+            insurer: policy.prior.insurer.as_str().to_owned(),
+            confirm_code: policy.prior.confirm_no.to_string(),
+            period: policy.prior.period,
+            ended_at: policy.prior.ended_early,
+            short_term: policy.prior.short_term,
+        })
+        .collect()
+}
+
+/// Whether the last policy was another insurer's.
+pub(crate) fn changes_insurer(known: &Known, viewer: InsurerCode) -> bool {
+    known
+        .policies
+        .iter()
+        .filter(|policy| !policy.revoked)
+        .max_by_key(|policy| policy.prior.period.from())
+        .is_some_and(|policy| policy.prior.insurer != viewer)
+}
+
+/// The police's record, masked.
+pub(crate) fn registered(consulted: &Consulted) -> Option<RegisteredView> {
+    consulted.registered().map(|vehicle| RegisteredView {
+        status: vehicle.status.code(),
+        usage: vehicle.usage.code(),
+        owner_name: mask_name(&vehicle.owner_name),
+        brand: vehicle.brand.clone(),
+        seats: vehicle.seats,
+        first_registered_on: vehicle.first_registered_on,
+        last_checked_on: vehicle.last_checked_on,
+        scrap_on: vehicle.scrap_on,
+    })
+}
+
+/// Everything the insured pays: premiums and withheld tax.
+pub(crate) fn payable(rating: &Rating) -> Option<Fen> {
+    Fen::sum([
+        rating.compulsory.as_ref().map_or(Fen::ZERO, |part| part.premium),
+        rating.tax.as_ref().map_or(Fen::ZERO, |tax| tax.total),
+        rating.commercial.as_ref().map_or(Fen::ZERO, |part| part.premium),
+    ])
+}
+
+/// Hexadecimal blind index, as identities carry it.
+pub(crate) fn hex_index(index: &[u8]) -> String {
+    index.encode_hex()
+}
+
+/// The rating's notices in the words of answers.
+pub(crate) fn rating_notices(rating: &Rating) -> impl Iterator<Item = Notice> {
+    rating.notices.iter().map(|notice| Notice {
+        code: "N2001".into(),
+        rule: Some(notice.code.clone()),
+        pointer: None,
+        detail: notice.text.clone(),
+    })
+}
+
+/// A duplicate commercial cover as a notice (rule L20).
+pub(crate) fn duplicate_notice(duplicate: &Duplicate, request: &QuoteRequest) -> Notice {
+    Notice {
+        code: "N2002".into(),
+        rule: Some("L20".into()),
+        pointer: Some("/commercial".to_owned()),
+        detail: format!(
+            "commercial cover of {} runs under {} with {}",
+            request.frame.masked(),
+            duplicate.confirm_code,
+            duplicate.insurer
+        ),
+    }
+}
