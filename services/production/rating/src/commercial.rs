@@ -6,19 +6,18 @@
 
 use jiff::civil::Date;
 use kernel::Fen;
-use kernel::money::half_up;
-use production_core::cover::{Cover, CoverClass, CoverRequest, Part};
+use production_core::cover::{Cover, CoverClass, CoverRequest};
 use production_core::history::PolicyClass;
 use production_core::vehicle::Fuel;
 use rust_decimal::Decimal;
 
 use crate::additional::priced;
-use crate::days::{Days, is_one_year, months_full, plus_months, ratio, share_of_year};
+use crate::days::{Days, months_full};
+use crate::factors::Factors;
 use crate::hull;
 use crate::input::{CommercialInput, RatingInput};
-use crate::ncd::{self, NcdAnswer, NcdQuestion};
 use crate::rating::{CommercialRating, CoverRating, Notice, RatingRefusal};
-use crate::tariff::{ClassRates, Dated, Kind, Parameter, Tariff, in_force};
+use crate::tariff::{ClassRates, Kind, Parameter, Tariff};
 use crate::trace::{Step, Trace};
 
 /// What pricing one cover needs.
@@ -36,14 +35,6 @@ pub(crate) struct Pure {
     pub(crate) trace: Trace,
     /// Whether the no-claim coefficient applies.
     pub(crate) ncd_applies: bool,
-}
-
-/// Factors common to all covers.
-struct Factors {
-    expense: Decimal,
-    ncd: NcdAnswer,
-    violation: Decimal,
-    share: Decimal,
 }
 
 /// Rates the commercial covers; refusals are added to `refusals`.
@@ -151,7 +142,7 @@ impl Work<'_> {
         let found = crate::rate::parameter(self.tariff, self.input, self.days, parameter);
         match found.and_then(|(value, row)| Some((value.value?, row))) {
             Some((value, row)) => {
-                trace.push(Step::number(parameter.code(), value).from(row));
+                trace.push(Step::number(parameter.step(), value).from(row));
                 Some(value)
             }
             None => {
@@ -206,144 +197,6 @@ impl Work<'_> {
         })
     }
 
-    fn factors(
-        &self,
-        trace: &mut Trace,
-        notices: &mut Vec<Notice>,
-        refusals: &mut Vec<RatingRefusal>,
-    ) -> Option<Factors> {
-        let expense = self.expense(trace, refusals);
-        let ncd = self.ncd(trace, notices, refusals);
-        self.autonomous(trace, refusals);
-        let violation = self.violation(trace, notices);
-        let share = self.share(trace, refusals);
-        Some(Factors { expense: expense?, ncd: ncd?, violation, share: share? })
-    }
-
-    fn expense(&self, trace: &mut Trace, refusals: &mut Vec<RatingRefusal>) -> Option<Decimal> {
-        let cap = self.parameter(Parameter::ExpenseRatioCap, trace, refusals)?;
-        let expense = self.asked.expense_ratio.unwrap_or(cap);
-        if expense < Decimal::ZERO || expense > cap {
-            let text = format!("an expense ratio of {expense} is not within 0 to {cap}");
-            refusals.push(RatingRefusal::new("L11", "/commercial/expenseRatio", text));
-            return None;
-        }
-        trace.push(Step::number("expenseRatio", expense));
-        Some(expense)
-    }
-
-    fn ncd(
-        &self,
-        trace: &mut Trace,
-        notices: &mut Vec<Notice>,
-        refusals: &mut Vec<RatingRefusal>,
-    ) -> Option<NcdAnswer> {
-        let region = self.input.region;
-        let day = self.day(Kind::NcdScheme);
-        let Some(row) = in_force(&self.tariff.tables.commercial.ncd, region, day) else {
-            let text = format!("no no-claim scheme is loaded for region {region} on {day}");
-            refusals.push(RatingRefusal::new("TARIFF", "/region", text));
-            return None;
-        };
-        let answer = ncd::judge(&NcdQuestion {
-            scheme: &row.value,
-            row: self.tariff.row(row.at),
-            quoted_at: self.input.quoted_at,
-            start: self.asked.period.from(),
-            transferred_on: self.input.transferred_on,
-            history: &self.input.history,
-        });
-        let step = Step::note("ncdScheme", row.value.name.clone()).from(self.tariff.row(row.at));
-        trace.push(step);
-        trace.push(Step::number("ncdLevel", answer.level).because(answer.stop.reason()));
-        let level = row.value.levels.iter().find(|level| level.level == answer.level);
-        if let Some(level) = level {
-            let step = Step::number("ncd", level.coefficient).from(self.tariff.row(level.at));
-            trace.push(step);
-        }
-        if let Some(code) = &row.value.notice {
-            let text = format!(
-                "the no-claim scheme {} of region {region} is not confirmed",
-                row.value.name
-            );
-            notices.push(Notice { code: code.clone().into(), text });
-        }
-        Some(answer)
-    }
-
-    fn autonomous(&self, trace: &mut Trace, refusals: &mut Vec<RatingRefusal>) {
-        let parameter = Parameter::AutonomousCoefficient;
-        let found = crate::rate::parameter(self.tariff, self.input, self.days, parameter);
-        let Some((range, row)) = found else {
-            refusals.push(crate::rate::no_parameter(parameter, self.input, self.days));
-            return;
-        };
-        let ours = self.asked.autonomous;
-        let (min, max) = (range.min.unwrap_or_default(), range.max.unwrap_or(Decimal::MAX));
-        if ours < min || ours > max {
-            let text = format!("an autonomous coefficient of {ours} is not within {min} to {max}");
-            refusals.push(RatingRefusal::new("L13", "/commercial/autonomous", text));
-        }
-        trace.push(Step::number("autonomous", ours).from(row));
-    }
-
-    /// 1 plus the surcharges of violations decided since the last quote; 1 without a police link.
-    fn violation(&self, trace: &mut Trace, notices: &mut Vec<Notice>) -> Decimal {
-        let day = self.day(Kind::ViolationCoefficient);
-        let region = self.input.region;
-        let in_region = |row: &&Dated<_>| row.regions.contains(region) && row.span.contains(day);
-        let rows = &self.tariff.tables.commercial.violation;
-        let mut rows = rows.iter().filter(in_region).peekable();
-        if rows.peek().is_none() {
-            return Decimal::ONE;
-        }
-        let Some(violations) = &self.input.history.violations else {
-            let text = "violations are not known; their coefficient is 1".to_owned();
-            notices.push(Notice { code: "VIOLATIONS_UNKNOWN".into(), text });
-            return Decimal::ONE;
-        };
-        let to = self.input.quoted_at;
-        let policies = self.input.history.policies_of(PolicyClass::Commercial);
-        let previous = policies.iter().map(|policy| policy.quoted_at).filter(|&at| at < to).max();
-        let from =
-            previous.or_else(|| kernel::time::start_of(plus_months(kernel::time::day_of(to), -12)));
-        let mut sum = Decimal::ZERO;
-        for row in rows {
-            let counts = |violation: &&production_core::history::Violation| {
-                violation.kind == row.value.kind
-                    && violation
-                        .decided_at
-                        .is_some_and(|at| from.is_none_or(|from| from < at) && at <= to)
-            };
-            let events = violations.iter().filter(counts).count();
-            let beyond = (events + 1).saturating_sub(row.value.threshold as usize);
-            if beyond > 0 {
-                let rate = (row.value.step * Decimal::from(beyond)).min(row.value.max);
-                let step = Step::number("violationSurcharge", rate).from(self.tariff.row(row.at));
-                trace.push(step.because(format!("{} × {events}", row.value.kind)));
-                sum += rate;
-            }
-        }
-        let coefficient = Decimal::ONE + sum;
-        trace.push(Step::number("violation", coefficient));
-        coefficient
-    }
-
-    fn share(&self, trace: &mut Trace, refusals: &mut Vec<RatingRefusal>) -> Option<Decimal> {
-        let period = self.asked.period;
-        if is_one_year(period) {
-            return Some(Decimal::ONE);
-        }
-        let share = share_of_year(period).map_or(Decimal::ONE, ratio);
-        if share > Decimal::ONE || share <= Decimal::ZERO {
-            let text = "commercial cover runs a day to a year";
-            refusals.push(RatingRefusal::new("L15", "/commercial/period", text));
-            return None;
-        }
-        trace.push(Step::number("periodShare", half_up(share, 10)));
-        Some(share)
-    }
-
     fn main(
         &self,
         at: usize,
@@ -359,96 +212,6 @@ impl Work<'_> {
             return self.third_party(at, request, refusals);
         }
         self.occupants(at, request, refusals)
-    }
-
-    /// Third-party liability: by limit to one million, by formula above.
-    fn third_party(
-        &self,
-        at: usize,
-        request: &CoverRequest,
-        refusals: &mut Vec<RatingRefusal>,
-    ) -> Option<Pure> {
-        let mut trace = Trace::default();
-        let step = self.parameter(Parameter::LiabilityStep, &mut trace, refusals)?;
-        let most = self.parameter(Parameter::LiabilityMax, &mut trace, refusals)?;
-        let mut trace = Trace::default();
-        let Some(limit) = request.limit else {
-            let text = "third-party liability needs a limit";
-            refusals.push(RatingRefusal::new("S02", pointer(at, "limit"), text));
-            return None;
-        };
-        let (region, day) = (self.input.region, self.day(Kind::PureRisk));
-        let in_force = |row: &&Dated<_>| row.regions.contains(region) && row.span.contains(day);
-        let rows = || self.class.third_party.iter().filter(in_force);
-        let Some(top) = rows().max_by_key(|row| row.value.0) else {
-            refusals.push(self.no_pure_risk("third-party liability"));
-            return None;
-        };
-        if let Some(row) = rows().find(|row| row.value.0 == limit) {
-            let amount = row.value.1;
-            trace.push(Step::amount("pureRisk", amount).from(self.tariff.row(row.at)));
-            return Some(Pure { amount, trace, ncd_applies: true });
-        }
-        let above = limit.yuan() - top.value.0.yuan();
-        if above <= Decimal::ZERO || above % step != Decimal::ZERO || limit.yuan() > most {
-            let list: Vec<String> =
-                rows().map(|row| row.value.0.yuan().normalize().to_string()).collect();
-            let text = format!(
-                "a limit of {limit} is neither one of {} nor a multiple of {step} up to {most}",
-                list.join(", ")
-            );
-            refusals.push(RatingRefusal::new("L16", pointer(at, "limit"), text));
-            return None;
-        }
-        let growth = self.parameter(Parameter::LiabilityGrowth, &mut trace, refusals)?;
-        let damping = self.parameter(Parameter::LiabilityDamping, &mut trace, refusals)?;
-        let steps = above / step;
-        trace.push(Step::amount("pureRiskTopLimit", top.value.1).from(self.tariff.row(top.at)));
-        trace.push(Step::number("stepsAbove", steps));
-        let amount = above_top_limit(top.value.1, steps, growth, damping)?;
-        trace.push(Step::amount("pureRisk", amount).rounded());
-        Some(Pure { amount, trace, ncd_applies: true })
-    }
-
-    /// Occupants' liability: rate × limit × seats, the driver apart from the passengers.
-    fn occupants(
-        &self,
-        at: usize,
-        request: &CoverRequest,
-        refusals: &mut Vec<RatingRefusal>,
-    ) -> Option<Pure> {
-        let (Some(limit), Some(part)) = (request.limit, request.part) else {
-            let text = "occupants' liability needs a limit and the part: driver or passenger";
-            refusals.push(RatingRefusal::new("S02", pointer(at, ""), text));
-            return None;
-        };
-        let (rows, seats) = match part {
-            Part::Driver => (&self.class.driver, 1),
-            Part::Passenger => (&self.class.passenger, self.passenger_seats(request)),
-        };
-        if part == Part::Passenger && (seats == 0 || seats >= self.input.vehicle.seats.max(1)) {
-            let text = format!(
-                "{seats} passenger seats do not agree with {} seats in the vehicle",
-                self.input.vehicle.seats
-            );
-            refusals.push(RatingRefusal::new("L21", pointer(at, "seats"), text));
-            return None;
-        }
-        let Some(row) = in_force(rows, self.input.region, self.day(Kind::PureRisk)) else {
-            refusals.push(self.no_pure_risk("occupants' liability"));
-            return None;
-        };
-        let mut trace = Trace::default();
-        trace.push(Step::number("rate", row.value).from(self.tariff.row(row.at)));
-        trace.push(Step::number("seats", seats));
-        let amount = limit.at_rate(row.value * Decimal::from(seats))?;
-        trace.push(Step::amount("pureRisk", amount).rounded());
-        Some(Pure { amount, trace, ncd_applies: true })
-    }
-
-    /// Passenger seats of a request: all but the driver's unless it says fewer.
-    pub(crate) fn passenger_seats(&self, request: &CoverRequest) -> u16 {
-        request.seats.unwrap_or(self.input.vehicle.seats.saturating_sub(1))
     }
 
     pub(crate) fn no_pure_risk(&self, cover: &str) -> RatingRefusal {
@@ -551,39 +314,12 @@ pub(crate) fn benchmark(pure: Fen, expense: Decimal) -> Option<Fen> {
     Fen::from_yuan(pure.yuan().checked_div(Decimal::ONE - expense)?)
 }
 
-/// Liability above the highest tabled limit: `A + A × N × (0.1 - 0.0025 N)`, rounded, where A is
-/// the pure premium of that limit and N the steps above it.
-pub(crate) fn above_top_limit(
-    top: Fen,
-    steps: Decimal,
-    growth: Decimal,
-    damping: Decimal,
-) -> Option<Fen> {
-    top.at_rate(Decimal::ONE + steps * (growth - damping * steps))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn decimal(text: &str) -> Decimal {
         text.parse().unwrap()
-    }
-
-    #[test]
-    fn liability_above_one_million_follows_the_formula() {
-        let premium = |top: i64, steps: i64| {
-            above_top_limit(Fen(top), steps.into(), decimal("0.1"), decimal("0.0025")).unwrap()
-        };
-        let cases = [(1, 219_500), (2, 238_000), (8, 328_000)];
-        for (steps, expected) in cases {
-            assert_eq!(premium(200_000, steps), Fen(expected));
-        }
-        // The seed table of the private car carries the same limits worked out.
-        let seed = [(1, 140_963), (2, 152_844), (4, 174_678), (8, 210_642)];
-        for (steps, expected) in seed {
-            assert_eq!(premium(128_440, steps), Fen(expected));
-        }
     }
 
     #[test]

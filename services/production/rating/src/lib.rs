@@ -11,8 +11,10 @@ mod change;
 mod commercial;
 mod compulsory;
 mod days;
+mod factors;
 mod hull;
 mod input;
+mod liability;
 mod ncd;
 mod rate;
 mod rating;
@@ -20,6 +22,7 @@ mod refund;
 mod tariff;
 mod tax;
 mod trace;
+mod violation;
 
 pub use change::{PremiumChange, SuspensionError, extended, premium_change, tax_change};
 pub use input::{

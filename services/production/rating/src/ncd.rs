@@ -125,7 +125,7 @@ pub(crate) fn judge(question: &NcdQuestion<'_>) -> NcdAnswer {
     let counted = claims.iter().filter(|claim| claim.verdict == ClaimVerdict::Counted).count();
     let streak = clean_years(question, &years);
     let wanted = wanted_level(scheme, counted, look_back, streak);
-    let found = scheme.levels.iter().filter(|row| row.level <= wanted).next_back();
+    let found = scheme.levels.iter().rfind(|row| row.level <= wanted);
     let level = found.or(scheme.levels.first());
     NcdAnswer {
         scheme: scheme.name.clone(),

@@ -167,10 +167,10 @@ pub struct CoverRating {
     /// The cover.
     pub cover: Cover,
     /// Driver or passengers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
     /// The main cover it hangs on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<Cover>,
     /// Pure risk premium of a year (基准纯风险保费).
     pub pure_risk: Fen,

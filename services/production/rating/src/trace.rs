@@ -81,13 +81,29 @@ pub enum Value {
     Amount(Fen),
 }
 
-/// A row of the bundle by file and line; the header is line 1.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+/// A row of the bundle by file and line, the header being line 1. Travels as `file:line`.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableRow {
     /// File inside the bundle.
     pub file: SharedText,
     /// Line in the file.
     pub line: u32,
+}
+
+impl Serialize for TableRow {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&format_args!("{}:{}", self.file.as_str(), self.line))
+    }
+}
+
+impl<'de> Deserialize<'de> for TableRow {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<TableRow, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let parts = text.rsplit_once(':');
+        let row = parts.and_then(|(file, line)| Some((file, line.parse().ok()?)));
+        let (file, line) = row.ok_or_else(|| serde::de::Error::custom("a row is file:line"))?;
+        Ok(TableRow { file: file.into(), line })
+    }
 }
 
 impl Trace {

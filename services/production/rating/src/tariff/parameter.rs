@@ -10,7 +10,7 @@ use super::manifest::{KeyDate, Kind};
 use super::tables::{Reading, Sheets};
 
 macro_rules! parameters {
-    ($($(#[$meta:meta])* $variant:ident = $code:literal;)+) => {
+    ($($(#[$meta:meta])* $variant:ident = $code:literal, $step:literal;)+) => {
         /// A market parameter by its code in `pricing_parameters.csv`.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Parameter {
@@ -24,49 +24,54 @@ macro_rules! parameters {
             pub const fn code(self) -> &'static str {
                 match self { $(Parameter::$variant => $code,)+ }
             }
+
+            /// The name of its step in a trace.
+            pub(crate) const fn step(self) -> &'static str {
+                match self { $(Parameter::$variant => $step,)+ }
+            }
         }
     };
 }
 
 parameters! {
     /// Range of the autonomous coefficient (自主定价系数).
-    AutonomousCoefficient = "autonomous_coefficient";
+    AutonomousCoefficient = "autonomous_coefficient", "autonomousCoefficient";
     /// Highest expense ratio (附加费用率).
-    ExpenseRatioCap = "expense_ratio_cap";
+    ExpenseRatioCap = "expense_ratio_cap", "expenseRatioCap";
     /// Range of the underwriting coefficient before 2020 (自主核保系数).
-    UnderwritingCoefficient = "underwriting_coefficient";
+    UnderwritingCoefficient = "underwriting_coefficient", "underwritingCoefficient";
     /// Range of the channel coefficient before 2020 (自主渠道系数).
-    ChannelCoefficient = "channel_coefficient";
+    ChannelCoefficient = "channel_coefficient", "channelCoefficient";
     /// Highest commission of compulsory cover, a share of the premium.
-    CompulsoryCommissionCap = "compulsory_commission_cap";
+    CompulsoryCommissionCap = "compulsory_commission_cap", "compulsoryCommissionCap";
     /// Highest commission of commercial covers, a share of the premium.
-    CommercialCommissionCap = "commercial_commission_cap";
+    CommercialCommissionCap = "commercial_commission_cap", "commercialCommissionCap";
     /// Highest fee for collecting vehicle tax, a share of the tax.
-    TaxWithholdingFeeCap = "tax_withholding_fee_cap";
+    TaxWithholdingFeeCap = "tax_withholding_fee_cap", "taxWithholdingFeeCap";
     /// Share of the compulsory premium for the road-accident fund (救助基金).
-    FundShare = "fund_share";
+    FundShare = "fund_share", "fundShare";
     /// Pure risk premium per yuan the agreed value differs from the standard value.
-    HullAgreedSlope = "hull_agreed_slope";
+    HullAgreedSlope = "hull_agreed_slope", "hullAgreedSlope";
     /// How far the agreed value may stray from the actual value, a share of it.
-    HullAgreedBand = "hull_agreed_band";
+    HullAgreedBand = "hull_agreed_band", "hullAgreedBand";
     /// Linear term of the liability formula above one million.
-    LiabilityGrowth = "liability_growth";
+    LiabilityGrowth = "liability_growth", "liabilityGrowth";
     /// Quadratic term of the liability formula above one million.
-    LiabilityDamping = "liability_damping";
+    LiabilityDamping = "liability_damping", "liabilityDamping";
     /// Step of liability limits above one million, in yuan.
-    LiabilityStep = "liability_step_cny";
+    LiabilityStep = "liability_step_cny", "liabilityStepCny";
     /// Highest liability limit, in yuan.
-    LiabilityMax = "liability_max_cny";
+    LiabilityMax = "liability_max_cny", "liabilityMaxCny";
     /// Days a policy may be quoted ahead of its start.
-    QuoteWindowDays = "quote_window_days";
+    QuoteWindowDays = "quote_window_days", "quoteWindowDays";
     /// Days compulsory cover may begin before the quote.
-    CompulsoryRetroactiveDays = "compulsory_retroactive_days";
+    CompulsoryRetroactiveDays = "compulsory_retroactive_days", "compulsoryRetroactiveDays";
     /// Days commercial cover may begin before the quote.
-    CommercialRetroactiveDays = "commercial_retroactive_days";
+    CommercialRetroactiveDays = "commercial_retroactive_days", "commercialRetroactiveDays";
     /// Days a query code is good for.
-    QueryCodeValidDays = "query_code_valid_days";
+    QueryCodeValidDays = "query_code_valid_days", "queryCodeValidDays";
     /// Quote queries of one user a day.
-    DailyQuoteQuota = "daily_quote_quota";
+    DailyQuoteQuota = "daily_quote_quota", "dailyQuoteQuota";
 }
 
 /// A parameter in force.
