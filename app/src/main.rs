@@ -1,1 +1,186 @@
-fn main() {}
+//! The one binary of Commonwheel: a server, a sandbox market, and the commands of its operators.
+
+mod bootstrap;
+mod clock;
+mod doctor;
+mod openapi;
+mod recorder;
+mod serve;
+mod settings;
+mod tariff;
+mod up;
+mod wiring;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::{Parser, Subcommand};
+use crypto::MasterKey;
+use kernel::{Clock, SystemClock};
+use telemetry::{BuildInfo, Health, Logs, Meters};
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::ServerClock;
+use crate::serve::{Doors, interrupted, serve};
+use crate::settings::Settings;
+use crate::tariff::TariffCommand;
+use crate::up::{Announcement, UpArgs, up};
+use crate::wiring::{Base, platform};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Commonwheel (同行): the shared platform of a motor-insurance market
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run a whole sandbox market on this machine: database, counterparties, platform
+    Up(UpArgs),
+    /// Run a server against a PostgreSQL you name
+    Serve(ConfigArgs),
+    /// Bring the database's schemas up to date
+    Migrate(ConfigArgs),
+    /// Check, load, publish and compare tariffs
+    Tariff {
+        #[command(flatten)]
+        config: OptionalConfig,
+        #[command(subcommand)]
+        command: TariffCommand,
+    },
+    /// Keys that sign access tokens
+    Keys {
+        #[command(flatten)]
+        config: ConfigArgs,
+        #[command(subcommand)]
+        command: KeysCommand,
+    },
+    /// List what nobody should rely on yet: unconfirmed and synthetic tariff rows; check the set-up
+    Doctor(doctor::DoctorArgs),
+    /// Write the API documents into openapi/, or check that they are up to date
+    Openapi(openapi::OpenapiArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct ConfigArgs {
+    /// Settings file; variables COMMONWHEEL__SECTION__KEY go on top
+    #[arg(long, env = "COMMONWHEEL_CONFIG")]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct OptionalConfig {
+    /// Settings file; variables COMMONWHEEL__SECTION__KEY go on top
+    #[arg(long, env = "COMMONWHEEL_CONFIG", global = true)]
+    config: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Put a new signing key in use; tokens signed with the old one stay good until they expire
+    Rotate,
+}
+
+fn main() -> anyhow::Result<()> {
+    let cli = Cli::parse();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    runtime.block_on(run(cli.command))
+}
+
+async fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Up(args) => {
+            Logs::default().begin()?;
+            let stop = CancellationToken::new();
+            let stopper = stop.clone();
+            tokio::spawn(async move {
+                interrupted().await;
+                eprintln!("\nstopping: no new calls, finishing the last ones");
+                stopper.cancel();
+            });
+            up(args, meters()?, stop, print_sandbox).await
+        }
+        Command::Serve(args) => serve_settings(read(&args)?).await,
+        Command::Migrate(args) => {
+            let settings = read(&args)?;
+            base(&settings).await?;
+            println!("the schemas are up to date");
+            Ok(())
+        }
+        Command::Tariff { config, command } if command.needs_database() => {
+            let base = base(&read(&ConfigArgs { config: config.config })?).await?;
+            command.run(&base.db).await
+        }
+        Command::Tariff { command, .. } => command.run_alone(),
+        Command::Keys { config, command: KeysCommand::Rotate } => {
+            let base = base(&read(&config)?).await?;
+            iam::rotate_keys(&base.db, &base.master, base.clock.now()).await?;
+            println!("a new key is in use; servers follow within seconds");
+            Ok(())
+        }
+        Command::Doctor(args) => doctor::run(args),
+        Command::Openapi(args) => openapi::run(&args),
+    }
+}
+
+fn read(args: &ConfigArgs) -> anyhow::Result<Settings> {
+    base_config::load(args.config.as_deref(), "COMMONWHEEL").context("cannot read the settings")
+}
+
+async fn base(settings: &Settings) -> anyhow::Result<Base> {
+    let master = MasterKey::read(&settings.security.master_key_file)
+        .with_context(|| format!("cannot read {}", settings.security.master_key_file.display()))?;
+    let options = settings.database.url.parse().context("database.url is no PostgreSQL URL")?;
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    Base::open(options, settings.database.connections, master, clock).await
+}
+
+async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
+    settings.logs.begin()?;
+    let meters = meters()?;
+    let doors = Doors::open(settings.server.listen, settings.server.ops_listen).await?;
+    let base = base(&settings).await?;
+    let platform =
+        platform(&base, &settings.server.public_url, &settings.outside, settings.lanes).await?;
+    let stop = CancellationToken::new();
+    let stopper = stop.clone();
+    tokio::spawn(async move {
+        interrupted().await;
+        stopper.cancel();
+    });
+    tracing::info!("serving on {}", doors.api.local_addr()?);
+    serve(platform, doors, &ServerClock::Machine, Health::new(), meters, stop).await
+}
+
+fn meters() -> anyhow::Result<Meters> {
+    let build = BuildInfo {
+        version: env!("CARGO_PKG_VERSION"),
+        commit: option_env!("COMMONWHEEL_COMMIT").unwrap_or_default(),
+    };
+    Ok(Meters::begin(build)?)
+}
+
+fn print_sandbox(sandbox: &Announcement) {
+    println!("Commonwheel (同行) is up: a sandbox market, not for real policies.\n");
+    println!("  API        {}      documents {}", sandbox.api, sandbox.docs);
+    println!("  operations {}      /health/ready, /metrics", sandbox.ops);
+    println!(
+        "  sandbox    police {}  models {}  tax {}",
+        sandbox.police, sandbox.models, sandbox.tax
+    );
+    println!("  database   {}\n", sandbox.database);
+    println!("  insurer  region  client id        client secret");
+    for client in &sandbox.clients {
+        println!(
+            "  {:<8} {}  {:<16} {}",
+            client.insurer, client.region, client.client_id, client.client_secret
+        );
+    }
+    println!("\n  The README shows the first quote with curl. Ctrl-C stops everything.");
+}

@@ -17,7 +17,7 @@ create index idempotency_created_at on http.idempotency using brin (created_at);
 
 alter table http.idempotency enable row level security;
 create policy own_tenant on http.idempotency
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 
 -- Housekeeping crosses tenants and may do nothing but forget.
 create function http.forget_idempotency(before timestamptz, most integer) returns bigint

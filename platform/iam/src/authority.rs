@@ -148,11 +148,19 @@ pub(crate) fn networks(sources: &[String]) -> Result<Vec<IpNet>, IamError> {
 
 /// The endpoints: token, keys, metadata. They are open to everyone and need no function code.
 pub fn routes(authority: Arc<Authority>) -> OpenApiRouter {
+    open_routes().with_state(authority)
+}
+
+/// The document of the endpoints, without an authority behind them.
+pub fn document() -> utoipa::openapi::OpenApi {
+    open_routes().into_openapi()
+}
+
+fn open_routes() -> OpenApiRouter<Arc<Authority>> {
     OpenApiRouter::new()
         .routes(routes!(token::issue_token))
         .routes(routes!(metadata::signing_keys))
         .routes(routes!(metadata::server_metadata))
-        .with_state(authority)
 }
 
 impl fmt::Debug for Authority {

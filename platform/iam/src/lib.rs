@@ -16,7 +16,7 @@ mod throttle;
 mod token;
 mod verify;
 
-pub use authority::{Authority, Settings, routes};
+pub use authority::{Authority, Settings, document, routes};
 pub use client::{
     Client, ClientId, NewClient, RegisterClient, RotateSecret, SetClientStatus, clients,
 };

@@ -273,3 +273,14 @@ pub(crate) async fn update_market_wrapping(
         .await?;
     Ok(())
 }
+
+/// The platform's operator, once it is registered.
+pub async fn operator(tx: &mut Tx) -> Result<Option<Tenant>, TenancyError> {
+    let row = sqlx::query_as!(
+        TenantRow,
+        "select tenant_id, kind, insurer_code, name_zh, name_en, status, created_at
+         from tenancy.tenant
+         where kind = 'operator'"
+    );
+    row.fetch_optional(tx.conn()).await?.map(Tenant::try_from).transpose()
+}

@@ -208,22 +208,22 @@ create table production.compulsory_plate_cover (
 
 alter table production.quote enable row level security;
 create policy own_tenant on production.quote
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 alter table production.proposal enable row level security;
 create policy own_tenant on production.proposal
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 alter table production.payment enable row level security;
 create policy own_tenant on production.payment
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 alter table production.policy enable row level security;
 create policy own_tenant on production.policy
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 alter table production.policy_version enable row level security;
 create policy own_tenant on production.policy_version
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 alter table production.policy_number enable row level security;
 create policy own_tenant on production.policy_number
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 
 -- Cross-insurer reads exist only as the functions below. They answer no personal data, and the
 -- call that uses them leaves its evidence row. plpgsql, because its plans are kept.

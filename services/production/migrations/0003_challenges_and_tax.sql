@@ -36,10 +36,10 @@ create index tax_declaration_pending on production.tax_declaration (next_attempt
 
 alter table production.quote_check enable row level security;
 create policy own_tenant on production.quote_check
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 alter table production.tax_declaration enable row level security;
 create policy own_tenant on production.tax_declaration
-    using (tenant_id = any (string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[]));
+    using (tenant_id = any ((select string_to_array(current_setting('commonwheel.tenants', true), ',')::uuid[])::uuid[]));
 
 -- The delivery of declarations crosses tenants; it learns which are due and whose, no more.
 create function production.due_tax_declarations(now_at timestamptz, most integer)

@@ -1,0 +1,98 @@
+//! Settings of a server: a TOML file, and variables `COMMONWHEEL__SECTION__KEY` on top of it.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+/// Everything a server is told.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Settings {
+    pub(crate) server: Server,
+    pub(crate) database: Database,
+    pub(crate) security: Security,
+    pub(crate) outside: Outside,
+    #[serde(default)]
+    pub(crate) lanes: Lanes,
+    #[serde(default)]
+    pub(crate) logs: telemetry::Logs,
+}
+
+/// Where it listens and how it is known.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Server {
+    /// Address of the API.
+    #[serde(default = "api_address")]
+    pub(crate) listen: SocketAddr,
+    /// Address of health and metrics; not for the outside.
+    #[serde(default = "ops_address")]
+    pub(crate) ops_listen: SocketAddr,
+    /// Public address of the API, the issuer of tokens.
+    pub(crate) public_url: String,
+}
+
+/// Which database.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Database {
+    /// URL of a login that owns the schemas; calls are served under `commonwheel_app`.
+    pub(crate) url: String,
+    /// Most connections.
+    #[serde(default = "connections")]
+    pub(crate) connections: u32,
+}
+
+/// Keys.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Security {
+    /// File with the master key, 32 bytes as hexadecimal or base64.
+    pub(crate) master_key_file: PathBuf,
+}
+
+/// Addresses of the outside systems.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Outside {
+    pub(crate) police: String,
+    pub(crate) models: String,
+    pub(crate) tax: String,
+}
+
+/// How hot calls are gathered into sets.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Lanes {
+    /// Sets under way at once.
+    pub(crate) lanes: usize,
+    /// Most members of a set.
+    pub(crate) set: usize,
+    /// Most calls waiting.
+    pub(crate) queue: usize,
+}
+
+impl Default for Lanes {
+    fn default() -> Lanes {
+        Lanes { lanes: 2, set: 128, queue: 4096 }
+    }
+}
+
+impl From<Lanes> for pg::coalesce::Lanes {
+    fn from(lanes: Lanes) -> pg::coalesce::Lanes {
+        pg::coalesce::Lanes { lanes: lanes.lanes, set: lanes.set, queue: lanes.queue }
+    }
+}
+
+fn api_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 8080))
+}
+
+fn ops_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 9090))
+}
+
+fn connections() -> u32 {
+    16
+}

@@ -1,0 +1,202 @@
+//! `commonwheel up`: a whole market on one machine: database, counterparties, platform.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use crypto::MasterKey;
+use jiff::Timestamp;
+use kernel::SetClock;
+use pg::embedded::{self, Cluster, StopMode};
+use telemetry::{Health, Meters};
+use tokio_util::sync::CancellationToken;
+
+use crate::bootstrap::{self, SandboxClient};
+use crate::clock::ServerClock;
+use crate::serve::{Doors, serve};
+use crate::settings::{Lanes, Outside};
+use crate::wiring::{Base, platform};
+
+/// Where and how the sandbox runs.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Data directory; a second start finds the data again
+    #[arg(long, default_value = "data/up")]
+    pub(crate) data_dir: PathBuf,
+    /// Address of the API
+    #[arg(long, default_value = "127.0.0.1:8080")]
+    pub(crate) listen: SocketAddr,
+    /// Address of health and metrics
+    #[arg(long, default_value = "127.0.0.1:9090")]
+    pub(crate) ops_listen: SocketAddr,
+    /// Addresses of police, model library and tax office: three ports from this one on; 0 for free ones
+    #[arg(long, default_value = "127.0.0.1:8091")]
+    pub(crate) sandbox_listen: SocketAddr,
+    /// Tariff bundle to publish
+    #[arg(long, default_value = "tariffs")]
+    pub(crate) tariffs: PathBuf,
+    /// Stand the clock at this instant; PUT /sandbox/clock on the operations port moves it
+    #[arg(long)]
+    pub(crate) clock: Option<Timestamp>,
+    /// Most database connections
+    #[arg(long, default_value_t = 16)]
+    pub(crate) connections: u32,
+    /// Sets under way at once per hot command
+    #[arg(long, default_value_t = 2)]
+    pub(crate) lanes: usize,
+    /// Write addresses and credentials as JSON to this file once everything runs
+    #[arg(long)]
+    pub(crate) announce: Option<PathBuf>,
+}
+
+/// Everything of a running sandbox a person or a test needs to know.
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Announcement {
+    pub(crate) api: String,
+    pub(crate) ops: String,
+    pub(crate) docs: String,
+    pub(crate) police: String,
+    pub(crate) models: String,
+    pub(crate) tax: String,
+    pub(crate) database: String,
+    pub(crate) clients: Vec<AnnouncedClient>,
+}
+
+#[derive(Clone, Debug, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AnnouncedClient {
+    pub(crate) insurer: String,
+    pub(crate) region: String,
+    pub(crate) client_id: String,
+    pub(crate) client_secret: String,
+}
+
+/// Runs until `stop`, then ends everything in order.
+pub(crate) async fn up(
+    args: UpArgs,
+    meters: Meters,
+    stop: CancellationToken,
+    ready: impl FnOnce(&Announcement),
+) -> anyhow::Result<()> {
+    let data_dir = embedded::reachable_dir(&args.data_dir, None)?;
+    std::fs::create_dir_all(&data_dir)
+        .with_context(|| format!("cannot make {}", data_dir.display()))?;
+    let doors = Doors::open(args.listen, args.ops_listen).await?;
+    let api_address = doors.api.local_addr()?;
+    let ops_address = doors.ops.local_addr()?;
+    let mut cluster = Cluster::start(embedded::Settings::at(data_dir.join("postgres"))).await?;
+    let running = run(&args, &data_dir, doors, &mut cluster, meters, stop, |mut announcement| {
+        announcement.api = format!("http://{api_address}");
+        announcement.ops = format!("http://{ops_address}");
+        announcement.docs = format!("http://{api_address}/docs");
+        if let Some(path) = &args.announce {
+            let text = serde_json::to_string_pretty(&announcement).unwrap_or_default();
+            if let Err(error) = std::fs::write(path, text) {
+                tracing::error!(%error, "cannot write {}", path.display());
+            }
+        }
+        ready(&announcement);
+    })
+    .await;
+    let stopped = cluster.stop(StopMode::Fast).await;
+    running?;
+    stopped.context("the database did not stop")
+}
+
+async fn run(
+    args: &UpArgs,
+    data_dir: &Path,
+    doors: Doors,
+    cluster: &mut Cluster,
+    meters: Meters,
+    stop: CancellationToken,
+    announce: impl FnOnce(Announcement),
+) -> anyhow::Result<()> {
+    cluster.create_database("commonwheel").await?;
+    let master = master_key(&data_dir.join("master.key"))?;
+    let clock = match args.clock {
+        Some(at) => ServerClock::Set(Arc::new(SetClock::at(at))),
+        None => ServerClock::Machine,
+    };
+    let options = cluster.connect_options("commonwheel");
+    let base = Base::open(options, args.connections, master, clock.clock()).await?;
+    let ports = |offset: u16| {
+        let mut address = args.sandbox_listen;
+        if address.port() != 0 {
+            address.set_port(address.port() + offset);
+        }
+        address
+    };
+    let counterparties = sandbox::start(sandbox::Settings {
+        police: ports(0),
+        models: ports(1),
+        tax: ports(2),
+        strangers: sandbox::Strangers::Invented,
+    })
+    .await
+    .context("cannot start the sandbox counterparties")?;
+    let clients = bootstrap::sandbox_market(&base, &args.tariffs).await?;
+    let addresses = counterparties.addrs;
+    let outside = Outside {
+        police: format!("http://{}", addresses.police),
+        models: format!("http://{}", addresses.models),
+        tax: format!("http://{}", addresses.tax),
+    };
+    let public_url = format!("http://{}", doors.api.local_addr()?);
+    let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
+    let platform = platform(&base, &public_url, &outside, lanes).await?;
+    announce(Announcement {
+        api: String::new(),
+        ops: String::new(),
+        docs: String::new(),
+        police: outside.police,
+        models: outside.models,
+        tax: outside.tax,
+        database: cluster.url("commonwheel"),
+        clients: clients.into_iter().map(AnnouncedClient::from).collect(),
+    });
+    let serving = serve(platform, doors, &clock, Health::new(), meters, stop.clone());
+    tokio::pin!(serving);
+    let served = loop {
+        tokio::select! {
+            served = &mut serving => break served,
+            () = cluster.ended(), if !stop.is_cancelled() => {
+                tracing::error!("the database ended; starting it again");
+                if let Err(error) = cluster.restart().await {
+                    tracing::error!(%error, "the database does not start again");
+                    stop.cancel();
+                }
+            }
+        }
+    };
+    counterparties.shutdown().await;
+    served
+}
+
+impl From<SandboxClient> for AnnouncedClient {
+    fn from(client: SandboxClient) -> AnnouncedClient {
+        AnnouncedClient {
+            insurer: client.insurer,
+            region: client.region.to_owned(),
+            client_id: client.client_id,
+            client_secret: client.secret,
+        }
+    }
+}
+
+/// The master key of the sandbox, made at the first start and readable by nobody else.
+fn master_key(path: &Path) -> anyhow::Result<MasterKey> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    if !path.exists() {
+        let key = MasterKey::generate()?;
+        let mut file =
+            std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        file.write_all(key.to_text().as_bytes())?;
+        file.sync_all()?;
+    }
+    MasterKey::read(path).with_context(|| format!("cannot read {}", path.display()))
+}

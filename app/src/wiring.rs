@@ -1,0 +1,219 @@
+//! Puts the rooms together: database, identity, gate, spine, the production cloud, its routes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::response::IntoResponse;
+use base_http::door::Door;
+use base_http::{Function, Problem, Spine, problem, trace};
+use crypto::{IndexKey, MasterKey};
+use iam::Authority;
+use jiff::{SignedDuration, Timestamp};
+use kernel::{Clock, Ids};
+use pg::{Db, PoolSettings};
+use production::book::TariffBook;
+use production::challenge::Challenges;
+use production::outside::{self, Outside};
+use production::sealed::Sealer;
+use production::{Parts, Production};
+use sqlx::migrate::Migrator;
+use sqlx::postgres::PgConnectOptions;
+use tenancy::{Parameters, TenantKeys};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_swagger_ui::SwaggerUi;
+
+use crate::bootstrap;
+use crate::recorder::SideRows;
+use crate::settings::{Lanes, Outside as OutsideSettings};
+
+/// Largest body any operation takes.
+const LARGEST_BODY: usize = 1 << 20;
+/// How long a stored idempotency answer is kept.
+const KEEP_ANSWERS: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How often old answers are forgotten.
+const FORGET_EVERY: Duration = Duration::from_secs(600);
+
+/// The schemas, in the order of their dependencies.
+pub(crate) fn migrations() -> [&'static Migrator; 8] {
+    [
+        &base_http::MIGRATIONS,
+        &tenancy::MIGRATIONS,
+        &iam::MIGRATIONS,
+        &catalogue::MIGRATIONS,
+        &metering::MIGRATIONS,
+        &evidence::MIGRATIONS,
+        &events::MIGRATIONS,
+        &production::MIGRATIONS,
+    ]
+}
+
+/// Every function offered.
+pub(crate) fn functions() -> Vec<&'static Function> {
+    production::function::ALL.to_vec()
+}
+
+/// A database, migrated, with its pool and keys.
+pub(crate) struct Base {
+    pub(crate) db: Db,
+    pub(crate) master: Arc<MasterKey>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) ids: Arc<Ids>,
+}
+
+impl Base {
+    /// Migrates as the owner and opens the pool under the application's role.
+    pub(crate) async fn open(
+        options: PgConnectOptions,
+        connections: u32,
+        master: MasterKey,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Base> {
+        pg::migrate::migrate(&options, &migrations())
+            .await
+            .context("cannot migrate the database")?;
+        let settings = PoolSettings { connections, ..PoolSettings::default() };
+        let db = Db::connect(options, settings).await.context("cannot connect to the database")?;
+        Ok(Base { db, master: Arc::new(master), clock, ids: Arc::new(Ids::from_os()) })
+    }
+}
+
+/// A running platform: its routes, and what must end with it.
+pub(crate) struct Platform {
+    pub(crate) api: Router,
+    pub(crate) db: Db,
+    pub(crate) outside: Outside,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+}
+
+/// Builds the platform and starts its background tasks.
+pub(crate) async fn platform(
+    base: &Base,
+    public_url: &str,
+    outside: &OutsideSettings,
+    lanes: Lanes,
+) -> anyhow::Result<Platform> {
+    let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
+    let now = base.clock.now();
+    catalogue::sync(&base.db, bootstrap::LEVELS, &functions(), now)
+        .await
+        .context("cannot register the functions")?;
+    let parameters = Arc::new(Parameters::load(&base.db).await?);
+    let gate = Arc::new(catalogue::Gate::load(&base.db, parameters.clone()).await?);
+    let authority = Authority::start(
+        base.db.clone(),
+        base.master.clone(),
+        iam::Settings::new(public_url),
+        base.clock.clone(),
+        base.ids.clone(),
+    );
+    let authority = Arc::new(authority.await.context("cannot set up identity")?);
+    let operator = bootstrap::operator(base).await?;
+    let recorder = Arc::new(SideRows { ids: base.ids.clone() });
+    let spine = Spine::new(base.db.clone(), recorder, base.clock.clone(), base.ids.clone());
+    let outside = Outside::new(
+        outside::Settings::new(&outside.police, &outside.models, &outside.tax),
+        base.clock.clone(),
+        base.ids.clone(),
+    )
+    .context("cannot set up the outside systems")?;
+    let book = Arc::new(TariffBook::open(base.db.clone()).await?);
+    let keys = Arc::new(TenantKeys::new(base.db.clone(), base.master.clone()));
+    let challenge_key = IndexKey::new(&base.master.derive("production.challenge"));
+    let production = Production::start(
+        Parts {
+            spine,
+            book: book.clone(),
+            outside: outside.clone(),
+            sealer: Sealer::new(keys, operator),
+            challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
+        },
+        lanes.into(),
+        &tasks,
+        &stop,
+    );
+    tasks.spawn(parameters.keep_fresh(base.db.clone(), stop.clone()));
+    tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));
+    tasks.spawn(authority.clone().keep_fresh(stop.clone()));
+    tasks.spawn(book.keep_fresh(stop.clone()));
+    tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
+    let door = Arc::new(Door {
+        authenticate: authority.clone(),
+        subscriptions: gate,
+        clock: base.clock.clone(),
+        ids: base.ids.clone(),
+    });
+    let (routes, document) = routes(authority, production);
+    let api = base_http::openapi::behind(routes, door)
+        .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
+        .fallback(not_found)
+        .method_not_allowed_fallback(no_method)
+        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(axum::middleware::from_fn_with_state(base.ids.clone(), trace::layer));
+    Ok(Platform { api, db: base.db.clone(), outside, tasks, stop })
+}
+
+fn routes(authority: Arc<Authority>, production: Production) -> (Router, OpenApi) {
+    let (production, of_production) =
+        production::api::router().with_state(production).split_for_parts();
+    let (identity, of_identity) = iam::routes(authority).split_for_parts();
+    (production.merge(identity), complete(of_production, of_identity))
+}
+
+/// The API document alone, without a platform behind it.
+pub(crate) fn document() -> OpenApi {
+    let production: OpenApiRouter<Production> = production::api::router();
+    complete(production.into_openapi(), iam::document())
+}
+
+fn complete(mut document: OpenApi, identity: OpenApi) -> OpenApi {
+    document.merge(identity);
+    document.info.title = "Commonwheel (同行)".to_owned();
+    document.info.version = env!("CARGO_PKG_VERSION").to_owned();
+    document.info.license = None;
+    document.info.contact = None;
+    document.info.description = Some(
+        "The shared platform of a motor-insurance market: quote, pre-confirm, pay, confirm, \
+         endorse, surrender. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
+         cover are civil time in China. Get a token at /oauth/token with client credentials."
+            .to_owned(),
+    );
+    base_http::openapi::complete(&mut document, "/oauth/token", &functions());
+    document
+}
+
+async fn forget(db: Db, clock: Arc<dyn Clock>, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(FORGET_EVERY);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        let before = clock.now().checked_sub(KEEP_ANSWERS).unwrap_or(Timestamp::MIN);
+        if let Err(error) = base_http::idempotency::forget(&db, before, 10_000).await {
+            tracing::warn!(%error, "cannot forget old idempotency answers; later");
+        }
+    }
+}
+
+async fn not_found() -> Problem {
+    Problem::new(&problem::NOT_FOUND, "there is no such path; GET /openapi.json lists them all")
+}
+
+async fn no_method() -> Problem {
+    Problem::new(&problem::METHOD, "this path does not offer the method; see /openapi.json")
+}
+
+fn panicked(panic: Box<dyn std::any::Any + Send>) -> http::Response<axum::body::Body> {
+    let text = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
+    tracing::error!(panic = text, "a call panicked");
+    Problem::new(&problem::INTERNAL, "the failure is logged under the trace id").into_response()
+}
