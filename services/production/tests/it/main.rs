@@ -1,0 +1,5 @@
+//! The production cloud on a real PostgreSQL, against sandbox counterparties.
+#![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
+
+mod support;
+mod underwriting;
