@@ -203,7 +203,8 @@ pub async fn list(
     rows.fetch_all(tx.conn()).await?.into_iter().map(QuoteRecord::try_from).collect()
 }
 
-/// Whether a newer quote of the same tenant for the vehicle stands, for each own quote named.
+/// Which of the own quotes named are superseded: a newer quote of the same tenant and region asks
+/// for a product of theirs. The two lines are two conversations; one does not end the other.
 pub async fn superseded(
     tx: &mut Tx,
     quotes: &[&QuoteRecord],
@@ -218,7 +219,9 @@ pub async fn superseded(
                select 1 from production.quote newer
                where newer.slot = q.slot and newer.frame_no = q.frame_no
                  and newer.tenant_id = q.tenant_id and newer.region = q.region
-                 and newer.quoted_at > q.quoted_at)"#,
+                 and newer.quoted_at > q.quoted_at
+                 and (newer.compulsory_from is not null and q.compulsory_from is not null
+                      or newer.commercial_from is not null and q.commercial_from is not null))"#,
         &slots,
         &numbers
     );
