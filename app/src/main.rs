@@ -61,7 +61,7 @@ enum Command {
         #[command(subcommand)]
         command: KeysCommand,
     },
-    /// List what nobody should rely on yet: unconfirmed and synthetic tariff rows; check the set-up
+    /// List what nobody should rely on yet: unconfirmed and synthetic tariff rows
     Doctor(doctor::DoctorArgs),
     /// Write the API documents into openapi/, or check that they are up to date
     Openapi(openapi::OpenapiArgs),
@@ -144,7 +144,10 @@ async fn base(settings: &Settings) -> anyhow::Result<Base> {
 async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
     settings.logs.begin()?;
     let meters = meters()?;
-    let doors = Doors::open(settings.server.listen, settings.server.ops_listen).await?;
+    let doors = {
+        let server = &settings.server;
+        Doors::open(server.listen, server.ops_listen, server.tls.as_ref()).await?
+    };
     let base = base(&settings).await?;
     let platform =
         platform(&base, &settings.server.public_url, &settings.outside, settings.lanes).await?;

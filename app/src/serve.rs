@@ -5,6 +5,8 @@ use std::net::SocketAddr;
 use anyhow::Context;
 use axum::Router;
 use axum::serve::ListenerExt;
+use base_http::tls::{self, Peer, TlsListener, TlsSettings};
+use rustls::ServerConfig;
 use telemetry::{Health, Meters};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -16,17 +18,26 @@ use crate::wiring::Platform;
 pub(crate) struct Doors {
     pub(crate) api: TcpListener,
     pub(crate) ops: TcpListener,
+    pub(crate) tls: Option<ServerConfig>,
 }
 
 impl Doors {
-    /// Takes both addresses, or says which one is taken.
-    pub(crate) async fn open(api: SocketAddr, ops: SocketAddr) -> anyhow::Result<Doors> {
+    /// Takes both addresses, or says which one is taken. The API speaks TLS when `tls` says how.
+    pub(crate) async fn open(
+        api: SocketAddr,
+        ops: SocketAddr,
+        tls: Option<&TlsSettings>,
+    ) -> anyhow::Result<Doors> {
         let bind = async |address: SocketAddr, what: &str| {
             TcpListener::bind(address)
                 .await
                 .with_context(|| format!("cannot listen on {address} for {what}; is it taken?"))
         };
-        Ok(Doors { api: bind(api, "the API").await?, ops: bind(ops, "health and metrics").await? })
+        Ok(Doors {
+            tls: tls.map(TlsSettings::load).transpose().context("cannot offer TLS")?,
+            api: bind(api, "the API").await?,
+            ops: bind(ops, "health and metrics").await?,
+        })
     }
 }
 
@@ -58,7 +69,10 @@ pub(crate) async fn serve(
             health.stopping();
         })
     };
-    answer(doors.api, platform.api, stop).await?;
+    match doors.tls {
+        Some(config) => answer_tls(doors.api, config, platform.api, stop).await?,
+        None => answer(doors.api, platform.api, stop).await?,
+    }
     ending.await.ok();
     platform.stop.cancel();
     platform.tasks.close();
@@ -86,6 +100,20 @@ async fn answer(
         }
     });
     axum::serve(listener, routes.into_make_service_with_connect_info::<SocketAddr>())
+        .with_graceful_shutdown(stop.cancelled_owned())
+        .await
+        .context("the listener failed")
+}
+
+async fn answer_tls(
+    listener: TcpListener,
+    config: ServerConfig,
+    routes: Router,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = TlsListener::new(listener, config)?;
+    let routes = routes.layer(axum::middleware::from_fn(tls::show_peer));
+    axum::serve(listener, routes.into_make_service_with_connect_info::<Peer>())
         .with_graceful_shutdown(stop.cancelled_owned())
         .await
         .context("the listener failed")

@@ -31,6 +31,9 @@ pub(crate) struct Server {
     pub(crate) ops_listen: SocketAddr,
     /// Public address of the API, the issuer of tokens.
     pub(crate) public_url: String,
+    /// Certificate and key; plain HTTP, for a trusted proxy in front, when absent.
+    #[serde(default)]
+    pub(crate) tls: Option<base_http::tls::TlsSettings>,
 }
 
 /// Which database.

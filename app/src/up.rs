@@ -84,7 +84,7 @@ pub(crate) async fn up(
     let data_dir = embedded::reachable_dir(&args.data_dir, None)?;
     std::fs::create_dir_all(&data_dir)
         .with_context(|| format!("cannot make {}", data_dir.display()))?;
-    let doors = Doors::open(args.listen, args.ops_listen).await?;
+    let doors = Doors::open(args.listen, args.ops_listen, None).await?;
     let api_address = doors.api.local_addr()?;
     let ops_address = doors.ops.local_addr()?;
     let mut cluster = Cluster::start(embedded::Settings::at(data_dir.join("postgres"))).await?;

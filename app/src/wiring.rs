@@ -88,7 +88,6 @@ impl Base {
 pub(crate) struct Platform {
     pub(crate) api: Router,
     pub(crate) db: Db,
-    pub(crate) outside: Outside,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
 }
@@ -131,7 +130,7 @@ pub(crate) async fn platform(
         Parts {
             spine,
             book: book.clone(),
-            outside: outside.clone(),
+            outside,
             sealer: Sealer::new(keys, operator),
             challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
         },
@@ -158,7 +157,7 @@ pub(crate) async fn platform(
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(base.ids.clone(), trace::layer));
-    Ok(Platform { api, db: base.db.clone(), outside, tasks, stop })
+    Ok(Platform { api, db: base.db.clone(), tasks, stop })
 }
 
 fn routes(authority: Arc<Authority>, production: Production) -> (Router, OpenApi) {

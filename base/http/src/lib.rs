@@ -16,6 +16,7 @@ pub mod outbound;
 pub mod paging;
 pub mod problem;
 pub mod spine;
+pub mod tls;
 pub mod trace;
 
 pub use body::Incoming;
