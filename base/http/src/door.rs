@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request};
 use axum::middleware::Next;
@@ -83,13 +84,29 @@ pub(crate) async fn enter(
         let daily_quota = door.subscriptions.admit(&caller, function, now)?;
         Ok(Admitted { caller, function, daily_quota })
     };
-    match admitted.await {
+    let began = Instant::now();
+    let response = match admitted.await {
         Ok(admitted) => {
             request.extensions_mut().insert(admitted);
             next.run(request).await
         }
         Err(problem) => problem.into_response(),
-    }
+    };
+    measure(function, &response, began);
+    response
+}
+
+/// Counts the call by function and kind of answer, and its time.
+fn measure(function: &'static Function, response: &Response, began: Instant) {
+    let class = match response.status().as_u16() {
+        ..=299 => "served",
+        429 => "quota",
+        ..=499 => "refused",
+        _ => "failed",
+    };
+    metrics::counter!("calls_total", "function" => function.code, "answer" => class).increment(1);
+    metrics::histogram!("call_seconds", "function" => function.code)
+        .record(began.elapsed().as_secs_f64());
 }
 
 fn bearer(request: &Request) -> Result<&str, Problem> {
