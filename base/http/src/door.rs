@@ -99,9 +99,9 @@ pub(crate) async fn enter(
 /// Counts the call by function and kind of answer, and its time.
 fn measure(function: &'static Function, response: &Response, began: Instant) {
     let class = match response.status().as_u16() {
-        ..=299 => "served",
+        200..=299 => "served",
         429 => "quota",
-        ..=499 => "refused",
+        300..=428 | 430..=499 => "refused",
         _ => "failed",
     };
     metrics::counter!("calls_total", "function" => function.code, "answer" => class).increment(1);

@@ -72,7 +72,7 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
             let (waiting, work, stop) = (waiting.clone(), work.clone(), stop.clone());
             tracker.spawn(async move {
                 while let Some((members, callers)) = next_set(&waiting, cut.set, &stop).await {
-                    metrics::histogram!("coalesce_set_size", "set" => name)
+                    metrics::histogram!("coalesced_set_members", "set" => name)
                         .record(u32::try_from(members.len()).unwrap_or(u32::MAX));
                     // A caller that hung up no longer wants its outcome; the work stands.
                     for (caller, outcome) in callers.into_iter().zip(work(members).await) {
