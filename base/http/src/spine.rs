@@ -337,7 +337,15 @@ impl<C: SetCommand> Coalesced<C> {
 
 /// What a caller is told when a coalescer did not take the call.
 pub fn not_taken(refused: NotTaken) -> Problem {
-    Problem::new(&problem::BUSY, refused.to_string()).retry_after(1)
+    match refused {
+        NotTaken::Busy | NotTaken::Stopped => {
+            Problem::new(&problem::BUSY, refused.to_string()).retry_after(1)
+        }
+        NotTaken::Lost => Problem::new(
+            &problem::INTERNAL,
+            "the call was lost before it was answered; repeat it with the same Idempotency-Key",
+        ),
+    }
 }
 
 fn exhausted(call: &Call) -> Problem {

@@ -3,8 +3,10 @@
 //! No timer: a lone call finds an idle lane and goes at once; under load the set grows to what
 //! arrived during the last one. Every caller gets its own outcome.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
+use futures::FutureExt;
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,9 +34,12 @@ pub enum NotTaken {
     /// As many calls wait as may wait.
     #[error("too many calls are waiting")]
     Busy,
-    /// The process is shutting down, or the set died before it answered.
+    /// The process is shutting down.
     #[error("the service is shutting down")]
     Stopped,
+    /// The set died before it answered; whether the work was done is not known.
+    #[error("the call was lost before it was answered")]
+    Lost,
 }
 
 type Waiting<I, O> = (I, oneshot::Sender<O>);
@@ -74,8 +79,13 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
                 while let Some((members, callers)) = next_set(&waiting, cut.set, &stop).await {
                     metrics::histogram!("coalesced_set_members", "set" => name)
                         .record(u32::try_from(members.len()).unwrap_or(u32::MAX));
+                    // A panic costs its set, never the lane: the next set is served.
+                    let Ok(outcomes) = AssertUnwindSafe(work(members)).catch_unwind().await else {
+                        tracing::error!(set = name, "a set died before it answered");
+                        continue;
+                    };
                     // A caller that hung up no longer wants its outcome; the work stands.
-                    for (caller, outcome) in callers.into_iter().zip(work(members).await) {
+                    for (caller, outcome) in callers.into_iter().zip(outcomes) {
                         let _ = caller.send(outcome);
                     }
                 }
@@ -91,7 +101,7 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
             mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
             mpsc::error::TrySendError::Closed(_) => NotTaken::Stopped,
         })?;
-        outcome.await.map_err(|_| NotTaken::Stopped)
+        outcome.await.map_err(|_| NotTaken::Lost)
     }
 }
 
@@ -152,6 +162,18 @@ mod tests {
             sizes.push(size);
         }
         assert!(sizes.iter().all(|&size| size >= 1) && sizes.len() == 5, "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn a_panic_costs_its_set_and_not_the_lane() {
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let cut = Lanes { lanes: 1, set: 1, queue: 8 };
+        let sets = Coalescer::start("test", cut, &tracker, &stop, |members: Vec<u32>| async move {
+            assert!(members[0] != 13, "unlucky");
+            members
+        });
+        assert_eq!(sets.submit(13).await, Err(NotTaken::Lost));
+        assert_eq!(sets.submit(7).await, Ok(7));
     }
 
     #[tokio::test]
