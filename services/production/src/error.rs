@@ -45,6 +45,22 @@ problems! {
     RECHECK = "E2015" 503 "an outside system must be asked again" "须重新核对外部数据";
     /// Nothing is published to rate with.
     NO_TARIFF = "E2014" 503 "no tariff is published" "未发布费率";
+    /// The amend query code ran out, or its day passed.
+    ENDORSEMENT_EXPIRED = "E2016" 409 "the amend query code has expired" "批改查询码已失效";
+    /// The amend query code was confirmed before.
+    ENDORSEMENT_USED = "E2017" 409 "the amend query code is used" "批改查询码已使用";
+    /// The end pushed back by a suspension reaches into a policy sold in the meantime.
+    RESUME_BLOCKED = "E2018" 409 "the period pushed back runs into another policy" "复驶后保险期间与其他保单重叠";
+    /// Only what costs and returns nothing skips the steps.
+    NOT_DIRECT = "E2019" 422 "this endorsement cannot be made directly" "此批改不适用直接批改";
+    /// The policy's state does not allow it.
+    POLICY_STATE = "E2020" 409 "the policy's state does not allow this" "保单当前状态不允许此操作";
+    /// Compulsory cover ends only for the reasons of the law.
+    SURRENDER_REASON = "E2021" 422 "compulsory cover cannot be surrendered for this reason" "交强险不得以此原因退保";
+    /// The effective date does not fit the policy.
+    ENDORSEMENT_DATE = "E2022" 422 "the effective date does not fit the policy" "批改生效日期不符";
+    /// There is no tax to give back.
+    NOTHING_TO_REFUND = "E2023" 422 "there is no tax to give back" "无可退税款";
     /// The quote must be answered first.
     CHALLENGE_OPEN = "C3001" 409 "answer the challenge of this quote first" "请先完成投保查询校验";
     /// The answer is wrong.

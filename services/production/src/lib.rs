@@ -14,6 +14,7 @@ mod app;
 pub mod book;
 pub mod challenge;
 pub mod confirm;
+pub mod endorsement;
 pub mod error;
 pub mod fee;
 pub mod function;

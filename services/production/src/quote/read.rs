@@ -444,7 +444,7 @@ pub(crate) fn read_cover(body: &CoverBody, at: &str, found: &mut Findings) -> Op
     })
 }
 
-fn read_tax(body: &TaxBody, found: &mut Findings) -> TaxInput {
+pub(crate) fn read_tax(body: &TaxBody, found: &mut Findings) -> TaxInput {
     let item: Option<TaxItem> =
         body.item.as_deref().and_then(|item| word(item, RuleId::L27, "/tax/item", found));
     let said = |value: &Option<String>| value.clone().filter(|text| !text.trim().is_empty());

@@ -1,6 +1,7 @@
 //! SQL of the production cloud. Functions take an open transaction or connection, return domain
 //! types and decide nothing.
 
+pub mod endorsement;
 pub mod known;
 pub mod policy;
 pub mod proposal;
