@@ -68,6 +68,7 @@ pub enum AppliesTo {
 
 /// Who among the occupants.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Part {
     /// The driver's seat (司机).

@@ -74,6 +74,7 @@ pub enum ShortTermReason {
 
 /// Why the compulsory premium does not float (platform list `no_float_reason`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum NoFloatReason {
     /// 过户车: ownership transferred.
     #[serde(rename = "01")]
@@ -200,6 +201,7 @@ pub struct TaxInput {
 
 /// Rows of the annex to the vehicle and vessel tax law.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum TaxItem {
     /// 乘用车: to nine seats, by displacement.
@@ -222,6 +224,7 @@ pub enum TaxItem {
 
 /// Where the tax stands (platform list `tax_condition`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub enum TaxCondition {
     /// Normal.
     #[serde(rename = "N")]

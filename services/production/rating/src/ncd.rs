@@ -19,6 +19,7 @@ use crate::trace::TableRow;
 
 /// The discount, and what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct NcdAnswer {
     /// Scheme, for example `NAT2020`.
@@ -42,6 +43,7 @@ pub struct NcdAnswer {
 
 /// Why the walk back ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum NcdStop {
     /// There is no earlier policy.
@@ -58,6 +60,7 @@ pub enum NcdStop {
 
 /// A claim and whether it counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct JudgedClaim {
     /// 理赔编号.
@@ -68,6 +71,7 @@ pub struct JudgedClaim {
 
 /// Whether a claim counts towards the no-claim level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum ClaimVerdict {
     /// It counts.

@@ -14,6 +14,7 @@ use crate::trace::{TariffStamp, Trace};
 /// The answer to a [`RatingInput`](crate::RatingInput). A published format: it is stored with
 /// the quote.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Rating {
     /// The tariff bundle used.
@@ -34,6 +35,7 @@ pub struct Rating {
 
 /// Compulsory premium and its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CompulsoryRating {
     /// Row of the base premium table, for example `fam_lt6`.
@@ -62,6 +64,7 @@ pub struct CompulsoryRating {
 
 /// A float: its code and its size.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct FloatAnswer {
     /// Factor code, for example `E3` or `V7`; `None` without a float.
@@ -72,6 +75,7 @@ pub struct FloatAnswer {
 
 /// Compulsory limits of one accident.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Limits {
     /// 死亡伤残.
@@ -84,6 +88,7 @@ pub struct Limits {
 
 /// Limits with and without fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct LimitsPair {
     /// 有责.
@@ -94,6 +99,7 @@ pub struct LimitsPair {
 
 /// Vehicle tax and its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaxRating {
     /// Where the tax stands.
@@ -114,6 +120,7 @@ pub struct TaxRating {
 
 /// Tax of one calendar year.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TaxYear {
     /// Calendar year.
@@ -134,6 +141,7 @@ pub struct TaxYear {
 
 /// Commercial premium and its parts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CommercialRating {
     /// Row of the class table, for example `fam_lt6`.
@@ -162,6 +170,7 @@ pub struct CommercialRating {
 
 /// Premium of one cover.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct CoverRating {
     /// The cover.
@@ -185,6 +194,8 @@ pub struct CoverRating {
 
 /// Succeeded, but a person should be told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = RatingNotice))]
 #[serde(rename_all = "camelCase")]
 pub struct Notice {
     /// Stable code, for example `NCD_FALLBACK`; a rule id where a rule warns, for example `L18`.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The bundle a rating was computed with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct TariffStamp {
     /// Label given at publication.
@@ -34,6 +35,16 @@ impl From<&str> for SharedText {
     }
 }
 
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for SharedText {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        <String as utoipa::PartialSchema>::schema()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for SharedText {}
+
 impl Serialize for SharedText {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.0)
@@ -48,11 +59,13 @@ impl<'de> Deserialize<'de> for SharedText {
 
 /// The steps of one amount, in the order they were taken.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(transparent)]
 pub struct Trace(pub Vec<Step>);
 
 /// One step: a factor, an amount or a judgement.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Step {
     /// What it is, for example `basePremium` or `ncd`.
@@ -73,6 +86,7 @@ pub struct Step {
 
 /// Value of a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Value {
     /// A number: a factor, a share, a level, a count of days.
@@ -89,6 +103,20 @@ pub struct TableRow {
     /// Line in the file.
     pub line: u32,
 }
+
+#[cfg(feature = "openapi")]
+impl utoipa::PartialSchema for TableRow {
+    fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+        utoipa::openapi::ObjectBuilder::new()
+            .schema_type(utoipa::openapi::Type::String)
+            .description(Some("A tariff row as `file:line`; the header is line 1."))
+            .examples(["compulsory_base_premium.csv:2"])
+            .into()
+    }
+}
+
+#[cfg(feature = "openapi")]
+impl utoipa::ToSchema for TableRow {}
 
 impl Serialize for TableRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

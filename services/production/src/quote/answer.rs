@@ -31,7 +31,6 @@ pub struct QuoteView {
     /// Premiums, factors and tax, each with its trace: factor, table row and version, reason,
     /// rounding. Absent while a challenge is open.
     #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Object>)]
     pub rating: Option<Rating>,
     /// Compulsory premium, tax and commercial premium together.
     #[serde(skip_serializing_if = "Option::is_none")]
