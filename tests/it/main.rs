@@ -1,0 +1,4 @@
+//! Stories about the running binary.
+#![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
+
+mod document;
