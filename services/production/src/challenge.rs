@@ -41,6 +41,11 @@ impl Challenges {
         Challenges { parameters, key }
     }
 
+    /// The parameters that say where what is demanded.
+    pub(crate) fn parameters(&self) -> &Parameters {
+        &self.parameters
+    }
+
     /// The challenge of a quote, where the region or the tenant demands one.
     pub fn open_for(
         &self,

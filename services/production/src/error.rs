@@ -61,6 +61,14 @@ problems! {
     ENDORSEMENT_DATE = "E2022" 422 "the effective date does not fit the policy" "批改生效日期不符";
     /// There is no tax to give back.
     NOTHING_TO_REFUND = "E2023" 422 "there is no tax to give back" "无可退税款";
+    /// The challenge of a quote was answered wrongly too often.
+    CHALLENGE_EXHAUSTED = "E2030" 409 "the challenge was answered wrongly too often; quote again" "校验次数已用完，请重新查询";
+    /// A read across insurers, or of personal data, without a reason.
+    PURPOSE_MISSING = "E2031" 400 "an X-Purpose header is required" "缺少查询目的";
+    /// The policy's fee is registered already.
+    FEE_REGISTERED = "E2032" 409 "the fee of this policy is registered" "费用已登记";
+    /// There is no registered fee to change.
+    FEE_UNREGISTERED = "E2033" 409 "the fee of this policy is not registered" "费用未登记";
     /// The quote must be answered first.
     CHALLENGE_OPEN = "C3001" 409 "answer the challenge of this quote first" "请先完成投保查询校验";
     /// The answer is wrong.

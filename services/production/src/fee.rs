@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 use kernel::{Fen, time};
+use production_core::region::Region;
 use production_core::rule::{Findings, RuleId};
 use production_core::rules::distribution::{self, Channel, Licence, LicenceKind};
 use production_core::rules::format;
@@ -105,10 +106,7 @@ pub(crate) fn read(
         |ratio: &Option<String>, premium: Option<Fen>, cap: Parameter, at: &str| {
             let ratio = read::decimal(ratio, RuleId::F11, at, found)?;
             format::rate(ratio, at, found);
-            let cap = tariff
-                .parameter(cap, record.region, false, time::day_of(now))
-                .and_then(|row| row.max.or(row.value))
-                .unwrap_or(Decimal::ONE);
+            let cap = self::cap(tariff, cap, record.region, now);
             distribution::commission(ratio, cap, None, at, found);
             let Some(premium) = premium else {
                 found.add(RuleId::L29, at, "there is no such premium in this quote; leave it out");
@@ -143,6 +141,14 @@ pub(crate) fn read(
         compulsory,
         commercial,
     })
+}
+
+/// The legal cap of a commission in a region on the day of `at`; none where no row is in force.
+pub(crate) fn cap(tariff: &Tariff, cap: Parameter, region: Region, at: Timestamp) -> Decimal {
+    tariff
+        .parameter(cap, region, false, time::day_of(at))
+        .and_then(|row| row.max.or(row.value))
+        .unwrap_or(Decimal::ONE)
 }
 
 fn read_licence(body: &FeeBody, found: &mut Findings) -> Option<Licence> {

@@ -16,14 +16,16 @@ use utoipa::ToSchema;
 use crate::Production;
 use crate::error::{self, ProductionError};
 use crate::fee::{self, FeeBody, FeeTerms};
+use crate::identity::IdentityBody;
 use crate::outside::{Ask, Rated, Verdict};
 use crate::quote::flow::{json, quoted_tax};
 use crate::quote::{Assumed, VehicleIdentity, read};
+use crate::store::identity::{self, PassedCheck};
 use crate::store::proposal::{self, ProposalRecord};
 use crate::store::quote::{self, QuoteRecord};
 
 /// How long frozen amounts wait for their money and the confirmation.
-const HOLD: SignedDuration = SignedDuration::from_hours(48);
+pub(crate) const HOLD: SignedDuration = SignedDuration::from_hours(48);
 
 /// 投保预确认: what was agreed beside the quote.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -32,6 +34,8 @@ const HOLD: SignedDuration = SignedDuration::from_hours(48);
 pub struct PreConfirmBody {
     /// Channel, intermediary and commission; direct sale without commission when absent.
     pub fee: Option<FeeBody>,
+    /// Checks of identity made before the sale, where the region demands them (rule L31).
+    pub identity: Option<IdentityBody>,
 }
 
 /// Frozen amounts.
@@ -113,12 +117,15 @@ impl Production {
         let mut found = Findings::new();
         let tariff = self.book.of_version(&record.tariff_version).await?;
         let terms = fee::read(body.fee.as_ref(), &record, &tariff, call.received_at, &mut found);
+        let identity = body.identity.as_ref();
+        let passed =
+            self.identity_checks(&call, record.region, identity, call.received_at, &mut found);
         let Some(terms) = terms.filter(|_| !found.rejects()) else {
             return Err(Problem::invalid(read::errors(found.split().0)));
         };
         let (assumed, mut notices) = self.second_look(&record, call.received_at).await?;
         notices.extend(read::notices(found.split().1));
-        let command = PreConfirm { record, terms, assumed, now: call.received_at };
+        let command = PreConfirm { record, terms, passed, assumed, now: call.received_at };
         self.spine
             .run(call, &command, |(amounts, until)| {
                 let view = PreConfirmView {
@@ -244,6 +251,7 @@ impl Production {
 struct PreConfirm {
     record: QuoteRecord,
     terms: FeeTerms,
+    passed: Vec<PassedCheck>,
     assumed: Assumed,
     now: Timestamp,
 }
@@ -292,6 +300,7 @@ impl Command for PreConfirm {
                 stage: "pre_confirmed",
             }));
         }
+        identity::insert(tx, record.query_no, record.tenant, &self.passed, self.now).await?;
         Ok((amounts, until))
     }
 }

@@ -1,6 +1,8 @@
 //! Routes of the production cloud. Handlers translate and nothing else.
 
 pub mod endorsement;
+pub mod fees;
+pub mod reading;
 pub mod underwriting;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -9,5 +11,9 @@ use crate::Production;
 
 /// Every route of this cloud.
 pub fn router() -> OpenApiRouter<Production> {
-    OpenApiRouter::new().merge(underwriting::router()).merge(endorsement::router())
+    OpenApiRouter::new()
+        .merge(underwriting::router())
+        .merge(reading::router())
+        .merge(fees::router())
+        .merge(endorsement::router())
 }

@@ -59,7 +59,7 @@ pub struct DeclarationContent {
     pub year: i16,
     /// Everything withheld.
     pub total: Fen,
-    /// The rating's tax block at the time, JSON.
+    /// The quote it was withheld with: its rating says how the total comes about.
     pub query_no: PlatformNumber,
 }
 

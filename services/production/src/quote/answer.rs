@@ -4,15 +4,15 @@ use base_http::Notice;
 use hex::ToHex;
 use jiff::Timestamp;
 use kernel::{Fen, Period};
+use production_core::frame::FrameNo;
 use production_core::insurer::InsurerCode;
 use production_core::party::mask_name;
 use production_rating::Rating;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::outside::Consulted;
+use crate::outside::{Consulted, RegisteredVehicle};
 use crate::quote::checks::Duplicate;
-use crate::quote::read::QuoteRequest;
 use crate::store::known::Known;
 
 /// 投保查询的回复: premiums, factors with their reasons, tax, previous policies, notices.
@@ -134,7 +134,12 @@ pub(crate) fn changes_insurer(known: &Known, viewer: InsurerCode) -> bool {
 
 /// The police's record, masked.
 pub(crate) fn registered(consulted: &Consulted) -> Option<RegisteredView> {
-    consulted.registered().map(|vehicle| RegisteredView {
+    consulted.registered().map(registered_view)
+}
+
+/// A vehicle of the police register, its owner masked.
+pub(crate) fn registered_view(vehicle: &RegisteredVehicle) -> RegisteredView {
+    RegisteredView {
         status: vehicle.status.code(),
         usage: vehicle.usage.code(),
         owner_name: mask_name(&vehicle.owner_name),
@@ -143,7 +148,16 @@ pub(crate) fn registered(consulted: &Consulted) -> Option<RegisteredView> {
         first_registered_on: vehicle.first_registered_on,
         last_checked_on: vehicle.last_checked_on,
         scrap_on: vehicle.scrap_on,
-    })
+    }
+}
+
+/// REINSURE_FLAG over the commercial duplicates.
+pub(crate) fn reinsure_flag(duplicates: &[Duplicate]) -> &'static str {
+    match duplicates.iter().map(|one| one.reinsure_flag.as_str()).max() {
+        Some("2") => "2",
+        Some(_) => "1",
+        None => "0",
+    }
 }
 
 /// Everything the insured pays: premiums and withheld tax.
@@ -171,14 +185,14 @@ pub(crate) fn rating_notices(rating: &Rating) -> impl Iterator<Item = Notice> {
 }
 
 /// A duplicate commercial cover as a notice (rule L20).
-pub(crate) fn duplicate_notice(duplicate: &Duplicate, request: &QuoteRequest) -> Notice {
+pub(crate) fn duplicate_notice(duplicate: &Duplicate, frame: &FrameNo) -> Notice {
     Notice {
         code: "N2002".into(),
         rule: Some("L20".into()),
         pointer: Some("/commercial".to_owned()),
         detail: format!(
             "commercial cover of {} runs under {} with {}",
-            request.frame.masked(),
+            frame.masked(),
             duplicate.confirm_code,
             duplicate.insurer
         ),

@@ -4,6 +4,7 @@ use base_http::Notice;
 use hex::ToHex;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Period, time};
+use production_core::frame::FrameNo;
 use production_core::history::PolicyClass;
 use production_core::insurer::InsurerCode;
 use production_core::region::Region;
@@ -51,7 +52,7 @@ pub struct Duplicate {
 
 impl Duplicate {
     /// What `viewer` may see of `policy`.
-    pub fn of(policy: &KnownPolicy, request: &QuoteRequest, viewer: InsurerCode) -> Duplicate {
+    pub fn of(policy: &KnownPolicy, frame: &FrameNo, viewer: InsurerCode) -> Duplicate {
         let own = policy.prior.insurer == viewer;
         Duplicate {
             class: policy.prior.class.name().to_owned(),
@@ -61,7 +62,7 @@ impl Duplicate {
             period: policy.prior.period,
             plate: policy.plate.as_ref().map(|(_, plate)| plate.clone()),
             plate_kind: policy.plate.as_ref().map(|(kind, _)| kind.clone()),
-            frame_no: if own { request.frame.as_str().to_owned() } else { request.frame.masked() },
+            frame_no: if own { frame.as_str().to_owned() } else { frame.masked() },
             engine_no: policy.engine_no.clone(),
             reinsure_flag: if own { "1" } else { "2" }.to_owned(),
         }

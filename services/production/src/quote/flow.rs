@@ -150,7 +150,7 @@ impl Production {
     ) -> Option<ProductionError> {
         let period = request.compulsory.as_ref()?.period;
         let policy = *checks::overlapping(known, PolicyClass::Compulsory, period).first()?;
-        let details = serde_json::to_value(Duplicate::of(policy, request, insurer)).ok()?;
+        let details = serde_json::to_value(Duplicate::of(policy, &request.frame, insurer)).ok()?;
         Some(ProductionError::Duplicate { confirm_no: policy.prior.confirm_no, details })
     }
 
@@ -202,23 +202,18 @@ impl Production {
             .commercial
             .iter()
             .flat_map(|part| checks::overlapping(known, PolicyClass::Commercial, part.period))
-            .map(|policy| Duplicate::of(policy, request, insurer))
+            .map(|policy| Duplicate::of(policy, &request.frame, insurer))
             .collect();
-        let reinsure_flag = match duplicates.iter().map(|one| one.reinsure_flag.as_str()).max() {
-            Some("2") => "2",
-            Some(_) => "1",
-            None => "0",
-        };
         let mut notices: Vec<Notice> = consulted.notices.clone();
         notices.extend(rating.iter().flat_map(answer::rating_notices));
-        notices.extend(duplicates.iter().map(|one| answer::duplicate_notice(one, request)));
+        notices.extend(duplicates.iter().map(|one| answer::duplicate_notice(one, &request.frame)));
         QuoteView {
             query_code: record.query_no.to_string(),
             quoted_at: record.quoted_at,
             expires_at: record.expires_at,
             payable: rating.as_ref().and_then(answer::payable),
             rating,
-            reinsure_flag,
+            reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
             previous_policies: answer::previous(known),
             changes_insurer: answer::changes_insurer(known, insurer),

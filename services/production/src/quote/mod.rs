@@ -5,6 +5,7 @@
 //! and the write of many calls are one read and one write.
 
 pub mod answer;
+pub mod check;
 pub(crate) mod checks;
 pub(crate) mod flow;
 pub mod read;

@@ -1,8 +1,12 @@
 //! SQL of the production cloud. Functions take an open transaction or connection, return domain
 //! types and decide nothing.
 
+pub mod chain;
 pub mod endorsement;
+pub mod fee;
+pub mod identity;
 pub mod known;
+pub mod lookup;
 pub mod policy;
 pub mod proposal;
 pub mod quote;

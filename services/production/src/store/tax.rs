@@ -85,14 +85,52 @@ pub async fn take_due(
         .collect()
 }
 
-/// The sealed content of an own declaration.
-pub async fn content(tx: &mut Tx, confirm_no: PlatformNumber) -> Result<Vec<u8>, ProductionError> {
-    let found = sqlx::query_scalar!(
-        "select content_sealed from production.tax_declaration where slot = $1 and confirm_no = $2",
+/// A declaration taken for delivery.
+#[derive(Clone, Debug)]
+pub struct Delivery {
+    /// Whose.
+    pub tenant: TenantId,
+    /// What is declared, sealed.
+    pub content_sealed: Vec<u8>,
+    /// How often it was taken, this time included.
+    pub attempts: i32,
+}
+
+/// An own declaration to deliver.
+pub async fn delivery(
+    tx: &mut Tx,
+    confirm_no: PlatformNumber,
+) -> Result<Delivery, ProductionError> {
+    let row = sqlx::query!(
+        r#"select tenant_id, content_sealed, attempts
+           from production.tax_declaration where slot = $1 and confirm_no = $2"#,
         i32::from(confirm_no.slot().0),
         confirm_no.to_string()
     );
-    Ok(found.fetch_one(tx.conn()).await?)
+    let row = row.fetch_one(tx.conn()).await?;
+    Ok(Delivery {
+        tenant: TenantId(row.tenant_id),
+        content_sealed: row.content_sealed,
+        attempts: row.attempts,
+    })
+}
+
+/// Leaves an own declaration alone until then.
+pub async fn put_off(
+    tx: &mut Tx,
+    confirm_no: PlatformNumber,
+    until: Timestamp,
+) -> Result<(), ProductionError> {
+    sqlx::query!(
+        r#"update production.tax_declaration set next_attempt_at = $3
+           where slot = $1 and confirm_no = $2 and state = 'pending'"#,
+        i32::from(confirm_no.slot().0),
+        confirm_no.to_string(),
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// How an own declaration stands; `None` when nothing was withheld.

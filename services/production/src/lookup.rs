@@ -1,0 +1,89 @@
+//! Reading back: own quotes and policies, and the chain of a vehicle across insurers.
+//!
+//! Every read is a served call with its usage and evidence rows, so that who looked at what, and
+//! why, can be told years later. What is answered is computed first and recorded with the
+//! evidence; a read that cannot be recorded is not answered. Personal data is masked unless the
+//! caller holds the right to see it and says why.
+
+pub mod ask;
+pub(crate) mod party;
+pub mod policies;
+pub mod quotes;
+pub(crate) mod replay;
+mod stage;
+pub mod vehicles;
+
+use std::sync::Arc;
+
+use base_http::function::covers;
+use base_http::{Call, Done, Problem, Reply, problem};
+use pg::{Command, Tx};
+
+use crate::Production;
+use crate::error::{self, ProductionError};
+
+/// The right to see personal data whole.
+pub const PERSONAL_DATA: &str = "production.personal_data.read";
+
+/// Whether names and numbers of persons are shown whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Shown {
+    /// First characters and stars.
+    Masked,
+    /// As they are.
+    Whole,
+}
+
+impl Shown {
+    /// What this call may see: whole when it asks for it, holds the right, and states a purpose.
+    pub(crate) fn to(call: &Call, unmask: Option<bool>) -> Result<Shown, Problem> {
+        if !unmask.unwrap_or(false) {
+            return Ok(Shown::Masked);
+        }
+        if !call.caller.rights.iter().any(|right| covers(right, PERSONAL_DATA)) {
+            let detail = format!("unmask needs the right {PERSONAL_DATA}; read it masked");
+            return Err(Problem::new(&problem::FORBIDDEN, detail));
+        }
+        purpose(call)?;
+        Ok(Shown::Whole)
+    }
+}
+
+/// The purpose stated with the call; some reads are not served without one.
+pub(crate) fn purpose(call: &Call) -> Result<Arc<str>, Problem> {
+    call.purpose.clone().ok_or_else(|| {
+        let detail = "say in an X-Purpose header why this is read, for example underwriting; it \
+                      is recorded with the evidence";
+        Problem::new(&error::PURPOSE_MISSING, detail)
+    })
+}
+
+impl Production {
+    /// Answers a read that is ready, once it is recorded.
+    pub(crate) async fn answer(
+        &self,
+        call: Call,
+        shown: Shown,
+        done: Done,
+    ) -> Result<Reply, Problem> {
+        let call = match shown {
+            Shown::Masked => call,
+            // A stored answer would keep personal data in the clear: a key is not honoured here.
+            Shown::Whole => Call { key: None, ..call },
+        };
+        self.spine.run(call, &Look, |()| done.clone()).await
+    }
+}
+
+/// A read whose answer is ready: nothing is left to do but to record it.
+struct Look;
+
+impl Command for Look {
+    const NAME: &'static str = "production.look";
+    type Out = ();
+    type Error = ProductionError;
+
+    async fn apply(&self, _tx: &mut Tx) -> Result<(), ProductionError> {
+        Ok(())
+    }
+}

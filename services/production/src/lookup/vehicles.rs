@@ -1,0 +1,247 @@
+//! The chain of a vehicle across insurers, and the vehicles behind a plate.
+//!
+//! Own policies are shown with what was agreed; of other insurers' policies only what a duplicate
+//! would show: who covers the vehicle when, under which number. No premium, no party.
+
+use base_http::paging::bad;
+use base_http::{Call, Done, Problem, Reply};
+use http::StatusCode;
+use jiff::Timestamp;
+use kernel::{Fen, Period};
+use production_core::frame::FrameNo;
+use production_core::insurer::InsurerCode;
+use production_core::plate::PlateKind;
+use production_core::policy::PolicyState;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::Production;
+use crate::lookup::ask::{self, View};
+use crate::lookup::{Shown, purpose};
+use crate::store::chain::{self, ChainPolicy, VersionLine};
+
+/// As of when the chain is read.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct ChainQuery {
+    /// As known, and standing as it did, at this instant or at the begin of this day.
+    pub as_of: Option<String>,
+}
+
+/// Which plate.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct PlateQuery {
+    /// 号牌, however it is written.
+    #[param(example = "苏A12345", required = true)]
+    pub plate: Option<String>,
+    /// 号牌种类; every kind when absent.
+    #[param(example = "02")]
+    pub plate_kind: Option<String>,
+    /// As known at this instant or at the begin of this day.
+    pub as_of: Option<String>,
+}
+
+/// The chain of a vehicle.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainView {
+    /// The vehicle: whole for who has or had a policy on it, else its last six characters.
+    pub frame_no: String,
+    /// The instant it is shown at.
+    #[schema(value_type = String, format = DateTime)]
+    pub as_of: Timestamp,
+    /// Policies of every insurer, latest cover first.
+    pub policies: Vec<ChainLine>,
+}
+
+/// A policy on the chain.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainLine {
+    /// Its confirm code.
+    pub confirm_code: String,
+    /// Its insurer.
+    pub insurer: String,
+    /// Whether that is the caller's.
+    pub own: bool,
+    /// `compulsory` or `commercial`.
+    pub class: &'static str,
+    /// Where it stood.
+    #[schema(value_type = String)]
+    pub state: PolicyState,
+    /// The insurer's own number.
+    pub policy_no: String,
+    /// Region of the policy.
+    pub region: String,
+    /// Period of cover, pushed back by suspensions.
+    pub period: Period,
+    /// First instant without cover, when it ended before its time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub ended_at: Option<Timestamp>,
+    /// Plate as last endorsed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plate: Option<String>,
+    /// 号牌种类.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plate_kind: Option<String>,
+    /// Engine number.
+    pub engine_no: String,
+    /// When it was confirmed.
+    #[schema(value_type = String, format = DateTime)]
+    pub issued_at: Timestamp,
+    /// Endorsements by then.
+    pub endorse_times: i32,
+    /// What came to be known of an own policy, and when; first the confirmation, then each
+    /// endorsement.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub events: Vec<ChainEvent>,
+}
+
+/// A confirmation or an endorsement of an own policy.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ChainEvent {
+    /// 批改确认码; absent for the confirmation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amend_code: Option<String>,
+    /// True from here on.
+    #[schema(value_type = String, format = DateTime)]
+    pub effective_at: Timestamp,
+    /// Known from here on.
+    #[schema(value_type = String, format = DateTime)]
+    pub recorded_at: Timestamp,
+    /// Premium from then on.
+    pub premium: Fen,
+    /// Vehicle tax from then on.
+    pub tax: Fen,
+}
+
+/// Vehicles behind a plate.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CarriersView {
+    /// As looked for.
+    pub plate: String,
+    /// Vehicles that were insured under it, the last one first.
+    pub vehicles: Vec<CarrierView>,
+}
+
+/// A vehicle that was insured under a plate.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CarrierView {
+    /// Whole for who has or had a policy on it, else its last six characters.
+    pub frame_no: String,
+    /// The caller has or had a policy on it.
+    pub own: bool,
+    /// When a policy first named the plate.
+    #[schema(value_type = String, format = DateTime)]
+    pub first_known_at: Timestamp,
+    /// When one last did.
+    #[schema(value_type = String, format = DateTime)]
+    pub last_known_at: Timestamp,
+}
+
+impl Production {
+    /// Every policy of a vehicle.
+    pub async fn read_chain(
+        &self,
+        call: Call,
+        frame_no: &str,
+        asked: ChainQuery,
+    ) -> Result<Reply, Problem> {
+        let viewer = self.insurer_of(&call)?;
+        purpose(&call)?;
+        let frame = ask::frame("frameNo", frame_no)?;
+        let view = View::read(asked.as_of.as_deref(), call.received_at)?;
+        let mut tx = self.begin(&call).await?;
+        let policies = chain::policies(&mut tx, &frame, view.at).await?;
+        let own = policies.iter().filter(|policy| policy.insurer == viewer);
+        let own: Vec<_> = own.map(|policy| policy.confirm_no).collect();
+        let versions = chain::versions(&mut tx, own.iter().copied(), view.at).await?;
+        drop(tx);
+        let answer = ChainView {
+            frame_no: shown(&frame, !own.is_empty()),
+            as_of: view.at,
+            policies: policies
+                .iter()
+                .map(|policy| line(policy, &versions, viewer, view.at))
+                .collect(),
+        };
+        let done = Done::json(StatusCode::OK, &answer, frame.slot().0, frame.masked());
+        self.answer(call, Shown::Masked, done).await
+    }
+
+    /// The vehicles that were insured under a plate.
+    pub async fn find_vehicles(&self, call: Call, asked: PlateQuery) -> Result<Reply, Problem> {
+        self.insurer_of(&call)?;
+        purpose(&call)?;
+        let plate = asked.plate.as_deref().map(ask::plate).filter(|plate| !plate.is_empty());
+        let plate = plate.ok_or_else(|| bad("plate", "say which plate to look for"))?;
+        let kind = asked.plate_kind.as_deref().map(PlateKind::parse).transpose();
+        let kind = kind.map_err(|error| bad("plateKind", error.to_string()))?;
+        let view = View::read(asked.as_of.as_deref(), call.received_at)?;
+        let mut tx = self.begin(&call).await?;
+        let kind = kind.map(|kind| kind.code());
+        let carriers = chain::carriers(&mut tx, &plate, kind, view.at).await?;
+        let frames: Vec<FrameNo> = carriers.iter().map(|carrier| carrier.frame.clone()).collect();
+        let own = chain::own(&mut tx, &frames).await?;
+        drop(tx);
+        let vehicles = carriers.iter().map(|carrier| {
+            let own = own.contains(carrier.frame.as_str());
+            CarrierView {
+                frame_no: shown(&carrier.frame, own),
+                own,
+                first_known_at: carrier.first_known_at,
+                last_known_at: carrier.last_known_at,
+            }
+        });
+        let answer = CarriersView { vehicles: vehicles.collect(), plate };
+        let slot = frames.first().map_or(0, |frame| frame.slot().0);
+        let subject = frames.first().map_or_else(|| "vehicles".to_owned(), FrameNo::masked);
+        self.answer(call, Shown::Masked, Done::json(StatusCode::OK, &answer, slot, subject)).await
+    }
+}
+
+fn shown(frame: &FrameNo, own: bool) -> String {
+    if own { frame.as_str().to_owned() } else { frame.masked() }
+}
+
+fn line(
+    policy: &ChainPolicy,
+    versions: &[VersionLine],
+    viewer: InsurerCode,
+    at: Timestamp,
+) -> ChainLine {
+    let own = policy.insurer == viewer;
+    let events = versions.iter().filter(|version| version.confirm_no == policy.confirm_no);
+    ChainLine {
+        confirm_code: policy.confirm_no.to_string(),
+        insurer: policy.insurer.as_str().to_owned(),
+        own,
+        class: policy.facts.class.name(),
+        state: policy.facts.state_at(at),
+        policy_no: policy.policy_no.clone(),
+        region: policy.region.clone(),
+        period: policy.facts.period,
+        ended_at: policy.facts.ending.map(|ending| ending.at()),
+        plate: policy.plate.clone(),
+        plate_kind: policy.plate_kind.clone(),
+        engine_no: policy.engine_no.clone(),
+        issued_at: policy.issued_at,
+        endorse_times: policy.endorse_times,
+        events: events
+            .map(|version| ChainEvent {
+                amend_code: version.amend_no.map(|number| number.to_string()),
+                effective_at: version.effective_at,
+                recorded_at: version.recorded_at,
+                premium: version.premium,
+                tax: version.tax,
+            })
+            .collect(),
+    }
+}
