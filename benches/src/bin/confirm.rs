@@ -1,0 +1,2 @@
+//! Confirm.
+fn main() {}
