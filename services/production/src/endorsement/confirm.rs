@@ -161,7 +161,7 @@ pub(crate) async fn carry_out(
 }
 
 /// L34 against L03: the end pushed back must not reach into compulsory cover sold in the meantime.
-async fn runs_free(
+pub(crate) async fn runs_free(
     tx: &mut Tx,
     policy: &PolicyRecord,
     facts: &PolicyFacts,

@@ -5,15 +5,15 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Fen, time};
 use pg::{Command, Scope, Tx};
-use production_core::endorsement::{self, Difference, EndorsementError, Stage, Terms};
+use production_core::endorsement::{self, Difference, EndorsementError, Kind, Stage, Terms};
 use production_core::number::{NumberKind, PlatformNumber};
 use production_core::rule::Findings;
 use production_rating::{Parameter, Tariff};
 use rust_decimal::prelude::ToPrimitive;
 
 use crate::Production;
-use crate::endorsement::confirm::carry_out;
-use crate::endorsement::plan::{Priced, Standing, price};
+use crate::endorsement::confirm::{carry_out, runs_free};
+use crate::endorsement::plan::{Priced, Standing, evolve, price};
 use crate::endorsement::read::{self as message, Asked};
 use crate::endorsement::view::EndorsementView;
 use crate::endorsement::wire::EndorsementBody;
@@ -228,6 +228,11 @@ impl Command for QueryEndorsement {
             self.now,
         )
         .map_err(refused)?;
+        if terms.kind == Kind::Resume {
+            let facts = evolve(&policy.facts, terms.kind, terms.effective, None, self.now)
+                .map_err(|error| refused(error.into()))?;
+            runs_free(tx, &policy, &facts).await?;
+        }
         store::insert(tx, &self.record).await?;
         let Some(amend_confirm_no) = self.at_once else {
             return Ok((self.record.clone(), policy));

@@ -100,7 +100,8 @@ pub(crate) fn message(
     }
     read_covers(body, kind, &mut asked, found);
     read_tax(body, kind, &mut asked, found);
-    if matches!(kind, Kind::Correction | Kind::Change) && !changes_something(&asked, standing) {
+    let must_change = matches!(kind, Kind::Correction | Kind::Change) && !found.rejects();
+    if must_change && !changes_something(&asked, standing) {
         found.add(RuleId::S02, "", "nothing changes; send what is to be different");
     }
     (!found.rejects()).then_some(asked)
@@ -296,10 +297,10 @@ fn read_parties(
     if kind == Kind::Transfer && body.owner.is_none() {
         read::missing::<Party>("/owner", found);
     } else if kind == Kind::Transfer && same_owner {
-        found.add(RuleId::L26, "/owner", "the vehicle belongs to this owner already");
+        found.add(RuleId::S05, "/owner", "the vehicle belongs to this owner already");
     } else if kind == Kind::Change && !same_owner {
         let text = "another owner is a transfer; send kind 03, or 01 if the owner was wrong";
-        found.add(RuleId::L26, "/owner", text);
+        found.add(RuleId::S05, "/owner", text);
     }
     (wanted != *present).then_some(wanted)
 }

@@ -1,5 +1,8 @@
 //! The production cloud on a real PostgreSQL, against sandbox counterparties.
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
+mod endorsement;
+mod endorsement_amounts;
+mod endorsement_ending;
 mod support;
 mod underwriting;
