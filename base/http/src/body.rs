@@ -6,6 +6,7 @@ use http::{StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::bounds;
 use crate::call::Call;
 use crate::problem::{self, FieldError, Problem};
 
@@ -65,13 +66,17 @@ fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), Problem> 
         serde_ignored::deserialize(&mut json, |path| unknown.push(pointer(&path.to_string())))
             .and_then(|value| json.end().map(|()| value));
     match read {
-        Ok(value) => Ok((value, unknown)),
-        Err(_) => Err(wrong_types::<T>(bytes)),
+        Ok(value) => {
+            let broken = bounds::broken(bytes);
+            if broken.is_empty() { Ok((value, unknown)) } else { Err(Problem::invalid(broken)) }
+        }
+        Err(error) => Err(wrong_types::<T>(bytes, &error)),
     }
 }
 
-/// Every wrong type at once: each offender is noted, blanked, and the rest is read again.
-fn wrong_types<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
+/// Every wrong type at once: each offender is noted, blanked, and the rest is read again. `first`
+/// tells what is wrong when no value is: an element that stands there twice.
+fn wrong_types<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> Problem {
     let mut value: Value = match serde_json::from_slice(bytes) {
         Ok(value) => value,
         Err(error) => return Problem::new(&problem::MALFORMED, format!("not JSON: {error}")),
@@ -90,6 +95,9 @@ fn wrong_types<T: DeserializeOwned>(bytes: &[u8]) -> Problem {
         if again || blanked.is_none_or(|offender| offender.is_null()) {
             break;
         }
+    }
+    if errors.is_empty() {
+        return Problem::new(&problem::MALFORMED, first.to_string());
     }
     Problem {
         errors,
@@ -138,6 +146,12 @@ mod tests {
         let mut pointers: Vec<&str> = problem.errors.iter().map(|error| &*error.pointer).collect();
         pointers.sort_unstable();
         assert_eq!(pointers, ["/covers/0/limit", "/covers/2/limit", "/name", "/seats"]);
+    }
+
+    #[test]
+    fn an_element_twice_is_named() {
+        let problem = read::<Body>(br#"{"seats":5,"seats":6}"#).unwrap_err();
+        assert!(problem.detail.contains("duplicate field `seats`"), "{}", problem.detail);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! problem document (RFC 9457).
 
 pub mod body;
+mod bounds;
 pub mod call;
 pub mod door;
 pub mod function;

@@ -26,6 +26,12 @@ pub struct ProblemCode {
     pub title_zh: &'static str,
 }
 
+/// Most broken rules listed in one document: a message of thousands of faults needs no list.
+const MOST_LISTED: usize = 200;
+
+/// Longest reason of the framework's that is passed on, in bytes.
+const LONGEST_REASON: usize = 1_000;
+
 macro_rules! problems {
     ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
         $($(#[$meta])* pub const $name: ProblemCode =
@@ -159,11 +165,15 @@ impl Problem {
     }
 
     /// All that is wrong with a message at once.
-    pub fn invalid(errors: Vec<FieldError>) -> Problem {
+    pub fn invalid(mut errors: Vec<FieldError>) -> Problem {
         let detail = match errors.len() {
             1 => "1 field breaks a rule; see errors".to_owned(),
+            count if count > MOST_LISTED => {
+                format!("{count} fields break rules; the first {MOST_LISTED} are in errors")
+            }
             count => format!("{count} fields break rules; see errors"),
         };
+        errors.truncate(MOST_LISTED);
         Problem { errors, ..Problem::new(&INVALID, detail) }
     }
 
@@ -239,12 +249,30 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Renders a problem again with its trace id; other responses pass.
-pub(crate) fn name_trace(mut response: Response, trace: TraceId) -> Response {
-    match response.extensions_mut().remove::<Problem>() {
-        Some(problem) => problem.render(Some(trace)),
-        None => response,
+/// Renders a problem again with its trace id. What the framework refuses by itself, for example a
+/// parameter in path or query, becomes a problem too; other responses pass.
+pub(crate) async fn name_trace(mut response: Response, trace: TraceId) -> Response {
+    if let Some(problem) = response.extensions_mut().remove::<Problem>() {
+        return problem.render(Some(trace));
     }
+    let kind = response.headers().get(header::CONTENT_TYPE);
+    let plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));
+    let code = match response.status() {
+        StatusCode::NOT_FOUND => &NOT_FOUND,
+        StatusCode::METHOD_NOT_ALLOWED => &METHOD,
+        StatusCode::PAYLOAD_TOO_LARGE => &TOO_LARGE,
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => &MEDIA_TYPE,
+        status if status.is_client_error() => &MALFORMED,
+        status if status.is_server_error() => &INTERNAL,
+        _ => return response,
+    };
+    if !plain {
+        return response;
+    }
+    let text = axum::body::to_bytes(response.into_body(), LONGEST_REASON).await;
+    let text = text.ok().and_then(|text| String::from_utf8(text.to_vec()).ok());
+    let detail = text.filter(|text| !text.is_empty()).unwrap_or_else(|| code.title_en.to_owned());
+    Problem::new(code, detail).render(Some(trace))
 }
 
 /// An error and all its causes on one line.

@@ -51,7 +51,7 @@ pub async fn layer(State(ids): State<Arc<Ids>>, mut request: Request, next: Next
         tracing::info_span!("http", method = %request.method(), route, trace_id = %trace)
     };
     let response = next.run(request).instrument(span).await;
-    let mut response = problem::name_trace(response, trace);
+    let mut response = problem::name_trace(response, trace).await;
     if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
         response.headers_mut().insert("x-trace-id", value);
     }
