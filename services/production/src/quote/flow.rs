@@ -312,9 +312,22 @@ fn starts_at(request: &QuoteRequest) -> Timestamp {
 
 fn refused(refusal: &RatingRefusal) -> base_http::FieldError {
     base_http::FieldError {
-        pointer: refusal.pointer.clone(),
+        pointer: in_message(&refusal.pointer).to_owned(),
         rule: Some(refusal.rule.into()),
         detail: refusal.text.clone(),
+    }
+}
+
+/// Where the message says what a pointer into the rating input names.
+fn in_message(pointer: &str) -> &str {
+    match pointer {
+        "/commercial/autonomous" => "/commercial/autonomousCoefficient",
+        "/commercial/period" => "/commercial/end",
+        "/compulsory/period" => "/compulsory/end",
+        "/tax/derate" | "/tax/derate/code" => "/tax/derateCode",
+        "/tax/paid" => "/tax/receiptNo",
+        "/tax/paid/year" => "/tax/receiptYear",
+        same => same,
     }
 }
 
