@@ -62,6 +62,8 @@ pub(crate) struct Announcement {
     pub(crate) models: String,
     pub(crate) tax: String,
     pub(crate) database: String,
+    /// Settings file for `serve` and the operator's commands against this database.
+    pub(crate) settings: PathBuf,
     pub(crate) clients: Vec<AnnouncedClient>,
 }
 
@@ -152,10 +154,11 @@ async fn run(
         api: String::new(),
         ops: String::new(),
         docs: String::new(),
-        police: outside.police,
-        models: outside.models,
-        tax: outside.tax,
+        police: outside.police.clone(),
+        models: outside.models.clone(),
+        tax: outside.tax.clone(),
         database: cluster.url("commonwheel"),
+        settings: write_settings(data_dir, &public_url, &cluster.url("commonwheel"), &outside)?,
         clients: clients.into_iter().map(AnnouncedClient::from).collect(),
     });
     let serving = serve(platform, doors, &clock, Health::new(), meters, stop.clone());
@@ -185,6 +188,32 @@ impl From<SandboxClient> for AnnouncedClient {
             client_secret: client.secret,
         }
     }
+}
+
+/// Settings that reach this sandbox from another process: a second server, an operator's command.
+fn write_settings(
+    data_dir: &Path,
+    public_url: &str,
+    database: &str,
+    outside: &Outside,
+) -> anyhow::Result<PathBuf> {
+    let path = data_dir.join("commonwheel.toml");
+    let key = data_dir.join("master.key");
+    let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let text = format!(
+        "# Written by `commonwheel up` at every start.\n\
+         [server]\npublic_url = {}\n\n[database]\nurl = {}\n\n\
+         [security]\nmaster_key_file = {}\n\n\
+         [outside]\npolice = {}\nmodels = {}\ntax = {}\n",
+        quoted(public_url),
+        quoted(database),
+        quoted(&key.to_string_lossy()),
+        quoted(&outside.police),
+        quoted(&outside.models),
+        quoted(&outside.tax),
+    );
+    std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    Ok(path)
 }
 
 /// The master key of the sandbox, made at the first start and readable by nobody else.
