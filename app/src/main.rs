@@ -2,7 +2,9 @@
 
 mod bootstrap;
 mod clock;
+mod demo;
 mod doctor;
+mod member;
 mod openapi;
 mod recorder;
 mod serve;
@@ -22,6 +24,7 @@ use telemetry::{BuildInfo, Health, Logs, Meters};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::ServerClock;
+use crate::member::MemberCommand;
 use crate::serve::{Doors, interrupted, serve};
 use crate::settings::Settings;
 use crate::tariff::TariffCommand;
@@ -54,6 +57,13 @@ enum Command {
         #[command(subcommand)]
         command: TariffCommand,
     },
+    /// Register members of the market, their branches, clients and subscriptions
+    Member {
+        #[command(flatten)]
+        config: OptionalConfig,
+        #[command(subcommand)]
+        command: MemberCommand,
+    },
     /// Keys that sign access tokens
     Keys {
         #[command(flatten)]
@@ -63,6 +73,8 @@ enum Command {
     },
     /// List what nobody should rely on yet: unconfirmed and synthetic tariff rows
     Doctor(doctor::DoctorArgs),
+    /// Walk the market's story against a fresh sandbox and check every amount
+    Demo(demo::DemoArgs),
     /// Write the API documents into openapi/, or check that they are up to date
     Openapi(openapi::OpenapiArgs),
 }
@@ -118,6 +130,9 @@ async fn run(command: Command) -> anyhow::Result<()> {
             command.run(&base.db).await
         }
         Command::Tariff { command, .. } => command.run_alone(),
+        Command::Member { config, command } => {
+            command.run(&base(&read(&ConfigArgs { config: config.config })?).await?).await
+        }
         Command::Keys { config, command: KeysCommand::Rotate } => {
             let base = base(&read(&config)?).await?;
             iam::rotate_keys(&base.db, &base.master, base.clock.now()).await?;
@@ -125,6 +140,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Doctor(args) => doctor::run(args),
+        Command::Demo(args) => demo::run(args, meters()?).await,
         Command::Openapi(args) => openapi::run(&args),
     }
 }
@@ -177,7 +193,11 @@ fn print_sandbox(sandbox: &Announcement) {
         "  sandbox    police {}  models {}  tax {}",
         sandbox.police, sandbox.models, sandbox.tax
     );
-    println!("  database   {}\n", sandbox.database);
+    println!("  database   {}", sandbox.database);
+    println!(
+        "  settings   {}      for --config of the other commands\n",
+        sandbox.settings.display()
+    );
     println!("  insurer  region  client id        client secret");
     for client in &sandbox.clients {
         println!(
