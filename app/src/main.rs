@@ -4,6 +4,8 @@ mod bootstrap;
 mod clock;
 mod demo;
 mod doctor;
+#[cfg(test)]
+mod documents;
 mod member;
 mod openapi;
 mod recorder;
