@@ -7,12 +7,14 @@ use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::response::IntoResponse;
+use base_http::body::LARGEST_BODY;
 use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
 use crypto::{IndexKey, MasterKey};
 use iam::Authority;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Ids};
+use metering::Seen;
 use pg::{Db, PoolSettings};
 use production::book::TariffBook;
 use production::challenge::Challenges;
@@ -33,8 +35,6 @@ use crate::bootstrap;
 use crate::recorder::SideRows;
 use crate::settings::{Lanes, Outside as OutsideSettings};
 
-/// Largest body any operation takes.
-const LARGEST_BODY: usize = 1 << 20;
 /// How long a stored idempotency answer is kept.
 const KEEP_ANSWERS: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How often old answers are forgotten.
@@ -115,7 +115,7 @@ pub(crate) async fn platform(
     );
     let authority = Arc::new(authority.await.context("cannot set up identity")?);
     let operator = bootstrap::operator(base).await?;
-    let recorder = Arc::new(SideRows { ids: base.ids.clone() });
+    let recorder = Arc::new(SideRows { ids: base.ids.clone(), seen: Seen::default() });
     let spine = Spine::new(base.db.clone(), recorder, base.clock.clone(), base.ids.clone());
     let outside = Outside::new(
         outside::Settings::new(&outside.police, &outside.models, &outside.tax),

@@ -1,14 +1,27 @@
 //! Reading a JSON body: bounded, digested, and with every wrong type named at once.
 
+use std::time::Duration;
+
+use axum::body::Body;
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
-use http::{StatusCode, header};
+use bytes::Bytes;
+use http::header;
+use http_body_util::BodyExt;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::bounds;
 use crate::call::Call;
 use crate::problem::{self, FieldError, Problem};
+
+/// Largest body an operation takes, in bytes.
+pub const LARGEST_BODY: usize = 1 << 20;
+
+/// How much of a larger body is read and thrown away, and for how long: a client that is still
+/// sending when its connection closes never sees why.
+const DRAINED: usize = 32 << 20;
+const DRAINING: Duration = Duration::from_secs(5);
 
 /// Most wrong types named in one answer.
 const MOST_ERRORS: usize = 50;
@@ -28,7 +41,7 @@ pub struct Incoming<T> {
 impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Incoming<T> {
     type Rejection = Response;
 
-    async fn from_request(request: Request, state: &S) -> Result<Incoming<T>, Response> {
+    async fn from_request(request: Request, _state: &S) -> Result<Incoming<T>, Response> {
         let (parts, body) = request.into_parts();
         let json = parts
             .headers
@@ -42,20 +55,45 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Incoming<T> {
             let detail = "send the body as Content-Type: application/json";
             return Err(Problem::new(&problem::MEDIA_TYPE, detail).into_response());
         }
-        let request = Request::from_parts(parts.clone(), body);
-        let bytes = bytes::Bytes::from_request(request, state).await.map_err(|refused| {
-            let refused = refused.into_response();
-            if refused.status() == StatusCode::PAYLOAD_TOO_LARGE {
-                let detail = "the body is larger than this operation accepts";
-                Problem::new(&problem::TOO_LARGE, detail).into_response()
-            } else {
-                Problem::new(&problem::MALFORMED, "the body ended early").into_response()
-            }
-        })?;
+        let bytes = whole(body).await.map_err(Problem::into_response)?;
         let call = Call::of(&parts, &bytes).map_err(Problem::into_response)?;
         let (body, unknown) = read(&bytes).map_err(Problem::into_response)?;
         Ok(Incoming { call, body, unknown })
     }
+}
+
+/// Reads a body to its end.
+async fn whole(mut body: Body) -> Result<Bytes, Problem> {
+    let mut pieces: Vec<Bytes> = Vec::with_capacity(1);
+    let mut length = 0;
+    while let Some(frame) = body.frame().await {
+        let early = |_| Problem::new(&problem::MALFORMED, "the body ended early");
+        let Ok(piece) = frame.map_err(early)?.into_data() else { continue };
+        length += piece.len();
+        if length > LARGEST_BODY {
+            drain(body).await;
+            let detail = format!("the body is larger than {LARGEST_BODY} bytes");
+            return Err(Problem::new(&problem::TOO_LARGE, detail));
+        }
+        pieces.push(piece);
+    }
+    // Nearly every message comes in one piece, which needs no copy.
+    let only = if pieces.len() == 1 { pieces.pop() } else { None };
+    Ok(only.unwrap_or_else(|| pieces.concat().into()))
+}
+
+async fn drain(mut body: Body) {
+    let mut left = DRAINED;
+    let drained = async {
+        while let Some(Ok(frame)) = body.frame().await {
+            left = left.saturating_sub(frame.data_ref().map_or(0, Bytes::len));
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    // The answer is the same whether the rest was read or not.
+    let _ = tokio::time::timeout(DRAINING, drained).await;
 }
 
 /// The value and the pointers of what it does not know.

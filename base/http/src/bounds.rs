@@ -42,7 +42,8 @@ fn look(value: &Value, pointer: &mut String, errors: &mut Vec<FieldError>) {
             }
             let length = text.chars().count();
             if length > LONGEST_TEXT {
-                let most = format!("a text of {length} characters; at most {LONGEST_TEXT} are read");
+                let most =
+                    format!("a text of {length} characters; at most {LONGEST_TEXT} are read");
                 complain(None, most);
             }
         }
