@@ -1,4 +1,5 @@
 //! Stories about the running binary.
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
+mod bad_input;
 mod document;

@@ -19,6 +19,9 @@ pub use binary::commonwheel;
 pub use platform::{Announced, AnnouncedClient, Platform, Server, Start};
 pub use process::{Process, gone};
 
+/// 10:00 on Monday, 2 March 2026 in China: where a clock that stands stands.
+pub const MORNING: &str = "2026-03-02T10:00:00+08:00";
+
 /// How long anything a test waits for may take on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
