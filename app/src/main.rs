@@ -38,7 +38,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Commonwheel (同行): the shared platform of a motor-insurance market
 #[derive(Debug, Parser)]
-#[command(version, propagate_version = true)]
+#[command(version)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -208,4 +208,16 @@ fn print_sandbox(sandbox: &Announcement) {
         );
     }
     println!("\n  The README shows the first quote with curl. Ctrl-C stops everything.");
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Cli;
+
+    #[test]
+    fn no_two_arguments_of_a_command_share_a_name() {
+        Cli::command().debug_assert();
+    }
 }
