@@ -1,8 +1,12 @@
 //! The production cloud on a real PostgreSQL, against sandbox counterparties.
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
+mod check;
 mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;
+mod fees;
+mod reading;
 mod support;
+mod tax;
 mod underwriting;
