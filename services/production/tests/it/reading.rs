@@ -181,6 +181,33 @@ async fn a_policy_is_read_as_it_stood() {
 }
 
 #[tokio::test]
+async fn an_endorsement_shows_from_the_instant_it_was_known() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm = sale.compulsory.unwrap();
+    world.clock.set(noon(2025, 6, 1));
+    let before = world.clock.now().to_string();
+    world.pass(1);
+    let change = json!({ "kind": "02", "endorseTimes": 1, "reason": "发动机更换",
+        "vehicle": { "engineNo": "EA211999999" } });
+    world.endorse(&world.picc, &confirm, &change).await;
+    world.clock.set(noon(2025, 7, 1));
+    let now = policy(&world, &confirm, None).await.unwrap();
+    assert_eq!((&now["engineNo"], &now["endorseTimes"]), (&json!("EA211999999"), &json!(1)));
+    assert_eq!(now["versions"].as_array().unwrap().len(), 2);
+    let then = policy(&world, &confirm, Some(&before)).await.unwrap();
+    assert_eq!((&then["engineNo"], &then["endorseTimes"]), (&json!("EA211000001"), &json!(0)));
+    assert_eq!(then["versions"].as_array().unwrap().len(), 1);
+
+    let seen = chain(&world, &world.picc, None).await;
+    assert_eq!(seen["policies"][0]["engineNo"], json!("EA211999999"));
+    assert_eq!(seen["policies"][0]["events"].as_array().unwrap().len(), 2);
+    let seen = chain(&world, &world.cpic, Some(&before)).await;
+    assert_eq!(seen["policies"][0]["engineNo"], json!("EA211000001"));
+    assert_eq!(seen["policies"][0]["endorseTimes"], json!(0));
+}
+
+#[tokio::test]
 async fn policies_are_listed_by_state_class_plate_and_day() {
     let world = World::new().await;
     let mut sales = Vec::new();
