@@ -142,12 +142,14 @@ pub(crate) async fn platform(
     tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(authority.clone().keep_fresh(stop.clone()));
     tasks.spawn(book.keep_fresh(stop.clone()));
+    tasks.spawn(production.clone().keep_delivering(stop.clone()));
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {
         authenticate: authority.clone(),
         subscriptions: gate,
         clock: base.clock.clone(),
         ids: base.ids.clone(),
+        db: base.db.clone(),
     });
     let (routes, document) = routes(authority, production);
     let api = base_http::openapi::behind(routes, door)

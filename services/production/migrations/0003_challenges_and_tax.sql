@@ -10,14 +10,17 @@ create table production.quote_check (
 );
 
 -- Withheld vehicle tax on its way to the tax office. Written with the confirmation, delivered
--- afterwards under the confirm code, repeated until taken: a call to another authority never
--- hangs in our transaction, and no confirmed withholding can be forgotten.
+-- afterwards under a platform number, repeated until taken: a call to another authority never
+-- hangs in our transaction, and no confirmed withholding can be forgotten. Tax that changes later
+-- is taken back under its number and declared anew under the amend confirm code.
 create table production.tax_declaration (
     slot            integer     not null,
-    confirm_no      text        not null,
+    declaration_no  text        not null check (length(declaration_no) = 30),
+    confirm_no      text        not null, -- the policy the tax is printed on
     tenant_id       uuid        not null,
-    state           text        not null check (state in ('pending', 'registered', 'refused')),
-    content_sealed  bytea       not null,
+    state           text        not null
+        check (state in ('pending', 'registered', 'refused', 'withdrawing', 'withdrawn')),
+    total_fen       bigint      not null check (0 < total_fen),
     attempts        integer     not null default 0,
     next_attempt_at timestamptz not null,
     registration_no text,
@@ -25,14 +28,14 @@ create table production.tax_declaration (
     refusal         text,
     recorded_at     timestamptz not null,
     settled_at      timestamptz,
-    primary key (slot, confirm_no),
+    primary key (slot, declaration_no),
     constraint tax_declaration_settled_is_whole check (
-        (state = 'pending') = (settled_at is null)
-        and (state = 'registered') = (registration_no is not null)
+        (state in ('pending', 'withdrawing')) = (settled_at is null)
+        and (state <> 'registered' or registration_no is not null)
         and (state = 'refused') = (refusal is not null))
 );
-create index tax_declaration_pending on production.tax_declaration (next_attempt_at)
-    where state = 'pending';
+create index tax_declaration_due on production.tax_declaration (next_attempt_at)
+    where state in ('pending', 'withdrawing');
 
 alter table production.quote_check enable row level security;
 create policy own_tenant on production.quote_check
@@ -43,18 +46,18 @@ create policy own_tenant on production.tax_declaration
 
 -- The delivery of declarations crosses tenants; it learns which are due and whose, no more.
 create function production.due_tax_declarations(now_at timestamptz, most integer)
-    returns table (slot integer, confirm_no text, tenant_id uuid)
+    returns table (slot integer, declaration_no text, tenant_id uuid)
     language plpgsql security definer set search_path = pg_catalog as $$
 begin
     return query
         update production.tax_declaration d
         -- Taken for a minute: another server leaves it alone, a crash gives it back.
         set attempts = d.attempts + 1, next_attempt_at = now_at + interval '1 minute'
-        where (d.slot, d.confirm_no) in (
-            select due.slot, due.confirm_no from production.tax_declaration due
-            where due.state = 'pending' and due.next_attempt_at <= now_at
+        where (d.slot, d.declaration_no) in (
+            select due.slot, due.declaration_no from production.tax_declaration due
+            where due.state in ('pending', 'withdrawing') and due.next_attempt_at <= now_at
             order by due.next_attempt_at limit most for update skip locked)
-        returning d.slot, d.confirm_no, d.tenant_id;
+        returning d.slot, d.declaration_no, d.tenant_id;
 end $$;
 revoke execute on function production.due_tax_declarations from public;
 grant execute on function production.due_tax_declarations to commonwheel_app;

@@ -21,7 +21,7 @@ use crate::numbering::NumberFor;
 use crate::pre_confirm::number;
 use crate::quote::read;
 
-pub use set::{ConfirmQuote, ConfirmView, DeclarationContent};
+pub use set::{ConfirmQuote, ConfirmView};
 
 /// 投保确认: the policy numbers, and the frozen amounts echoed.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -85,7 +85,6 @@ impl Production {
             commercial_no: self.numbering.next(NumberKind::Confirm, of, now).await?,
             rechecked: None,
             now,
-            sealer: self.sealer.clone(),
             book: self.book.clone(),
         };
         match self.confirms.run(call.clone(), command.clone()).await {

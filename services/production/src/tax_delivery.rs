@@ -1,9 +1,10 @@
 //! Withheld vehicle tax on its way to the tax office, delivered until it is taken.
 //!
 //! The confirmation left a row for each withholding. What is due is taken for a minute, computed
-//! from the quote it was withheld with, and sent under the confirm code, so that sending it again
-//! after a crash or a lost answer is the same declaration. The office's word settles it; without
-//! one it waits longer each time.
+//! from the quote it was withheld with, and sent under its platform number, so that sending it
+//! again after a crash or a lost answer is the same declaration. The office's word settles it;
+//! without one it waits longer each time. Tax that an endorsement changed is taken back and
+//! declared anew under the amend confirm code.
 
 use std::time::Duration;
 
@@ -15,12 +16,11 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
 
 use crate::Production;
-use crate::confirm::DeclarationContent;
 use crate::error::ProductionError;
 use crate::outside::{TaxDeclaration, Withholding};
-use crate::quote::VehicleIdentity;
+use crate::quote::Parties;
 use crate::sealed;
-use crate::store::tax::{self, DeclarationStanding, Delivery};
+use crate::store::tax::{self, DeclarationStanding, Delivery, Errand};
 use crate::store::{policy, quote};
 
 /// Declarations of one round.
@@ -77,33 +77,54 @@ impl Production {
         now: Timestamp,
     ) -> Result<bool, ProductionError> {
         let mut tx = self.spine.db().begin(scope.clone()).await?;
-        let delivery = tax::delivery(&mut tx, number).await?;
-        let declaration = self.declaration(&mut tx, number, &delivery).await;
+        let Some(delivery) = tax::delivery(&mut tx, number).await? else { return Ok(false) };
+        let declaration = match delivery.errand {
+            Errand::Declare => Some(self.declaration(&mut tx, number, &delivery).await?),
+            Errand::TakeBack => None,
+        };
         // Nothing is open while the outside is asked.
         drop(tx);
-        let outcome = match self.outside.declare_tax(&number, &declaration?).await {
-            Withholding::Registered { registration_no, receipt_no } => {
-                Outcome::Settled(DeclarationStanding {
-                    state: "registered".to_owned(),
-                    registration_no: Some(registration_no),
-                    receipt_no,
+        let later = Outcome::PutOff(after(delivery.attempts, now));
+        let outcome = match declaration {
+            Some(declaration) => match self.outside.declare_tax(&number, &declaration).await {
+                Withholding::Registered { registration_no, receipt_no } => {
+                    Outcome::Settled(DeclarationStanding {
+                        state: "registered".to_owned(),
+                        registration_no: Some(registration_no),
+                        receipt_no,
+                        refusal: None,
+                    })
+                }
+                Withholding::Refused { code } => Outcome::Settled(DeclarationStanding {
+                    state: "refused".to_owned(),
+                    registration_no: None,
+                    receipt_no: None,
+                    refusal: Some(code),
+                }),
+                Withholding::Deferred { .. } => later,
+            },
+            None => match self.outside.take_back_tax(&number).await {
+                Ok(()) => Outcome::Settled(DeclarationStanding {
+                    state: "withdrawn".to_owned(),
+                    registration_no: None,
+                    receipt_no: None,
                     refusal: None,
-                })
-            }
-            Withholding::Refused { code } => Outcome::Settled(DeclarationStanding {
-                state: "refused".to_owned(),
-                registration_no: None,
-                receipt_no: None,
-                refusal: Some(code),
-            }),
-            Withholding::Deferred { .. } => Outcome::PutOff(after(delivery.attempts, now)),
+                }),
+                Err(error) => {
+                    tracing::warn!(declaration.number = %number, %error,
+                        "tax declaration {number} cannot be taken back yet");
+                    later
+                }
+            },
         };
         let is_settled = matches!(outcome, Outcome::Settled(_));
-        self.spine.db().run(scope, &Settle { number, outcome, now }).await?;
+        let settle = Settle { number, errand: delivery.errand, outcome, now };
+        self.spine.db().run(scope, &settle).await?;
         Ok(is_settled)
     }
 
-    /// What is declared: the tax of the quote the policy came from, as it comes out again.
+    /// What is declared: the tax of the quote the policy came from, as it comes out again, with
+    /// the year's share as last endorsed. The owner pays.
     async fn declaration(
         &self,
         tx: &mut Tx,
@@ -111,28 +132,31 @@ impl Production {
         delivery: &Delivery,
     ) -> Result<TaxDeclaration, ProductionError> {
         let corrupt = || ProductionError::Corrupt("tax declaration");
-        let content: DeclarationContent =
-            self.sealer.open(delivery.tenant, sealed::PARTIES, &delivery.content_sealed).await?;
-        let policy = policy::find(tx, number).await?;
-        let quote = quote::find(tx, &[content.query_no]).await?.pop().ok_or_else(corrupt)?;
-        let vehicle: VehicleIdentity =
-            serde_json::from_str(&quote.vehicle).map_err(|_| corrupt())?;
+        let policy = policy::find(tx, delivery.confirm_no).await?;
+        let versions = policy::versions(tx, delivery.confirm_no, None).await?;
+        let version = versions.last().ok_or_else(corrupt)?;
+        let parties: Parties =
+            self.sealer.open(delivery.tenant, sealed::PARTIES, &version.parties_sealed).await?;
+        let quote = quote::find(tx, &[policy.query_no]).await?.pop().ok_or_else(corrupt)?;
         let tax = self.replay(&quote).await?.rating.and_then(|rating| rating.tax);
-        let tax = tax.filter(|tax| tax.total == content.total).ok_or_else(corrupt)?;
+        let tax = tax.ok_or_else(corrupt)?;
         let arrears = Fen::sum(tax.arrears.iter().map(|year| year.due)).ok_or_else(corrupt)?;
+        // What came before the year stays as it was collected; a change is the year's.
+        let earlier = arrears.plus(tax.late_fee).ok_or_else(corrupt)?;
+        let tax_due = delivery.total.minus(earlier).ok_or_else(corrupt)?;
         Ok(TaxDeclaration {
             insurer: quote.insurer,
             confirm_no: number,
             frame: quote.frame,
-            plate: vehicle.plate,
+            plate: policy.plate,
             year: tax.current.year,
             condition: tax.condition,
-            payer_name: content.payer_name,
+            payer_name: parties.owner.name,
             collected_on: time::day_of(policy.issued_at),
-            tax_due: tax.current.due,
+            tax_due,
             arrears,
             late_fee: tax.late_fee,
-            total: tax.total,
+            total: delivery.total,
         })
     }
 }
@@ -152,6 +176,7 @@ enum Outcome {
 
 struct Settle {
     number: PlatformNumber,
+    errand: Errand,
     outcome: Outcome,
     now: Timestamp,
 }
@@ -163,8 +188,10 @@ impl Command for Settle {
 
     async fn apply(&self, tx: &mut Tx) -> Result<(), ProductionError> {
         match &self.outcome {
-            Outcome::Settled(standing) => tax::settle(tx, self.number, standing, self.now).await,
-            Outcome::PutOff(until) => tax::put_off(tx, self.number, *until).await,
+            Outcome::Settled(standing) => {
+                tax::settle(tx, self.number, self.errand, standing, self.now).await
+            }
+            Outcome::PutOff(until) => tax::put_off(tx, self.number, self.errand, *until).await,
         }
     }
 }

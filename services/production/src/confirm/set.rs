@@ -7,20 +7,18 @@ use base_http::{Done, EventDraft, SetCommand};
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use kernel::{Fen, Period, time};
+use kernel::{Fen, Period};
 use pg::Tx;
 use production_core::history::PolicyClass;
 use production_core::number::PlatformNumber;
 use production_core::quote::Amounts;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::book::TariffBook;
 use crate::confirm::PolicyNumbers;
 use crate::confirm::decide::{Confirmation, decide};
 use crate::error::{self, ProductionError};
-use crate::quote::Parties;
-use crate::sealed::{self, Sealer};
 use crate::store::known::{self, Known};
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
 use crate::store::tax::{self, PendingDeclaration};
@@ -43,24 +41,8 @@ pub struct ConfirmQuote {
     pub rechecked: Option<String>,
     /// The instant of the call.
     pub now: Timestamp,
-    /// For the tax declaration, which names the payer.
-    pub sealer: Sealer,
     /// For the parameters of the quote's tariff.
     pub book: Arc<TariffBook>,
-}
-
-/// What a tax declaration says, sealed while it waits.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct DeclarationContent {
-    /// Who paid: the owner.
-    pub payer_name: String,
-    /// Calendar year.
-    pub year: i16,
-    /// Everything withheld.
-    pub total: Fen,
-    /// The quote it was withheld with: its rating says how the total comes about.
-    pub query_no: PlatformNumber,
 }
 
 /// Confirmed policies.
@@ -295,26 +277,19 @@ async fn save(
     policy::insert_versions(tx, &versions).await?;
     let numbers: Vec<PlatformNumber> = good.iter().map(|(command, _)| command.query_no).collect();
     proposal::set_confirmed(tx, &numbers, first.now).await?;
-    let mut declarations = Vec::new();
-    for (command, confirmation) in &good {
-        let Some((policy, version)) = confirmation.policies.first() else { continue };
-        if confirmation.tax == Fen::ZERO {
-            continue;
-        }
-        let parties: Parties =
-            command.sealer.open(policy.tenant, sealed::PARTIES, &version.parties_sealed).await?;
-        let content = DeclarationContent {
-            payer_name: parties.owner.name,
-            year: time::day_of(command.now).year(),
-            total: confirmation.tax,
-            query_no: command.query_no,
-        };
-        declarations.push(PendingDeclaration {
-            confirm_no: policy.confirm_no,
-            tenant: policy.tenant,
-            content_sealed: command.sealer.seal(policy.tenant, sealed::PARTIES, &content).await?,
-        });
-    }
+    let declarations: Vec<PendingDeclaration> = good
+        .iter()
+        .filter(|(_, confirmation)| confirmation.tax > Fen::ZERO)
+        .filter_map(|(_, confirmation)| {
+            let (policy, _) = confirmation.policies.first()?;
+            Some(PendingDeclaration {
+                declaration_no: policy.confirm_no,
+                confirm_no: policy.confirm_no,
+                tenant: policy.tenant,
+                total: confirmation.tax,
+            })
+        })
+        .collect();
     tax::insert(tx, &declarations, first.now).await
 }
 

@@ -3,6 +3,7 @@
 use base_http::{Call, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
+use kernel::Fen;
 use pg::{Command, Tx};
 use production_core::endorsement::{self, Difference, EndorsementError, Kind, Stage};
 use production_core::history::PolicyClass;
@@ -23,6 +24,7 @@ use crate::quote::{VehicleIdentity, checks, read};
 use crate::store::endorsement::{self as store, EndorsementRecord};
 use crate::store::known;
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
+use crate::store::tax::{self, PendingDeclaration};
 
 impl Production {
     /// Confirms a frozen endorsement whose money, if any is owed, is registered.
@@ -131,7 +133,9 @@ pub(crate) async fn carry_out(
     if terms.kind == Kind::Resume {
         runs_free(tx, &policy, &facts).await?;
     }
+    let declared = declare_anew(tx, &policy, &record, now).await?;
     let policy = PolicyRecord {
+        tax_declaration_no: declared,
         plate: identity.plate,
         engine_no: identity.engine_no,
         owner_index: hex::decode(&identity.owner_index).map_err(|_| corrupt())?,
@@ -158,6 +162,36 @@ pub(crate) async fn carry_out(
     policy::insert_versions(tx, &[&version]).await?;
     store::save(tx, &record).await?;
     Ok((record, policy))
+}
+
+/// Tells the tax office of tax that changed: the declaration as it stands is taken back, and what
+/// is left of the tax is declared under the amend confirm code. Answers the number in use.
+async fn declare_anew(
+    tx: &mut Tx,
+    policy: &PolicyRecord,
+    record: &EndorsementRecord,
+    now: Timestamp,
+) -> Result<Option<String>, ProductionError> {
+    if record.after.tax == policy.tax {
+        return Ok(policy.tax_declaration_no.clone());
+    }
+    if let Some(number) = &policy.tax_declaration_no {
+        let number = PlatformNumber::parse(number);
+        let number = number.map_err(|_| ProductionError::Corrupt("policy"))?;
+        tax::withdraw(tx, number, now).await?;
+    }
+    if record.after.tax <= Fen::ZERO {
+        return Ok(None);
+    }
+    let declaration_no = record.amend_confirm_no.ok_or(ProductionError::Corrupt("endorsement"))?;
+    let declaration = PendingDeclaration {
+        declaration_no,
+        confirm_no: policy.confirm_no,
+        tenant: policy.tenant,
+        total: record.after.tax,
+    };
+    tax::insert(tx, &[declaration], now).await?;
+    Ok(Some(declaration_no.to_string()))
 }
 
 /// L34 against L03: the end pushed back must not reach into compulsory cover sold in the meantime.

@@ -305,7 +305,7 @@ fn policy_view(
     versions: &[VersionRecord],
     known: &VersionRecord,
     true_then: &VersionRecord,
-    standing: Option<DeclarationStanding>,
+    standing: Option<(String, DeclarationStanding)>,
     at: Timestamp,
 ) -> Result<PolicyView, ProductionError> {
     let corrupt = |_| ProductionError::Corrupt("policy version");
@@ -342,15 +342,13 @@ fn policy_view(
         parties: Vec::new(),
         facts: known.facts.clone(),
         versions: versions.iter().map(version_view).collect(),
-        tax_declaration: standing.zip(record.tax_declaration_no.clone()).map(
-            |(standing, declaration_no)| TaxStandingView {
-                declaration_no,
-                state: standing.state,
-                registration_no: standing.registration_no,
-                receipt_no: standing.receipt_no,
-                refusal: standing.refusal,
-            },
-        ),
+        tax_declaration: standing.map(|(declaration_no, standing)| TaxStandingView {
+            declaration_no,
+            state: standing.state,
+            registration_no: standing.registration_no,
+            receipt_no: standing.receipt_no,
+            refusal: standing.refusal,
+        }),
         deferred_checks: deferred,
     })
 }

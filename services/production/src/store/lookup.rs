@@ -187,27 +187,40 @@ pub async fn policies(
     rows.collect()
 }
 
-/// How the declaration of an own policy stood at `as_of`; `None` when nothing was withheld.
+/// The latest tax declaration of an own policy as it stood at `as_of`, with its number; `None`
+/// when nothing was withheld by then.
 pub async fn declaration(
     tx: &mut Tx,
     confirm_no: PlatformNumber,
     as_of: Option<Timestamp>,
-) -> Result<Option<DeclarationStanding>, ProductionError> {
-    let found = sqlx::query_as!(
-        DeclarationStanding,
-        r#"select case when settled then state else 'pending' end as "state!",
+) -> Result<Option<(String, DeclarationStanding)>, ProductionError> {
+    let found = sqlx::query!(
+        r#"select declaration_no,
+                  case when settled or state = 'withdrawing' then state
+                       else 'pending' end as "state!",
                   case when settled then registration_no end as registration_no,
                   case when settled then receipt_no end as receipt_no,
                   case when settled then refusal end as refusal
            from production.tax_declaration,
                 lateral (select settled_at is not null
                                 and ($3::timestamptz is null or settled_at <= $3)) as known (settled)
-           where slot = $1 and confirm_no = $2"#,
+           where slot = $1 and confirm_no = $2
+             and ($3::timestamptz is null or recorded_at <= $3)
+           order by recorded_at desc
+           limit 1"#,
         i32::from(confirm_no.slot().0),
         confirm_no.to_string(),
         as_of.map(|at| at.to_sqlx()) as _
     );
-    Ok(found.fetch_optional(tx.conn()).await?)
+    Ok(found.fetch_optional(tx.conn()).await?.map(|row| {
+        let standing = DeclarationStanding {
+            state: row.state,
+            registration_no: row.registration_no,
+            receipt_no: row.receipt_no,
+            refusal: row.refusal,
+        };
+        (row.declaration_no, standing)
+    }))
 }
 
 pub(crate) fn keys(numbers: impl IntoIterator<Item = PlatformNumber>) -> (Vec<i32>, Vec<String>) {

@@ -202,7 +202,8 @@ pub async fn update(tx: &mut Tx, policy: &PolicyRecord) -> Result<(), Production
         r#"update production.policy
            set plate_kind = $3, plate = $4, engine_no = $5, owner_index = $6, cover_from = $7,
                cover_to = $8, premium_fen = $9, tax_fen = $10, endorse_times = $11,
-               transferred_at = $12, ended_at = $13, end_kind = $14, facts = $15::text::json
+               transferred_at = $12, ended_at = $13, end_kind = $14, facts = $15::text::json,
+               tax_declaration_no = $16
            where slot = $1 and confirm_no = $2"#,
         i32::from(policy.frame.slot().0),
         policy.confirm_no.to_string(),
@@ -222,7 +223,8 @@ pub async fn update(tx: &mut Tx, policy: &PolicyRecord) -> Result<(), Production
             Ending::Surrendered { .. } => "surrendered",
             Ending::Terminated { .. } => "terminated",
         }),
-        facts_json(&policy.facts)
+        facts_json(&policy.facts),
+        policy.tax_declaration_no
     )
     .execute(tx.conn())
     .await?;

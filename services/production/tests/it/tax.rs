@@ -123,3 +123,37 @@ async fn two_rounds_at_once_do_not_take_the_same_declaration() {
     assert_eq!(one + other, 1);
     assert_eq!(world.sandbox.declared().len(), 1);
 }
+
+/// A revoked policy's tax goes back, whether or not its declaration had arrived.
+#[tokio::test]
+async fn tax_of_a_revoked_policy_is_taken_back() {
+    for delivered_first in [false, true] {
+        let world = World::new().await;
+        let tomorrow = world.clock.now() + SignedDuration::from_hours(24);
+        let sale = world.insure(&world.picc, &compulsory(tomorrow, VIN, PLATE)).await;
+        let confirm = sale.compulsory.unwrap();
+        if delivered_first {
+            assert_eq!(deliver(&world).await, 1);
+            assert_eq!(world.sandbox.declared().len(), 1);
+        }
+        let revoke = async |body: Value| {
+            let call = world.call(&world.picc, &function::REVOKE);
+            let body = serde_json::from_value(body).unwrap();
+            view(world.production.revoke(call, &confirm, body).await).unwrap()
+        };
+        let due = revoke(json!({ "reason": "投保人撤销" })).await;
+        let wish = json!({
+            "reason": "投保人撤销",
+            "confirm": true,
+            "premiumRefund": due["premiumRefund"],
+            "taxRefund": due["taxRefund"],
+        });
+        revoke(wish).await;
+        assert_eq!(standing(&world, &confirm).await["state"], json!("withdrawing"));
+        // A delivery that may still be on its way is let arrive first.
+        world.clock.advance(SignedDuration::from_mins(2));
+        assert_eq!(deliver(&world).await, 1);
+        assert!(world.sandbox.declared().iter().all(|declared| declared.void));
+        assert_eq!(standing(&world, &confirm).await["state"], json!("withdrawn"));
+    }
+}
