@@ -1,6 +1,7 @@
 //! The market as its members reach it: over HTTP, with a token, on a day.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use jiff::Timestamp;
@@ -106,6 +107,25 @@ impl Market {
     pub(super) async fn get(&mut self, who: Insurer, path: &str) -> anyhow::Result<Answer> {
         let request = self.request(who, Method::GET, path).await?;
         answered(request.header("X-Purpose", "underwriting")).await
+    }
+
+    /// Reads until a text stands at a pointer, for ten seconds at most: what happens in the
+    /// background after a call was answered.
+    pub(super) async fn get_until(
+        &mut self,
+        who: Insurer,
+        path: &str,
+        (pointer, wanted): (&str, &str),
+    ) -> anyhow::Result<Answer> {
+        let mut answer = self.get(who, path).await?;
+        for _ in 0..50 {
+            if answer.text(pointer) == wanted {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+            answer = self.get(who, path).await?;
+        }
+        Ok(answer)
     }
 
     async fn request(

@@ -87,6 +87,10 @@ async fn revoked(market: &mut Market, teller: &mut Teller, pair: &Pair) -> anyho
         teller.status(&ended, 201);
         teller.says(&ended, "状态 state", "/policy/state", "REVOKED", "");
     }
+    // The next insurer asks the tax office, which must have given the year back by then.
+    let path = format!("/v1/policies/{}", pair.compulsory);
+    let told = market.get_until(pair.who, &path, ("/taxDeclaration/state", "withdrawn")).await?;
+    teller.says(&told, "申报状态 declaration", "/taxDeclaration/state", "withdrawn", "");
     Ok(())
 }
 
@@ -158,6 +162,17 @@ async fn looked_back(
     teller.says(&then, "当时 then", "/state", "SUSPENDED", "");
     let now = market.get(PAIC, &path).await?;
     teller.says(&now, "现在 now", "/state", "EXPIRED", "");
+
+    teller.step(
+        "2025-08-04",
+        "车船税申报 tax declared",
+        "the tax office took what PAIC withheld",
+    )?;
+    let path = format!("/v1/policies/{}", fourth.compulsory);
+    let told = market.get_until(PAIC, &path, ("/taxDeclaration/state", "registered")).await?;
+    teller.says(&told, "申报状态 declaration", "/taxDeclaration/state", "registered", "");
+    let receipt = told.text("/taxDeclaration/receiptNo").to_owned();
+    teller.holds("完税凭证 receipt", !receipt.is_empty(), &receipt);
 
     teller.step(
         "2025-08-04",
