@@ -95,15 +95,17 @@ pub enum Admission {
 
 /// Writes what must commit with a call. Implemented over usage, evidence and outbox.
 pub trait Recorder: Send + Sync + 'static {
-    /// Whether today's quota has room for each call; counts nothing yet, but holds the counters
-    /// until the transaction ends. One admission per call, in order.
+    /// Whether today's quota has room for each call; counts nothing yet. Holds the counters until
+    /// the transaction ends, unless [`Recorder::record`] finds out when the room was gone after
+    /// all. One admission per call, in order.
     fn admit<'a>(
         &'a self,
         tx: &'a mut Tx,
         calls: &'a [&'a Call],
     ) -> BoxFuture<'a, Result<Vec<Admission>, sqlx::Error>>;
 
-    /// Writes usage, counts, evidence and events of the served calls, as sets.
+    /// Writes usage, evidence, events and counts of the served calls, as sets. The last that is
+    /// written; [`failure::start_over`] when a quota was overrun by calls admitted elsewhere.
     fn record<'a>(
         &'a self,
         tx: &'a mut Tx,
@@ -310,8 +312,9 @@ impl Spine {
     }
 
     async fn seal(&self, mut tx: Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
-        self.recorder.record(&mut tx, served).await?;
         idempotency::keep(&mut tx, served).await?;
+        // Counters many calls share are touched last, so that they are held for a moment only.
+        self.recorder.record(&mut tx, served).await?;
         tx.commit().await
     }
 }

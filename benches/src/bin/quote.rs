@@ -62,7 +62,9 @@ async fn main() -> anyhow::Result<()> {
     // The gate reads subscriptions every three seconds.
     tokio::time::sleep(Duration::from_secs(4)).await;
     let bench = Bench { server: &server, seeded };
-    bench.call(Duration::from_secs(knob("BENCH_WARM", 5))).await?;
+    let warm = bench.call(Duration::from_secs(knob("BENCH_WARM", 5))).await?;
+    let rate = warm.rate().round();
+    eprintln!("warm: {}", json!({ "perSecond": rate, "round": report::ours(&[warm]) }));
     let script = Script { text: SCRIPT, variables: row(&mut conn).await? };
     let pgbench = Pgbench::new(&url, &data_dir, &script)?;
     let seconds = knob("BENCH_SECONDS", 15);
@@ -91,7 +93,7 @@ async fn main() -> anyhow::Result<()> {
     let mean = |set: &str| {
         let label = format!("set=\"{set}\"");
         let of = |suffix: &str| {
-            let name = format!("coalesce_set_size{suffix}");
+            let name = format!("coalesced_set_members{suffix}");
             metric(&after, &name, &label) - metric(&before, &name, &label)
         };
         report::rounded(of("_sum") / of("_count").max(1.0))

@@ -1,11 +1,15 @@
 //! What was served, counted exactly once: in the transaction that served it.
 //!
-//! Always true here: a usage row exists if and only if its call was committed; a daily count is
-//! held locked from the moment a quota is judged until the calls it admitted are counted, so a
-//! quota is never overrun by calls arriving together. Prices and bills are a later story.
+//! Always true here: a usage row exists if and only if its call was committed; a quota is never
+//! overrun by calls arriving together. Near its end a daily count is held locked from the moment
+//! the quota is judged until the calls it admitted are counted; far from it the quota is judged by
+//! what was seen last, and the counting itself tells whether that was right ([`Seen`]). Prices and
+//! bills are a later story.
 
+mod seen;
 mod store;
 
+pub use seen::Seen;
 pub use store::{UsageLine, UsageOf, add_counts, lock_counts, record, summary};
 
 /// This crate's schema, run by `pg::migrate`.

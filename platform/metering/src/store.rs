@@ -109,31 +109,38 @@ async fn lock_present(tx: &mut Tx, wanted: &Columns<'_>) -> Result<Used, Meterin
     Ok(used.collect())
 }
 
-/// Counts the admitted calls. A key may stand there more than once; its numbers add up.
-pub async fn add_counts(tx: &mut Tx, counts: &[(CountKey, u32)]) -> Result<(), MeteringError> {
+/// Counts the admitted calls; how often each key was used with them, in the order of the keys.
+/// A key may stand there more than once; its numbers add up.
+pub async fn add_counts(
+    tx: &mut Tx,
+    counts: &[(CountKey, u32)],
+) -> Result<Vec<(CountKey, u32)>, MeteringError> {
     let mut sums: BTreeMap<&CountKey, i32> = BTreeMap::new();
     for (key, count) in counts {
         let sum = sums.entry(key).or_default();
         *sum = sum.saturating_add(i32::try_from(*count).unwrap_or(i32::MAX));
     }
     let keys = columns(sums.keys().copied());
-    let added: Vec<i32> = sums.into_values().collect();
-    sqlx::query!(
+    let added: Vec<i32> = sums.values().copied().collect();
+    // Rows come back as they were written, in the order of the arrays.
+    let used = sqlx::query_scalar!(
         r#"insert into metering.daily_count (tenant_id, client, function_code, day, used)
            select tenant_id, client, function_code, day, added
            from unnest($1::uuid[], $2::text[], $3::text[], $4::date[], $5::int[])
                as counted (tenant_id, client, function_code, day, added)
            on conflict (tenant_id, client, function_code, day)
-               do update set used = daily_count.used + excluded.used"#,
+               do update set used = daily_count.used + excluded.used
+           returning used"#,
         &keys.tenants,
         &keys.clients as _,
         &keys.functions as _,
         &keys.days as _,
         &added
     )
-    .execute(tx.conn())
+    .fetch_all(tx.conn())
     .await?;
-    Ok(())
+    let used = used.into_iter().map(|used| u32::try_from(used).unwrap_or(0));
+    Ok(sums.into_keys().cloned().zip(used).collect())
 }
 
 /// Which usage is asked for: days in China, both included.
