@@ -82,7 +82,7 @@ impl Call {
         digest.update(b"\n");
         digest.update(body);
         let now = door.clock.now();
-        Ok(Call {
+        let call = Call {
             call_id: door.ids.next(now),
             caller: admitted.caller.clone(),
             function: admitted.function,
@@ -92,7 +92,12 @@ impl Call {
             trace: trace.unwrap_or_else(|| TraceId(door.ids.bytes())),
             received_at: now,
             daily_quota: admitted.daily_quota,
-        })
+        };
+        if call.key.is_some() {
+            // Set once: a request is one call.
+            let _ = admitted.call.set(call.clone());
+        }
+        Ok(call)
     }
 }
 

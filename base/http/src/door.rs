@@ -1,7 +1,7 @@
 //! The door every operation lies behind: authentication, right, subscription.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use axum::extract::{ConnectInfo, Request};
@@ -11,9 +11,11 @@ use futures::future::BoxFuture;
 use http::header;
 use jiff::Timestamp;
 use kernel::{Clock, Ids};
+use pg::Db;
 
-use crate::call::Caller;
+use crate::call::{Call, Caller};
 use crate::function::Function;
+use crate::idempotency;
 use crate::problem::{self, Problem};
 
 /// Tells who holds a bearer token.
@@ -48,6 +50,8 @@ pub struct Door {
     pub clock: Arc<dyn Clock>,
     /// Names for calls.
     pub ids: Arc<Ids>,
+    /// Where answers are kept.
+    pub db: Db,
 }
 
 /// A caller who passed the door, for one function.
@@ -56,6 +60,8 @@ pub(crate) struct Admitted {
     pub(crate) caller: Arc<Caller>,
     pub(crate) function: &'static Function,
     pub(crate) daily_quota: Option<u32>,
+    /// The call the handler made of it, for what follows the handler.
+    pub(crate) call: Arc<OnceLock<Call>>,
 }
 
 /// Lets the request through when its caller may call `function`.
@@ -82,18 +88,37 @@ pub(crate) async fn enter(
             return Err(Problem::new(&problem::FORBIDDEN, detail));
         }
         let daily_quota = door.subscriptions.admit(&caller, function, now)?;
-        Ok(Admitted { caller, function, daily_quota })
+        Ok(Admitted { caller, function, daily_quota, call: Arc::default() })
     };
     let began = Instant::now();
     let response = match admitted.await {
         Ok(admitted) => {
+            let call = admitted.call.clone();
             request.extensions_mut().insert(admitted);
-            next.run(request).await
+            let response = next.run(request).await;
+            match call.get() {
+                Some(call) if response.status().as_u16() >= 400 => {
+                    given_before(&door, call).await.unwrap_or(response)
+                }
+                _ => response,
+            }
         }
         Err(problem) => problem.into_response(),
     };
     measure(function, &response, began);
     response
+}
+
+/// What the key of a call that was refused now stands for. Looks that precede a command may refuse
+/// what the first time was served: a vehicle that is covered by the very policy it asks for.
+async fn given_before(door: &Door, call: &Call) -> Option<Response> {
+    match idempotency::given(&door.db, call).await {
+        Ok(reply) => reply.map(IntoResponse::into_response),
+        Err(error) => {
+            tracing::warn!(%error, "cannot look for the first answer of a refused call");
+            None
+        }
+    }
 }
 
 /// Counts the call by function and kind of answer, and its time.

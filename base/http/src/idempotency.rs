@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use pg::{Db, Tx};
+use pg::{Db, Scope, Tx};
 use sha2::{Digest, Sha256};
 
 use crate::call::Call;
@@ -47,12 +47,60 @@ pub(crate) async fn claim(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<Verdict>, 
     )
     .fetch_all(tx.conn())
     .await?;
-    let tenants: Vec<_> = keyed.iter().map(|&at| calls[at].caller.tenant.0).collect();
-    let clients: Vec<_> = keyed.iter().map(|&at| calls[at].caller.client.to_string()).collect();
+    let asked: Vec<&Call> = keyed.iter().map(|&at| calls[at]).collect();
+    let stored = stored(tx, &asked).await?;
+    for (&at, held) in keyed.iter().zip(held) {
+        if !held {
+            verdicts[at] = Some(Err(in_flight()));
+        }
+    }
+    for (place, answer) in stored {
+        let Some(&at) = keyed.get(place) else { continue };
+        verdicts[at] = Some(answer.to(calls[at]));
+    }
+    Ok(verdicts)
+}
+
+/// What is kept under the key of a call; `None` without a key or an answer.
+pub(crate) async fn given(db: &Db, call: &Call) -> Result<Verdict, sqlx::Error> {
+    if call.key.is_none() {
+        return Ok(None);
+    }
+    let mut tx = db.begin(Scope::of(call.caller.tenant)).await?;
+    Ok(stored(&mut tx, &[call]).await?.pop().map(|(_, answer)| answer.to(call)))
+}
+
+/// An answer as it was kept.
+struct Stored {
+    request_digest: Vec<u8>,
+    status: i16,
+    reply: Vec<u8>,
+}
+
+impl Stored {
+    /// The answer again, if it was this call that it answered.
+    fn to(self, call: &Call) -> Result<Reply, Problem> {
+        if self.request_digest != call.request_digest {
+            let detail = "this key answered another message; use a new key for new work";
+            return Err(Problem::new(&problem::KEY_REUSED, detail));
+        }
+        let status = u16::try_from(self.status).ok().and_then(|it| StatusCode::from_u16(it).ok());
+        Ok(Reply {
+            status: status.unwrap_or(StatusCode::OK),
+            body: Bytes::from(self.reply),
+            replayed: true,
+        })
+    }
+}
+
+/// What is kept under the keys of `calls`, each with the place of its call among them.
+async fn stored(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<(usize, Stored)>, sqlx::Error> {
+    let tenants: Vec<_> = calls.iter().map(|call| call.caller.tenant.0).collect();
+    let clients: Vec<_> = calls.iter().map(|call| call.caller.client.to_string()).collect();
     let keys: Vec<_> =
-        keyed.iter().map(|&at| calls[at].key.as_deref().unwrap_or_default().to_owned()).collect();
-    let places: Vec<i32> = keyed.iter().map(|&at| i32::try_from(at).unwrap_or(i32::MAX)).collect();
-    let stored = sqlx::query!(
+        calls.iter().map(|call| call.key.as_deref().unwrap_or_default().to_owned()).collect();
+    let places: Vec<i32> = (0..).take(calls.len()).collect();
+    let rows = sqlx::query!(
         r#"select wanted.place as "place!", answer.request_digest, answer.status, answer.reply
            from unnest($1::uuid[], $2::text[], $3::text[], $4::integer[])
                     as wanted (tenant_id, client, key, place)
@@ -64,31 +112,12 @@ pub(crate) async fn claim(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<Verdict>, 
     )
     .fetch_all(tx.conn())
     .await?;
-    for (&at, held) in keyed.iter().zip(held) {
-        if !held {
-            verdicts[at] = Some(Err(in_flight()));
-        }
-    }
-    for row in stored {
-        let Some(at) = usize::try_from(row.place).ok().filter(|&at| at < calls.len()) else {
-            continue;
-        };
-        verdicts[at] = Some(if row.request_digest == calls[at].request_digest {
-            let status =
-                u16::try_from(row.status).ok().and_then(|code| StatusCode::from_u16(code).ok());
-            Ok(Reply {
-                status: status.unwrap_or(StatusCode::OK),
-                body: Bytes::from(row.reply),
-                replayed: true,
-            })
-        } else {
-            Err(Problem::new(
-                &problem::KEY_REUSED,
-                "this key answered another message; use a new key for new work",
-            ))
-        });
-    }
-    Ok(verdicts)
+    let answers = rows.into_iter().map(|row| {
+        let answer =
+            Stored { request_digest: row.request_digest, status: row.status, reply: row.reply };
+        (usize::try_from(row.place).unwrap_or(usize::MAX), answer)
+    });
+    Ok(answers.collect())
 }
 
 /// Stores the answers of the served calls that carried a key.
