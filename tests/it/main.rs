@@ -2,4 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
 mod bad_input;
+mod crash;
 mod document;
+mod load;
+mod records;
+mod replay;

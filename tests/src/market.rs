@@ -17,12 +17,13 @@ pub struct Car {
 }
 
 impl Car {
-    /// The car of this number, below 100,000.
+    /// The car of this number, below 99,999.
     pub fn number(number: u32) -> Car {
-        assert!(number < 100_000, "plates have five digits");
+        assert!(number < 99_999, "plates have five digits");
         Car {
             vin: with_check_digit(&format!("LSVAM4180C2{number:06}")),
-            plate: format!("苏A{number:05}"),
+            // Plate 00000 stands for none.
+            plate: format!("苏A{:05}", number + 1),
             engine: format!("EA211{number:06}"),
         }
     }
