@@ -166,7 +166,13 @@ impl From<ProductionError> for Problem {
             ProductionError::NotFound { .. } => Problem::new(&NO_SUCH_NUMBER, error.to_string()),
             ProductionError::Refused { code, detail } => {
                 let problem = Problem::new(code, detail);
-                if code.status == 503 { problem.retry_after(5) } else { problem }
+                if code == &DUPLICATE_COVER {
+                    problem.with("rule", "L03")
+                } else if code.status == 503 {
+                    problem.retry_after(5)
+                } else {
+                    problem
+                }
             }
             ProductionError::Duplicate { ref details, .. } => {
                 Problem::new(&DUPLICATE_COVER, error.to_string())
