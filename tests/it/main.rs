@@ -4,6 +4,10 @@
 mod bad_input;
 mod crash;
 mod document;
+mod health;
 mod load;
+mod outside;
+mod quota;
 mod records;
 mod replay;
+mod two_servers;

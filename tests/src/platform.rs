@@ -56,6 +56,7 @@ pub struct Platform {
     process: Process,
     /// Addresses and credentials.
     pub announced: Announced,
+    clock: Option<String>,
     // The last field: dropped when the process, which shows its log, is.
     dir: Directory,
 }
@@ -79,18 +80,17 @@ impl Platform {
     /// A fresh platform.
     pub async fn start(how: Start<'_>) -> Platform {
         let dir = Directory(fresh_dir());
-        let mut command = up_command(&dir.0);
+        let clock = how.clock.map(str::to_owned);
+        let mut command = up_command(&dir.0, clock.as_deref());
         command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
-        if let Some(clock) = how.clock {
-            command.args(["--clock", clock]);
-        }
         let (process, announced) = begin(command, &dir.0).await;
-        Platform { process, announced, dir }
+        Platform { process, announced, clock, dir }
     }
 
-    /// The next platform on the same data, at the same addresses. The one before must have ended.
+    /// The next platform on the same data, at the same addresses; a clock that stands stands where
+    /// it first did. The one before must have ended.
     pub async fn again(&mut self) {
-        let mut command = up_command(&self.dir.0);
+        let mut command = up_command(&self.dir.0, self.clock.as_deref());
         let at = |url: &str| url.trim_start_matches("http://").to_owned();
         command.args(["--listen", &at(&self.announced.api)]);
         command.args(["--ops-listen", &at(&self.announced.ops)]);
@@ -149,6 +149,13 @@ impl Platform {
     /// Whether the database of this platform still runs.
     pub fn has_database(&self) -> bool {
         self.postmaster().is_some_and(is_alive)
+    }
+
+    /// A directory for a test's own files, removed with the platform.
+    pub fn scratch(&self) -> PathBuf {
+        let dir = self.dir.0.join("scratch");
+        std::fs::create_dir_all(&dir).unwrap();
+        dir
     }
 
     /// What it said so far.
@@ -249,9 +256,10 @@ impl Server {
     }
 }
 
-fn up_command(dir: &Path) -> Command {
+fn up_command(dir: &Path, clock: Option<&str>) -> Command {
     let mut command = Command::new(commonwheel());
     command.arg("up").arg("--data-dir").arg(dir).args(["--sandbox-listen", "127.0.0.1:0"]);
+    command.args(clock.iter().flat_map(|at| ["--clock", at]));
     command
 }
 
