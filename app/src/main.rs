@@ -16,6 +16,7 @@ mod up;
 mod wiring;
 
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -69,7 +70,7 @@ enum Command {
     /// Keys that sign access tokens
     Keys {
         #[command(flatten)]
-        config: ConfigArgs,
+        config: OptionalConfig,
         #[command(subcommand)]
         command: KeysCommand,
     },
@@ -101,10 +102,24 @@ enum KeysCommand {
     Rotate,
 }
 
-fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let cli = Cli::parse();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(run(cli.command))
+    let ran = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(anyhow::Error::from)
+        .and_then(|runtime| runtime.block_on(run(cli.command)));
+    match ran {
+        Ok(()) => ExitCode::SUCCESS,
+        // For the person at the terminal: what failed and why, without the program's insides.
+        Err(error) => {
+            eprintln!("error: {error}");
+            for cause in error.chain().skip(1) {
+                eprintln!("  because {cause}");
+            }
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
@@ -136,7 +151,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             command.run(&base(&read(&ConfigArgs { config: config.config })?).await?).await
         }
         Command::Keys { config, command: KeysCommand::Rotate } => {
-            let base = base(&read(&config)?).await?;
+            let base = base(&read(&ConfigArgs { config: config.config })?).await?;
             iam::rotate_keys(&base.db, &base.master, base.clock.now()).await?;
             println!("a new key is in use; servers follow within seconds");
             Ok(())
