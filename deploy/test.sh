@@ -6,6 +6,9 @@ cd "$(dirname "$0")/.."
 
 export SQLX_OFFLINE=true
 cargo=${CARGO:-cargo}
+# Cargo builds the binary for app's own tests; the stories in tests/ run that one.
+target=${CARGO_TARGET_DIR:-target}
+export COMMONWHEEL_BIN=${COMMONWHEEL_BIN:-$(mkdir -p "$target" && cd "$target" && pwd)/debug/commonwheel}
 output=$(mktemp)
 trap 'rm -f "$output"' EXIT
 
