@@ -27,6 +27,9 @@ pub(crate) const LEVELS: &[Level] = &[
 const MAKER: &str = "sandbox-maker";
 const CHECKER: &str = "sandbox-checker";
 
+/// How versions begin that the sandbox loads itself.
+const OWN_VERSIONS: &str = "sandbox-";
+
 /// One client of the sandbox, to be shown to the person who started it.
 #[derive(Clone, Debug)]
 pub(crate) struct SandboxClient {
@@ -150,10 +153,13 @@ async fn client(
 async fn tariff(base: &Base, dir: &Path) -> anyhow::Result<()> {
     let files = Tariff::read_files(dir).map_err(crate::tariff::faults)?;
     let digest = Tariff::from_files(files.clone()).map_err(crate::tariff::faults)?;
-    let version = format!("sandbox-{}", &digest.digest()[..12]);
+    let version = format!("{OWN_VERSIONS}{}", &digest.digest()[..12]);
     let now = base.clock.now();
     let book = book::TariffBook::open(base.db.clone()).await?;
-    if book.active().is_ok_and(|active| active.version() == version) {
+    // A version somebody published by hand stays in force.
+    if let Ok(active) = book.active()
+        && (active.version() == version || !active.version().starts_with(OWN_VERSIONS))
+    {
         return Ok(());
     }
     if let Err(error) = book::load(&base.db, &version, files, MAKER, now).await {

@@ -177,7 +177,7 @@ pub(crate) fn own_region(region: Region, branch: Option<Region>, found: &mut Fin
 /// Unknown elements as notices (rule S06).
 pub(crate) fn unknown(pointers: &[String]) -> impl Iterator<Item = Notice> {
     pointers.iter().map(|pointer| Notice {
-        code: "N2000".into(),
+        code: "N2003".into(),
         rule: Some("S06".into()),
         pointer: Some(pointer.clone()),
         detail: "this element is not known here and was not stored".to_owned(),
