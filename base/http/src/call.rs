@@ -69,6 +69,11 @@ impl Call {
         let admitted = parts.extensions.get::<Admitted>().ok_or_else(undeclared)?;
         let door = parts.extensions.get::<Arc<Door>>().ok_or_else(undeclared)?;
         let trace = parts.extensions.get::<TraceId>().copied();
+        let place = parts.uri.path_and_query().map_or("", |place| place.as_str());
+        if has_control_character(place) {
+            let detail = "path and query must not contain control characters";
+            return Err(Problem::new(&problem::MALFORMED, detail));
+        }
         let key = text_header(parts, "idempotency-key")?;
         if key.is_none() && admitted.function.key == KeyRule::Required {
             let detail = "send an Idempotency-Key header, 1 to 128 visible characters, new for \
@@ -78,7 +83,7 @@ impl Call {
         let mut digest = Sha256::new();
         digest.update(parts.method.as_str());
         digest.update(b"\n");
-        digest.update(parts.uri.path_and_query().map_or("", |path| path.as_str()));
+        digest.update(place);
         digest.update(b"\n");
         digest.update(body);
         let now = door.clock.now();
@@ -110,6 +115,15 @@ impl<S: Send + Sync> FromRequestParts<S> for Call {
     }
 }
 
+/// Whether an address says `%00` to `%1f` or `%7f`: no store and no outside system takes them.
+fn has_control_character(place: &str) -> bool {
+    place.split('%').skip(1).any(|escape| match escape.as_bytes() {
+        [b'0' | b'1', digit, ..] => digit.is_ascii_hexdigit(),
+        [b'7', b'f' | b'F', ..] => true,
+        _ => false,
+    })
+}
+
 fn undeclared() -> Problem {
     tracing::error!("a handler asks for its call on a route that is not declared as an operation");
     Problem::new(&problem::INTERNAL, "the route is not declared as an operation")
@@ -123,5 +137,22 @@ fn text_header(parts: &Parts, name: &str) -> Result<Option<Arc<str>>, Problem> {
             &problem::MALFORMED,
             format!("header {name} must be 1 to {LONGEST_HEADER} visible ASCII characters"),
         )),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escaped_control_characters_are_seen() {
+        assert!(
+            ["/v1/%00", "/v1?plate=%1F", "/v1?a=%41&b=%7f"].into_iter().all(has_control_character)
+        );
+        assert!(
+            !["/v1/1%", "/v1?plate=%E8%8B%8FA12345", "/v1?a=%20%7e"]
+                .into_iter()
+                .any(has_control_character)
+        );
     }
 }
