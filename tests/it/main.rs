@@ -10,4 +10,5 @@ mod outside;
 mod quota;
 mod records;
 mod replay;
+mod schema;
 mod two_servers;

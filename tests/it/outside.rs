@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use workspace_tests::api::{Answer, answer, http_client};
+use workspace_tests::api::{Answer, Api, answer, http_client};
 use workspace_tests::market::{Car, echo, now, payment, step};
 use workspace_tests::{Platform, eventually};
 
@@ -71,13 +71,16 @@ async fn quoting_goes_on_without_the_outside_and_confirming_waits_for_it() {
     let refused = picc.post(&step(query, "pre-confirm"), Some("early"), &json!({})).await;
     assert_eq!((refused.status, &*refused.problem()), (503, "E2013"), "{}", refused.text());
     recover(&platform).await;
+    let mut sold = 0;
     for quoted in silent.iter().chain([&quoted]) {
-        sell(&picc, quoted).await;
+        sold += u32::from(sell(&picc, quoted).await);
     }
+    assert!(sold >= 4, "only {sold} quotes stood");
 }
 
-/// Pre-confirm, pay and confirm a quote, waiting for circuit breakers to close again.
-async fn sell(api: &workspace_tests::api::Api, quoted: &Value) {
+/// Pre-confirms, pays and confirms a quote, waiting for circuit breakers to close again. `false`
+/// when what the outside says now is not what was assumed, and the quote must be made again.
+async fn sell(api: &Api, quoted: &Value) -> bool {
     let query = quoted["queryCode"].as_str().unwrap();
     let frozen = eventually("the outside is asked again", async || {
         let key = format!("{query}-p");
@@ -88,10 +91,9 @@ async fn sell(api: &workspace_tests::api::Api, quoted: &Value) {
         }
     })
     .await;
-    // What they say now may not be what was assumed; then the quote must be made again.
     if frozen.status == 409 {
         assert_eq!(frozen.problem(), "E2012");
-        return;
+        return false;
     }
     let frozen = frozen.ok(200);
     let money = payment(query, frozen["payable"].as_str().unwrap());
@@ -100,6 +102,7 @@ async fn sell(api: &workspace_tests::api::Api, quoted: &Value) {
     let confirmed = api.post(&confirm, Some(&format!("{query}-c")), &echo(query, &frozen)).await;
     let confirmed = confirmed.ok(201);
     assert_eq!(confirmed["policies"].as_array().unwrap().len(), 2);
+    true
 }
 
 /// Makes the police say that a car is stolen.
