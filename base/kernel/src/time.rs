@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 /// Asia/Shanghai, from the bundled time zone database.
 pub fn shanghai() -> TimeZone {
     static ZONE: std::sync::OnceLock<TimeZone> = std::sync::OnceLock::new();
-    ZONE.get_or_init(|| TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::fixed(jiff::tz::offset(8))))
-        .clone()
+    ZONE.get_or_init(|| {
+        TimeZone::get("Asia/Shanghai").unwrap_or(TimeZone::fixed(jiff::tz::offset(8)))
+    })
+    .clone()
 }
 
 /// The day `at` falls on in China.
@@ -84,11 +86,11 @@ pub fn days_between(from: Date, to: Date) -> i64 {
 impl utoipa::PartialSchema for Period {
     fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
         let instant = || {
-            utoipa::openapi::ObjectBuilder::new()
-                .schema_type(utoipa::openapi::Type::String)
-                .format(Some(utoipa::openapi::SchemaFormat::KnownFormat(
+            utoipa::openapi::ObjectBuilder::new().schema_type(utoipa::openapi::Type::String).format(
+                Some(utoipa::openapi::SchemaFormat::KnownFormat(
                     utoipa::openapi::KnownFormat::DateTime,
-                )))
+                )),
+            )
         };
         utoipa::openapi::ObjectBuilder::new()
             .property("from", instant())
@@ -127,10 +129,8 @@ mod tests {
 
     #[test]
     fn a_leap_year_of_cover_has_366_days() {
-        let year = Period::new(
-            start_of(date(2023, 9, 1)).unwrap(),
-            start_of(date(2024, 9, 1)).unwrap(),
-        );
+        let year =
+            Period::new(start_of(date(2023, 9, 1)).unwrap(), start_of(date(2024, 9, 1)).unwrap());
         assert_eq!(year.unwrap().days(), 366);
     }
 }
