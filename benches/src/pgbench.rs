@@ -38,20 +38,30 @@ impl Pgbench {
 
     /// Transactions a second with so many clients for so many seconds.
     pub fn run(&self, clients: u32, seconds: u64) -> anyhow::Result<f64> {
-        self.at_most(clients, &["-T", &seconds.to_string()])
+        self.at_most(clients, &["-T", &seconds.to_string()], &[])
     }
 
-    /// The same for a number of transactions of each client.
-    pub fn run_transactions(&self, clients: u32, each: u64) -> anyhow::Result<f64> {
-        self.at_most(clients, &["-t", &each.to_string()])
+    /// The same for a number of transactions of each client, with variables of this run.
+    pub fn run_transactions(
+        &self,
+        clients: u32,
+        each: u64,
+        variables: &[(&'static str, String)],
+    ) -> anyhow::Result<f64> {
+        self.at_most(clients, &["-t", &each.to_string()], variables)
     }
 
-    fn at_most(&self, clients: u32, limit: &[&str]) -> anyhow::Result<f64> {
+    fn at_most(
+        &self,
+        clients: u32,
+        limit: &[&str],
+        variables: &[(&'static str, String)],
+    ) -> anyhow::Result<f64> {
         let mut command = Command::new(&self.program);
         command.args(["-n", "-M", "prepared", "-j", "2", "-c", &clients.to_string()]);
         command.args(limit);
         command.arg("-f").arg(&self.script_file);
-        for (name, value) in &self.variables {
+        for (name, value) in self.variables.iter().chain(variables) {
             command.arg("-D").arg(format!("{name}={value}"));
         }
         command.arg(&self.url).stdin(Stdio::null());

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
-use kernel::{Fen, Period, TenantId, time};
+use kernel::{Clock, Fen, Period, SystemClock, TenantId, time};
 use pg::{Db, PoolSettings, Scope};
 use production::outside::{
     ModelQuestion, ModelSnapshot, PoliceQuestion, PoliceSnapshot, RegisteredVehicle, TaxEvidence,
@@ -25,7 +25,7 @@ use production_core::policy::PolicyFacts;
 use production_core::vehicle::{Fuel, PoliceStatus, Usage};
 use rust_decimal::Decimal;
 use sha2::{Digest, Sha256};
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, Row};
 use tenancy::TenantKeys;
 
 use crate::market::{INSURERS, MODEL, Vehicle, midnight};
@@ -68,12 +68,12 @@ pub struct Seeded {
 /// Finds the seed or makes it. The server must be running, and its schema migrated.
 pub async fn ensure(url: &str, data_dir: &Path) -> anyhow::Result<Seeded> {
     let mut conn = PgConnection::connect_with(&pgbench::options(url)?).await?;
-    if let Some(at) = seeded_at(&mut conn).await? {
-        if Timestamp::now().duration_since(at) < GOOD_FOR {
-            return Ok(Seeded { on: time::day_of(at) });
-        }
+    let now = SystemClock.now();
+    if let Some(at) = seeded_at(&mut conn).await?
+        && now.duration_since(at) < GOOD_FOR
+    {
+        return Ok(Seeded { on: time::day_of(at) });
     }
-    let now = Timestamp::now();
     eprintln!("seeding {VEHICLES} vehicles with {YEARS} policies each …");
     empty(&mut conn).await?;
     let market = Arc::new(Market::open(url, data_dir, now).await?);
@@ -86,7 +86,7 @@ pub async fn ensure(url: &str, data_dir: &Path) -> anyhow::Result<Seeded> {
         part.await??;
     }
     finish(&mut conn, now).await?;
-    eprintln!("seeded in {} s", Timestamp::now().duration_since(now).as_secs());
+    eprintln!("seeded in {} s", SystemClock.now().duration_since(now).as_secs());
     Ok(Seeded { on: time::day_of(now) })
 }
 
@@ -115,15 +115,41 @@ async fn empty(conn: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes away the quotes of earlier runs and what was recorded beside them.
+/// Takes away the quotes and policies of earlier runs and what was recorded beside them.
 pub async fn forget_calls(conn: &mut PgConnection) -> anyhow::Result<()> {
     sqlx::raw_sql(
-        "truncate production.quote, production.proposal, production.payment, metering.usage,
-             metering.daily_count, evidence.message, events.outbox, http.idempotency cascade",
+        "truncate production.policy_version, production.tax_declaration, production.quote,
+             production.proposal, production.payment, metering.usage, metering.daily_count,
+             evidence.message, events.outbox, http.idempotency cascade;
+         with gone as (
+             delete from production.policy
+             where issued_at >= (select min(seeded_at)::timestamptz from bench.seed)
+             returning tenant_id, class, policy_no, confirm_no, plate, plate_kind
+         ), numbers as (
+             delete from production.policy_number used using gone
+             where (used.tenant_id, used.class, used.policy_no)
+                 = (gone.tenant_id, gone.class, gone.policy_no)
+         )
+         delete from production.compulsory_plate_cover cover using gone
+         where (cover.plate, cover.plate_kind, cover.confirm_no)
+             = (gone.plate, gone.plate_kind, gone.confirm_no)",
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Columns of some row of a table, as texts.
+pub async fn texts(
+    conn: &mut PgConnection,
+    table: &str,
+    columns: &[&'static str],
+) -> anyhow::Result<Vec<(&'static str, String)>> {
+    let texts: Vec<String> = columns.iter().map(|name| format!("{name}::text")).collect();
+    let select = format!("select {} from {table} limit 1", texts.join(", "));
+    let row = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_one(conn).await?;
+    let value = |at| anyhow::Ok(row.try_get::<Option<String>, _>(at)?.unwrap_or_default());
+    columns.iter().enumerate().map(|(at, &name)| Ok((name, value(at)?))).collect()
 }
 
 /// Settles the tables and marks the seed as whole.

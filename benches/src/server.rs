@@ -11,6 +11,8 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde::Deserialize;
 
+use crate::report;
+
 /// How long the platform may take to start.
 const START: Duration = Duration::from_secs(120);
 
@@ -114,6 +116,27 @@ impl Server {
         Ok(tokens)
     }
 
+    /// Posts one message; anything but success is an error.
+    pub async fn post(
+        &self,
+        path: &str,
+        token: &str,
+        key: &str,
+        body: &'static str,
+    ) -> anyhow::Result<()> {
+        let request = self
+            .http
+            .post(format!("{}{path}", self.announced.api))
+            .bearer_auth(token)
+            .header("idempotency-key", key)
+            .header("content-type", "application/json")
+            .body(body);
+        let answer = request.send().await?;
+        let (status, text) = (answer.status(), answer.text().await?);
+        ensure!(status.is_success(), "{path} was answered {status}: {text}");
+        Ok(())
+    }
+
     /// The metrics as text.
     pub async fn metrics(&self) -> anyhow::Result<String> {
         let url = format!("{}/metrics", self.announced.ops);
@@ -160,8 +183,18 @@ fn binary() -> PathBuf {
         .map_or_else(|| PathBuf::from("target/release/commonwheel"), PathBuf::from)
 }
 
+/// Mean members of a coalesced set between two looks at the metrics.
+pub fn mean_set(before: &str, after: &str, set: &str) -> f64 {
+    let label = format!("set=\"{set}\"");
+    let of = |suffix: &str| {
+        let name = format!("coalesced_set_members{suffix}");
+        metric(after, &name, &label) - metric(before, &name, &label)
+    };
+    report::rounded(of("_sum") / of("_count").max(1.0))
+}
+
 /// The sum of one sample of a metric family over all its labels that contain `label`.
-pub fn metric(text: &str, name: &str, label: &str) -> f64 {
+fn metric(text: &str, name: &str, label: &str) -> f64 {
     let samples = text.lines().filter(|line| {
         let rest = line.strip_prefix(name);
         rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)

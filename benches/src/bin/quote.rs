@@ -1,9 +1,6 @@
 //! `make bench-quote`: quotes over HTTP against `pgbench` doing the same statements per call.
 
-#![expect(clippy::float_arithmetic, reason = "rates and ratios of measurements, never money")]
-
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -12,11 +9,11 @@ use benches::market::{INSURERS, REGIONS, Vehicle};
 use benches::pgbench::{Pgbench, Script};
 use benches::report::{self, Ours};
 use benches::seed::{self, Seeded};
-use benches::server::{Cpu, Server, metric, peak_memory_mb};
-use benches::{CONNECTIONS, VEHICLES, knob};
+use benches::server::{Cpu, Server, mean_set, peak_memory_mb};
+use benches::{CONNECTIONS, VEHICLES, data_dir, knob};
 use rand::RngCore;
 use serde_json::json;
-use sqlx::{Connection, PgConnection, Row};
+use sqlx::{Connection, PgConnection};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -90,14 +87,6 @@ async fn main() -> anyhow::Result<()> {
         eprintln!("pgbench: {:.0} a second", theirs[theirs.len() - 1]);
     }
     let after = server.metrics().await?;
-    let mean = |set: &str| {
-        let label = format!("set=\"{set}\"");
-        let of = |suffix: &str| {
-            let name = format!("coalesced_set_members{suffix}");
-            metric(&after, &name, &label) - metric(&before, &name, &label)
-        };
-        report::rounded(of("_sum") / of("_count").max(1.0))
-    };
     let our_rate = report::median(ours.iter().map(Ours::rate).collect());
     let their_rate = report::median(theirs.clone());
     let report = json!({
@@ -112,7 +101,10 @@ async fn main() -> anyhow::Result<()> {
             "pgbench": theirs.iter().map(|rate| rate.round()).collect::<Vec<_>>(),
         },
         "platform": report::ours(&ours),
-        "meanSet": { "history": mean("history"), "record": mean("quote.record") },
+        "meanSet": {
+            "history": mean_set(&before, &after, "history"),
+            "record": mean_set(&before, &after, "quote.record"),
+        },
         "serverPeakMemoryMb": peak_memory_mb(server.pid()),
     });
     report::print(&report, our_rate, their_rate);
@@ -169,26 +161,5 @@ async fn row(conn: &mut PgConnection) -> anyhow::Result<Vec<(&'static str, Strin
         "parties_sealed",
         "outside",
     ];
-    let texts: Vec<String> = COLUMNS.iter().map(|name| format!("{name}::text")).collect();
-    let select = format!("select {} from production.quote limit 1", texts.join(", "));
-    let row = sqlx::query(sqlx::AssertSqlSafe(select)).fetch_one(conn).await?;
-    COLUMNS
-        .iter()
-        .enumerate()
-        .map(|(at, &name)| Ok((name, row.try_get::<Option<String>, _>(at)?.unwrap_or_default())))
-        .collect()
-}
-
-/// Where the seeded cluster lives from run to run; those of other schemas go.
-fn data_dir() -> anyhow::Result<PathBuf> {
-    let root = Path::new("target/bench");
-    let dir = root.join(seed::mark());
-    for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
-        if entry.path() != dir {
-            std::fs::remove_dir_all(entry.path())?;
-        }
-    }
-    std::fs::create_dir_all(&dir)?;
-    // The cluster may have to live elsewhere when root may not own it here.
-    Ok(pg::embedded::reachable_dir(&dir, None)?)
+    seed::texts(conn, "production.quote", &COLUMNS).await
 }
