@@ -1,15 +1,21 @@
 //! Coalescing: calls that arrive while a set is under way form the next set.
 //!
 //! No timer: a lone call finds an idle lane and goes at once; under load the set grows to what
-//! arrived during the last one. Every caller gets its own outcome.
+//! arrived during the last one. A set goes beside another one only when it is worth its statements
+//! and its commit, so two lanes overlap one's waiting for the disk with the other's work without
+//! cutting every set in half. Every caller gets its own outcome.
 
+use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use futures::FutureExt;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+/// So many waiting calls are worth a set of their own while another one is under way.
+const WORTH_A_SET: usize = 16;
 
 /// How a coalescer is cut.
 #[derive(Clone, Copy, Debug)]
@@ -46,7 +52,7 @@ type Waiting<I, O> = (I, oneshot::Sender<O>);
 
 /// Gathers single calls into sets and hands each caller its own outcome.
 pub struct Coalescer<I, O> {
-    queue: mpsc::Sender<Waiting<I, O>>,
+    queue: Arc<Queue<I, O>>,
 }
 
 impl<I, O> Clone for Coalescer<I, O> {
@@ -70,13 +76,15 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
         W: Fn(Vec<I>) -> F + Send + Sync + 'static,
         F: Future<Output = Vec<O>> + Send,
     {
-        let (queue, waiting) = mpsc::channel(cut.queue);
-        let waiting = Arc::new(Mutex::new(waiting));
+        let queue = Arc::new(Queue::of(cut));
         let work = Arc::new(work);
         for _ in 0..cut.lanes {
-            let (waiting, work, stop) = (waiting.clone(), work.clone(), stop.clone());
+            let (queue, work, stop) = (queue.clone(), work.clone(), stop.clone());
             tracker.spawn(async move {
-                while let Some((members, callers)) = next_set(&waiting, cut.set, &stop).await {
+                while let Some(set) = queue.next_set(&stop).await {
+                    let _under_way = UnderWay(&queue);
+                    let (members, callers): (Vec<I>, Vec<oneshot::Sender<O>>) =
+                        set.into_iter().unzip();
                     metrics::histogram!("coalesced_set_members", "set" => name)
                         .record(u32::try_from(members.len()).unwrap_or(u32::MAX));
                     // A panic costs its set, never the lane: the next set is served.
@@ -97,36 +105,105 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
     /// Hands in one call and waits for its outcome.
     pub async fn submit(&self, member: I) -> Result<O, NotTaken> {
         let (caller, outcome) = oneshot::channel();
-        self.queue.try_send((member, caller)).map_err(|refused| match refused {
-            mpsc::error::TrySendError::Full(_) => NotTaken::Busy,
-            mpsc::error::TrySendError::Closed(_) => NotTaken::Stopped,
-        })?;
+        self.queue.push((member, caller))?;
         outcome.await.map_err(|_| NotTaken::Lost)
     }
 }
 
-/// Waits for at least one call and takes what else is there, up to `most`. `None` at the end.
-async fn next_set<I, O>(
-    waiting: &Mutex<mpsc::Receiver<Waiting<I, O>>>,
-    most: usize,
-    stop: &CancellationToken,
-) -> Option<(Vec<I>, Vec<oneshot::Sender<O>>)> {
-    let mut waiting = waiting.lock().await;
-    let mut taken = Vec::new();
-    tokio::select! {
-        biased;
-        count = waiting.recv_many(&mut taken, most) => if count == 0 { return None },
-        () = stop.cancelled() => {
-            waiting.close();
-            // Whoever was accepted before the end is served before it.
-            if waiting.recv_many(&mut taken, most).await == 0 { return None }
+/// Calls waiting for a lane.
+struct Queue<I, O> {
+    state: Mutex<State<I, O>>,
+    /// Rung when there is a set to take.
+    bell: Notify,
+    cut: Lanes,
+}
+
+struct State<I, O> {
+    waiting: VecDeque<Waiting<I, O>>,
+    under_way: usize,
+    closed: bool,
+}
+
+impl<I, O> State<I, O> {
+    /// Whether a lane should take what waits: at once when nothing is under way, else when it is
+    /// worth it. At the end everybody who was accepted is served.
+    fn is_due(&self) -> bool {
+        let worth = if self.under_way == 0 || self.closed { 1 } else { WORTH_A_SET };
+        worth <= self.waiting.len()
+    }
+}
+
+impl<I, O> Queue<I, O> {
+    fn of(cut: Lanes) -> Queue<I, O> {
+        let state = State { waiting: VecDeque::new(), under_way: 0, closed: cut.lanes == 0 };
+        Queue { state: Mutex::new(state), bell: Notify::new(), cut }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State<I, O>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn push(&self, call: Waiting<I, O>) -> Result<(), NotTaken> {
+        let mut state = self.state();
+        if state.closed {
+            return Err(NotTaken::Stopped);
+        }
+        if self.cut.queue <= state.waiting.len() {
+            return Err(NotTaken::Busy);
+        }
+        state.waiting.push_back(call);
+        if state.is_due() {
+            self.bell.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Waits until a set is due and takes it. `None` at the end.
+    async fn next_set(&self, stop: &CancellationToken) -> Option<Vec<Waiting<I, O>>> {
+        loop {
+            {
+                let mut state = self.state();
+                if stop.is_cancelled() {
+                    state.closed = true;
+                    if state.waiting.is_empty() {
+                        return None;
+                    }
+                }
+                if state.is_due() {
+                    let most = self.cut.set.min(state.waiting.len());
+                    let set = state.waiting.drain(..most).collect();
+                    state.under_way += 1;
+                    if state.is_due() {
+                        self.bell.notify_one();
+                    }
+                    return Some(set);
+                }
+            }
+            tokio::select! {
+                () = self.bell.notified() => {}
+                () = stop.cancelled() => {}
+            }
         }
     }
-    Some(taken.into_iter().unzip())
+}
+
+/// A set under way, until it is dropped.
+struct UnderWay<'a, I, O>(&'a Queue<I, O>);
+
+impl<I, O> Drop for UnderWay<'_, I, O> {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.under_way -= 1;
+        if state.is_due() {
+            self.0.bell.notify_one();
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use tokio::sync::Semaphore;
 
     use super::*;
@@ -174,6 +251,50 @@ mod tests {
         });
         assert_eq!(sets.submit(13).await, Err(NotTaken::Lost));
         assert_eq!(sets.submit(7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_second_set_goes_beside_the_first_once_it_is_worth_it() {
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let gate = Arc::new(Semaphore::new(0));
+        let held = gate.clone();
+        let cut = Lanes { lanes: 2, set: 64, queue: 64 };
+        let sets = Coalescer::start("test", cut, &tracker, &stop, move |members: Vec<usize>| {
+            let held = held.clone();
+            async move {
+                held.acquire().await.unwrap().forget();
+                let size = members.len();
+                members.into_iter().map(|_| size).collect::<Vec<_>>()
+            }
+        });
+        let call = || {
+            tokio::spawn({
+                let sets = sets.clone();
+                async move { sets.submit(0).await.unwrap() }
+            })
+        };
+        let first = call();
+        tokio::time::timeout(Duration::from_secs(10), async {
+            while sets.queue.state().under_way < 1 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await
+        .unwrap();
+        let others: Vec<_> = (1..WORTH_A_SET).map(|_| call()).collect();
+        while sets.queue.state().waiting.len() < WORTH_A_SET - 1 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(sets.queue.state().under_way, 1);
+        let last = call();
+        while sets.queue.state().under_way < 2 {
+            tokio::task::yield_now().await;
+        }
+        gate.add_permits(2);
+        assert_eq!(first.await.unwrap(), 1);
+        for call in others.into_iter().chain([last]) {
+            assert_eq!(call.await.unwrap(), WORTH_A_SET);
+        }
     }
 
     #[tokio::test]
