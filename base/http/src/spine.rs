@@ -198,9 +198,17 @@ impl Spine {
                 let calls = [&call];
                 let (mut tx, mut verdicts) = self.open(&calls).await.map_err(Spoilt::Store)?;
                 if let Some(Some(verdict)) = verdicts.pop() {
+                    undo(tx).await;
                     return Ok(verdict);
                 }
-                let done = view(command.apply(&mut tx).await.map_err(Spoilt::Command)?);
+                let out = match command.apply(&mut tx).await {
+                    Ok(out) => out,
+                    Err(error) => {
+                        undo(tx).await;
+                        return Err(Spoilt::Command(error));
+                    }
+                };
+                let done = view(out);
                 let served = [Served { call: &call, done: &done, served_at: self.clock.now() }];
                 self.seal(tx, &served).await.map_err(Spoilt::Store)?;
                 Ok(Ok(Reply { status: done.status, body: done.body, replayed: false }))
@@ -266,7 +274,13 @@ impl Spine {
         let outcomes = if commands.is_empty() {
             Vec::new()
         } else {
-            C::apply_set(&commands, &mut tx).await.map_err(Spoilt::Command)?
+            match C::apply_set(&commands, &mut tx).await {
+                Ok(outcomes) => outcomes,
+                Err(error) => {
+                    undo(tx).await;
+                    return Err(Spoilt::Command(error));
+                }
+            }
         };
         let mut finished: Vec<(usize, Done)> = Vec::with_capacity(fresh.len());
         for (&at, outcome) in fresh.iter().zip(outcomes) {
@@ -275,7 +289,9 @@ impl Spine {
                 Err(error) => verdicts[at] = Some(Err(error.into())),
             }
         }
-        if !finished.is_empty() {
+        if finished.is_empty() {
+            undo(tx).await;
+        } else {
             let served_at = self.clock.now();
             let served: Vec<Served<'_>> = finished
                 .iter()
@@ -295,27 +311,58 @@ impl Spine {
     async fn open(&self, calls: &[&Call]) -> Result<(Tx, Vec<idempotency::Verdict>), sqlx::Error> {
         let scope = Scope::of_all(calls.iter().map(|call| call.caller.tenant));
         let mut tx = self.db.begin(scope).await?;
-        let mut verdicts = idempotency::claim(&mut tx, calls).await?;
+        match self.judge(&mut tx, calls).await {
+            Ok(verdicts) => Ok((tx, verdicts)),
+            Err(error) => {
+                undo(tx).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// What is settled before any work: answers given before, and quotas that are used up.
+    async fn judge(
+        &self,
+        tx: &mut Tx,
+        calls: &[&Call],
+    ) -> Result<Vec<idempotency::Verdict>, sqlx::Error> {
+        let mut verdicts = idempotency::claim(tx, calls).await?;
         let counted: Vec<usize> = (0..calls.len())
             .filter(|&at| verdicts[at].is_none() && calls[at].daily_quota.is_some())
             .collect();
         if !counted.is_empty() {
             let asking: Vec<&Call> = counted.iter().map(|&at| calls[at]).collect();
-            let admissions = self.recorder.admit(&mut tx, &asking).await?;
+            let admissions = self.recorder.admit(tx, &asking).await?;
             for (&at, admission) in counted.iter().zip(admissions) {
                 if admission == Admission::Exhausted {
                     verdicts[at] = Some(Err(exhausted(calls[at])));
                 }
             }
         }
-        Ok((tx, verdicts))
+        Ok(verdicts)
     }
 
     async fn seal(&self, mut tx: Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
-        idempotency::keep(&mut tx, served).await?;
-        // Counters many calls share are touched last, so that they are held for a moment only.
-        self.recorder.record(&mut tx, served).await?;
-        tx.commit().await
+        let written = async {
+            idempotency::keep(&mut tx, served).await?;
+            // Counters many calls share are touched last, so that they are held for a moment only.
+            self.recorder.record(&mut tx, served).await
+        };
+        match written.await {
+            Ok(()) => tx.commit().await,
+            Err(error) => {
+                undo(tx).await;
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Ends a transaction that came to nothing before anybody starts over. Dropped, it would be rolled
+/// back a moment later, and the next attempt would find its own keys still held.
+async fn undo(tx: Tx) {
+    if let Err(error) = tx.rollback().await {
+        tracing::debug!(%error, "a spoilt transaction ended with its connection");
     }
 }
 
