@@ -53,6 +53,9 @@ impl Db {
             ("timezone", "UTC".to_owned()),
             ("statement_timeout", settings.statement.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", "15000".to_owned()),
+            // Statements go by key, in sets: planning one anew for the length of its arrays costs
+            // more than running it. Lists with optional filters ask for `Tx::plan_by_values`.
+            ("plan_cache_mode", "force_generic_plan".to_owned()),
         ]);
         let pool = PgPoolOptions::new()
             .max_connections(settings.connections)

@@ -63,6 +63,14 @@ impl Tx {
         &self.scope
     }
 
+    /// Plans the statements of this transaction for the values they come with: for lists whose
+    /// filters decide which index serves them.
+    pub async fn plan_by_values(&mut self) -> Result<(), sqlx::Error> {
+        let set = "set local plan_cache_mode = force_custom_plan";
+        sqlx::raw_sql(set).execute(&mut *self.inner).await?;
+        Ok(())
+    }
+
     /// Makes everything done so far durable. After an error the outcome is unknown if the
     /// connection was lost: the caller's idempotency key tells.
     pub async fn commit(self) -> Result<(), sqlx::Error> {

@@ -134,6 +134,7 @@ pub async fn policies(
     limit: i64,
 ) -> Result<Vec<ListedPolicy>, ProductionError> {
     let (after_at, after_no) = filter.after.clone().unzip();
+    tx.plan_by_values().await?;
     let rows = sqlx::query!(
         r#"select p.confirm_no, p.policy_no, p.region, p.frame_no, p.issued_at,
                   v.facts::text as "facts!", v.premium_fen, v.tax_fen,

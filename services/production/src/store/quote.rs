@@ -96,10 +96,10 @@ pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), Producti
         column!(|quote| i32::from(quote.frame.slot().0)),
         column!(|quote| quote.query_no.to_string()),
         column!(|quote| quote.tenant.0),
-        column!(|quote| quote.client.clone()),
-        column!(|quote| quote.insurer.as_str().to_owned()),
-        column!(|quote| quote.region.code().to_owned()),
-        column!(|quote| quote.frame.as_str().to_owned()),
+        column!(|quote| quote.client.as_str()) as _,
+        column!(|quote| quote.insurer.as_str()) as _,
+        column!(|quote| quote.region.code()) as _,
+        column!(|quote| quote.frame.as_str()) as _,
         column!(|quote| quote.quoted_at.to_sqlx()) as _,
         column!(|quote| quote.expires_at.to_sqlx()) as _,
         column!(|quote| period(&quote.compulsory, Period::from)) as _,
@@ -109,13 +109,13 @@ pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), Producti
         column!(|quote| period(&quote.commercial, Period::to)) as _,
         column!(|quote| premium(&quote.commercial)) as &[Option<i64>],
         column!(|quote| quote.tax.map(|tax| tax.0)) as &[Option<i64>],
-        column!(|quote| quote.tariff_version.clone()),
-        column!(|quote| quote.rating_digest.to_vec()),
-        column!(|quote| quote.input.clone()),
-        column!(|quote| quote.vehicle.clone()),
-        column!(|quote| quote.parties_sealed.clone()),
-        column!(|quote| quote.outside.clone()),
-        column!(|quote| quote.challenge.clone()) as &[Option<String>],
+        column!(|quote| quote.tariff_version.as_str()) as _,
+        column!(|quote| &quote.rating_digest[..]) as _,
+        column!(|quote| quote.input.as_str()) as _,
+        column!(|quote| quote.vehicle.as_str()) as _,
+        column!(|quote| quote.parties_sealed.as_slice()) as _,
+        column!(|quote| quote.outside.as_str()) as _,
+        column!(|quote| quote.challenge.as_deref()) as _,
     )
     .execute(tx.conn())
     .await?;
@@ -170,6 +170,7 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<QuoteRecord>, ProductionError> {
     let (after_at, after_no) = filter.after.clone().unzip();
+    tx.plan_by_values().await?;
     let rows = sqlx::query_as!(
         QuoteRow,
         r#"select query_no, tenant_id, client, insurer, region, frame_no, quoted_at,
