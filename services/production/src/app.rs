@@ -1,5 +1,6 @@
 //! The production cloud as one value: everything its commands need, cheap to clone.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use base_http::Spine;
@@ -17,9 +18,12 @@ use crate::outside::Outside;
 use crate::quote::RecordQuote;
 use crate::sealed::Sealer;
 
-/// What the production cloud is made of.
+/// What the production cloud is made of. Every request takes a clone, and clones share it.
 #[derive(Clone)]
-pub struct Production {
+pub struct Production(Arc<Rooms>);
+
+/// What is shared.
+pub struct Rooms {
     pub(crate) spine: Spine,
     pub(crate) book: Arc<TariffBook>,
     pub(crate) history: History,
@@ -54,7 +58,7 @@ impl Production {
         stop: &CancellationToken,
     ) -> Production {
         let db = parts.spine.db().clone();
-        Production {
+        Production(Arc::new(Rooms {
             history: History::start(db.clone(), cut, tracker, stop),
             quotes: parts.spine.coalesce(cut, tracker, stop),
             confirms: parts.spine.coalesce(cut, tracker, stop),
@@ -64,6 +68,14 @@ impl Production {
             outside: parts.outside,
             sealer: parts.sealer,
             challenges: parts.challenges,
-        }
+        }))
+    }
+}
+
+impl Deref for Production {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0
     }
 }

@@ -32,9 +32,10 @@ pub(super) fn router() -> OpenApiRouter<Production> {
     responses((status = CREATED, body = QuoteView)))]
 async fn quote(
     State(production): State<Production>,
-    Incoming { call, body, unknown }: Incoming<QuoteBody>,
+    Incoming { call, body, unknown }: Incoming<Box<QuoteBody>>,
 ) -> Result<Reply, Problem> {
-    production.quote(call, body, unknown).await
+    // Both are kilobytes, and every layer around a handler moves what it is made of.
+    Box::pin(production.quote(call, *body, unknown)).await
 }
 
 /// Freeze premium, tax and fee of a quote (投保预确认)
@@ -85,5 +86,5 @@ async fn confirm(
     Path(query_code): Path<String>,
     Incoming { call, body, .. }: Incoming<ConfirmBody>,
 ) -> Result<Reply, Problem> {
-    production.confirm(call, &query_code, body).await
+    Box::pin(production.confirm(call, &query_code, body)).await
 }

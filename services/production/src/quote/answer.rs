@@ -9,8 +9,10 @@ use production_core::insurer::InsurerCode;
 use production_core::party::mask_name;
 use production_rating::Rating;
 use serde::Serialize;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
+use crate::error::ProductionError;
 use crate::outside::{Consulted, RegisteredVehicle};
 use crate::quote::checks::Duplicate;
 use crate::store::known::Known;
@@ -31,7 +33,8 @@ pub struct QuoteView {
     /// Premiums, factors and tax, each with its trace: factor, table row and version, reason,
     /// rounding. Absent while a challenge is open.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rating: Option<Rating>,
+    #[schema(value_type = Option<Rating>)]
+    pub rating: Option<Box<RawValue>>,
     /// Compulsory premium, tax and commercial premium together.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<kernel::Fen>)]
@@ -167,6 +170,11 @@ pub(crate) fn payable(rating: &Rating) -> Option<Fen> {
         rating.tax.as_ref().map_or(Fen::ZERO, |tax| tax.total),
         rating.commercial.as_ref().map_or(Fen::ZERO, |part| part.premium),
     ])
+}
+
+/// A rating as it is sent, and as it is digested.
+pub(crate) fn written(rating: &Rating) -> Result<Box<RawValue>, ProductionError> {
+    to_raw_value(rating).map_err(|_| ProductionError::Corrupt("rating"))
 }
 
 /// Hexadecimal blind index, as identities carry it.

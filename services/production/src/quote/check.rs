@@ -144,7 +144,7 @@ impl Production {
             quoted_at: record.quoted_at,
             expires_at: record.expires_at,
             payable: rating.as_ref().and_then(answer::payable),
-            rating,
+            rating: rating.as_ref().map(answer::written).transpose()?,
             reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
             previous_policies: answer::previous(&known),

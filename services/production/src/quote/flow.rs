@@ -74,6 +74,8 @@ impl Production {
         };
         let expires_at = expiry(&request, &tariff, now);
         let challenge = self.challenges.open_for(&call, request.region, query_no, now)?;
+        // Written once: what goes out is, byte for byte, what is digested.
+        let written = answer::written(&rating)?;
         let record = QuoteRecord {
             query_no,
             tenant: call.caller.tenant,
@@ -91,7 +93,7 @@ impl Production {
             ),
             tax: rating.tax.as_ref().map(|tax| tax.total),
             tariff_version: tariff.version().to_owned(),
-            rating_digest: rating_digest(&rating)?,
+            rating_digest: Sha256::digest(written.get()).into(),
             input: json(&input)?,
             vehicle: json(&request.identity)?,
             parties_sealed: self
@@ -107,7 +109,8 @@ impl Production {
         };
         let fresh = self.fresh(&consulted).await?.map(|fresh| (request.frame.clone(), fresh));
         let findings = found.split().1;
-        let mut view = self.view(&request, &known, &consulted, insurer, &record, Some(rating));
+        let mut view = self.view(&request, &known, &consulted, insurer, &record, &rating);
+        view.rating = Some(written);
         view.notices.extend(read::notices(findings));
         view.notices.extend(checks::unknown(&unknown));
         if let Some(challenge) = challenge {
@@ -196,7 +199,7 @@ impl Production {
         consulted: &Consulted,
         insurer: InsurerCode,
         record: &QuoteRecord,
-        rating: Option<Rating>,
+        rating: &Rating,
     ) -> QuoteView {
         let duplicates: Vec<Duplicate> = request
             .commercial
@@ -205,14 +208,14 @@ impl Production {
             .map(|policy| Duplicate::of(policy, &request.frame, insurer))
             .collect();
         let mut notices: Vec<Notice> = consulted.notices.clone();
-        notices.extend(rating.iter().flat_map(answer::rating_notices));
+        notices.extend(answer::rating_notices(rating));
         notices.extend(duplicates.iter().map(|one| answer::duplicate_notice(one, &request.frame)));
         QuoteView {
             query_code: record.query_no.to_string(),
             quoted_at: record.quoted_at,
             expires_at: record.expires_at,
-            payable: rating.as_ref().and_then(answer::payable),
-            rating,
+            payable: answer::payable(rating),
+            rating: None,
             reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
             previous_policies: answer::previous(known),
