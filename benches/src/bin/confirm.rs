@@ -194,7 +194,9 @@ async fn sell(
     let (query, insurer, region): (String, String, String) =
         (first.try_get(0)?, first.try_get(1)?, first.try_get(2)?);
     let token = tokens.get(&(insurer, region)).context("no token")?;
-    server.post(&format!("/v1/quotes/{query}/pre-confirm"), token, &query, "{}").await?;
+    server
+        .post(&format!("/v1/quotes/{query}/pre-confirm"), token, &format!("pre-{query}"), "{}")
+        .await?;
     sqlx::raw_sql(
         "insert into production.proposal
          select paid.*
@@ -208,8 +210,8 @@ async fn sell(
          update production.proposal
          set stage = 'paid', paid_at = pre_confirmed_at, payment_reference = 'bench',
              paid_fen = compulsory_premium_fen + commercial_premium_fen + tax_fen;
-         vacuum analyze production.quote;
-         vacuum analyze production.proposal;",
+         analyze production.quote;
+         analyze production.proposal;",
     )
     .execute(&mut *conn)
     .await?;
@@ -249,7 +251,9 @@ async fn copies(conn: &mut PgConnection, count: u32) -> anyhow::Result<()> {
              policy_no, query_no, frame_no, plate_kind, plate, engine_no, owner_index, quoted_at,
              issued_at, cover_from, cover_to, short_term, premium_fen, tax_fen, facts)
          select slot, confirm_no, tenant_id, insurer, region, class, policy_no, query_no, frame_no,
-             plate_kind, plate, engine_no, owner_index, quoted_at, issued_at, cover_from, cover_to,
+             plate_kind, plate, engine_no, owner_index, quoted_at, issued_at,
+             -- Out of the way of any sale: the vehicles of this side are not those of the quotes.
+             cover_from - interval '60 days', cover_to - interval '60 days',
              short_term, premium_fen, tax_fen, facts from bench.policy;
          insert into bench.sale_quote
          select made.*
