@@ -64,17 +64,33 @@ impl Fen {
     /// Largest remainder first, ties to the earlier share; one share per weight, in order.
     /// `None` without a positive weight.
     pub fn apportion(self, weights: &[u32]) -> Option<Vec<Fen>> {
-        let total: i128 = weights.iter().map(|&weight| i128::from(weight)).sum();
+        self.share_out(weights.iter().map(|&weight| i128::from(weight)).collect())
+    }
+
+    /// Shares out `self` by amounts, for example a limit by the losses that compete for it; the
+    /// rules are those of [`Fen::apportion`].
+    ///
+    /// A share never exceeds its amount when `self` does not exceed their sum. `None` when an
+    /// amount is negative or none is positive.
+    pub fn apportion_by(self, amounts: &[Fen]) -> Option<Vec<Fen>> {
+        if amounts.iter().any(|amount| amount.0 < 0) {
+            return None;
+        }
+        self.share_out(amounts.iter().map(|amount| i128::from(amount.0)).collect())
+    }
+
+    /// Weights are not negative and fit in 64 bits, so their products with `self` fit in 128.
+    fn share_out(self, weights: Vec<i128>) -> Option<Vec<Fen>> {
+        let total: i128 = weights.iter().sum();
         if total == 0 {
             return None;
         }
         let whole = i128::from(self.0);
-        let exact = |weight: u32| whole * i128::from(weight);
         let mut shares: Vec<i128> =
-            weights.iter().map(|&weight| exact(weight).div_euclid(total)).collect();
+            weights.iter().map(|weight| (whole * weight).div_euclid(total)).collect();
         let left = whole - shares.iter().sum::<i128>();
         let mut order: Vec<usize> = (0..weights.len()).collect();
-        order.sort_by_key(|&at| std::cmp::Reverse(exact(weights[at]).rem_euclid(total)));
+        order.sort_by_key(|&at| std::cmp::Reverse((whole * weights[at]).rem_euclid(total)));
         // `left` is below the number of positive remainders, so it fits and no share gets two.
         for &at in order.iter().take(usize::try_from(left).ok()?) {
             shares[at] += 1;
@@ -178,6 +194,22 @@ mod tests {
         fn shares_add_up_to_the_whole(fen: i64, weights in vec(1u32..10_000, 1..40)) {
             let shares = Fen(fen).apportion(&weights).unwrap();
             prop_assert_eq!(shares.iter().map(|share| i128::from(share.0)).sum::<i128>(), fen.into());
+        }
+
+        #[test]
+        fn shares_by_amounts_add_up_and_stay_below_their_amounts(
+            amounts in vec(0i64..=99_999_999_999_999, 1..20),
+            per_mille in 0i64..=1_000,
+        ) {
+            let amounts: Vec<Fen> = amounts.into_iter().map(Fen).collect();
+            let sum = Fen::sum(amounts.iter().copied()).unwrap();
+            let pot = sum.at_rate(Decimal::new(per_mille, 3)).unwrap();
+            let Some(shares) = pot.apportion_by(&amounts) else {
+                prop_assert_eq!(sum, Fen::ZERO);
+                return Ok(());
+            };
+            prop_assert_eq!(Fen::sum(shares.iter().copied()), Some(pot));
+            prop_assert!(shares.iter().zip(&amounts).all(|(share, amount)| share <= amount));
         }
 
         #[test]
