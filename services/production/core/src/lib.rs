@@ -18,4 +18,5 @@ pub mod quote;
 pub mod region;
 pub mod rule;
 pub mod rules;
+pub mod statutory;
 pub mod vehicle;
