@@ -92,7 +92,13 @@ pub struct ClaimRecord {
     /// When it was last paid.
     #[serde(default)]
     pub paid_at: Option<Timestamp>,
-    /// Paid in all.
+    /// When it first came to count: first closed with a payment (commercial cover) or first paid
+    /// (compulsory cover). Later payments and closings move it to no other year, and a reopened
+    /// claim counts as before until it is closed again. `None` where the last closing or payment is
+    /// the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_settled_at: Option<Timestamp>,
+    /// Paid in all, less what was paid back; nothing for a claim closed, or closed again, at zero.
     pub paid: Fen,
     /// The insured driver bears some fault (有责).
     pub at_fault: bool,
@@ -102,7 +108,7 @@ pub struct ClaimRecord {
     /// Whether the insurer reported it as counting (RegistTimesFlag).
     #[serde(default = "yes")]
     pub counts: bool,
-    /// Own damage recovered in full from the liable side by subrogation.
+    /// All that was paid is own damage, recovered in full from the liable side by subrogation.
     #[serde(default)]
     pub fully_recovered: bool,
     /// The vehicle was stolen when it happened, proven by the police.

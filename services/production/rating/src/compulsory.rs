@@ -2,7 +2,8 @@
 //!
 //! Windows of the float run from the issue day of one policy to the issue day of the next,
 //! half-open by days, and hold the claims *paid* in them (保监发〔2007〕52号). Only at-fault claims
-//! of compulsory cover count; an at-fault claim still unpaid suspends the discount.
+//! of compulsory cover count; an at-fault claim still unpaid suspends the discount. Which claims
+//! count is judged in [`accident`].
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -10,15 +11,19 @@ use std::collections::BTreeSet;
 use jiff::civil::Date;
 use kernel::Fen;
 use kernel::time::day_of;
-use production_core::history::{PolicyClass, PriorPolicy, VehicleHistory};
+use production_core::history::{PolicyClass, PriorPolicy};
 use production_core::vehicle::VehicleFacts;
 use rust_decimal::Decimal;
 
+use crate::accident::{self, FloatClaim};
 use crate::days::{Days, is_one_year, months_begun, plus_months};
 use crate::input::{CompulsoryInput, FloatEffect, NoFloatReason, RatingInput, ShortTermReason};
 use crate::rating::{CompulsoryRating, FloatAnswer, Notice, RatingRefusal};
 use crate::tariff::{Base, BaseRule, Dated, Kind, Parameter, Tariff, in_force};
+use crate::term::{Length, Term, last_sold, terms};
 use crate::trace::{Step, Trace};
+
+const NO_FLOAT: FloatAnswer = FloatAnswer { code: None, rate: Decimal::ZERO };
 
 /// A policy year the float looks at: the days its claims are paid on.
 pub(crate) struct Window {
@@ -51,7 +56,7 @@ pub(crate) fn compulsory(
     let chain = work.chain();
     let no_float = work.no_float(&chain);
     let windows = work.windows(&chain);
-    let accident = work.accident(&no_float, &windows, refusals);
+    let (accident, claims) = work.accident(&no_float, &windows, refusals);
     let violation = work.violation(&no_float, &windows, notices);
     let share = work.parameter(Parameter::FundShare, refusals);
     let limits = tariff.limits(days.by(tariff.key_date(Kind::CompulsoryLimits)));
@@ -76,6 +81,7 @@ pub(crate) fn compulsory(
         base,
         short_rate: short,
         accident,
+        claims,
         violation,
         no_float: no_float.into_iter().collect(),
         premium,
@@ -183,17 +189,14 @@ impl Work<'_> {
         Some((row.value.rate_key.clone(), premium))
     }
 
-    /// Earlier compulsory policies, newest first, without those revoked before they began.
-    fn chain(&self) -> Vec<&PriorPolicy> {
+    /// Earlier years of compulsory cover, newest first.
+    fn chain(&self) -> Vec<Term> {
         let issued = self.input.issued_on;
-        let mut chain = self.input.history.policies_of(PolicyClass::Compulsory);
-        chain.retain(|policy| {
-            policy.covered_until() > policy.period.from() && day_of(policy.issued_at) < issued
-        });
-        chain
+        let earlier = |policy: &PriorPolicy| day_of(policy.issued_at) < issued;
+        terms(&self.input.history, PolicyClass::Compulsory, earlier)
     }
 
-    fn no_float(&self, chain: &[&PriorPolicy]) -> BTreeSet<NoFloatReason> {
+    fn no_float(&self, chain: &[Term]) -> BTreeSet<NoFloatReason> {
         let mut reasons: BTreeSet<NoFloatReason> = self.asked.no_float.iter().copied().collect();
         if self.asked.short_term.is_some() {
             reasons.insert(NoFloatReason::ShortTerm);
@@ -205,19 +208,18 @@ impl Work<'_> {
             });
             return reasons;
         };
-        let began = day_of(previous.period.from());
-        if self.input.transferred_on.is_some_and(|sold| sold > began) {
+        if self.input.transferred_on.is_some_and(|sold| sold > previous.began) {
             reasons.insert(NoFloatReason::Transferred);
         }
-        if previous.transferred_at.is_some() {
+        if previous.transferred {
             reasons.insert(NoFloatReason::PreviousTransferred);
         }
-        let until = day_of(previous.covered_until());
-        if previous.short_term {
-            reasons.insert(NoFloatReason::PreviousShortTerm);
-        } else if until < plus_months(began, 12) {
-            reasons.insert(NoFloatReason::NoWholeYear);
-        }
+        match previous.length {
+            Length::WholeYear => false,
+            Length::ShortTerm => reasons.insert(NoFloatReason::PreviousShortTerm),
+            Length::EndedEarly => reasons.insert(NoFloatReason::NoWholeYear),
+        };
+        let until = day_of(previous.until);
         if self.days.start > plus_months(until, 6) {
             reasons.insert(NoFloatReason::LapseOverSixMonths);
         } else if self.days.start > plus_months(until, 3) {
@@ -228,23 +230,24 @@ impl Work<'_> {
 
     /// Windows of the chain, newest first, as far as whole years follow one another under one
     /// owner. The first stands whenever there is an earlier policy; the reasons judge it.
-    fn windows(&self, chain: &[&PriorPolicy]) -> Vec<Window> {
-        let mut windows = Vec::new();
+    fn windows(&self, chain: &[Term]) -> Vec<Window> {
+        let mut windows: Vec<Window> = Vec::new();
         let (mut to, mut next_start) = (self.input.issued_on, self.days.start);
-        for (at, policy) in chain.iter().enumerate() {
-            let began = day_of(policy.period.from());
-            let until = day_of(policy.covered_until());
-            let broken = policy.short_term
-                || until < plus_months(began, 12)
-                || policy.transferred_at.is_some()
-                || self.input.transferred_on.is_some_and(|sold| sold > began)
-                || next_start > plus_months(until, 3);
-            if at > 0 && broken {
+        for term in chain {
+            let from = day_of(term.issued_at);
+            if from >= to {
+                // Issued with, or after, the policy that follows: no year of its own to look at.
+                continue;
+            }
+            let broken = term.length != Length::WholeYear
+                || term.transferred
+                || self.input.transferred_on.is_some_and(|sold| sold > term.began)
+                || next_start > plus_months(day_of(term.until), 3);
+            if !windows.is_empty() && broken {
                 break;
             }
-            let from = day_of(policy.issued_at);
             windows.push(Window { from, to });
-            (to, next_start) = (from, began);
+            (to, next_start) = (from, day_of(term.from));
             if windows.len() == 3 {
                 break;
             }
@@ -260,32 +263,43 @@ impl Work<'_> {
         ) || reasons.iter().any(|reason| reason.effect() == FloatEffect::None)
     }
 
+    /// The float by accidents, and every compulsory claim with its verdict.
     fn accident(
         &mut self,
         reasons: &BTreeSet<NoFloatReason>,
         windows: &[Window],
         refusals: &mut Vec<RatingRefusal>,
-    ) -> FloatAnswer {
-        let none = FloatAnswer { code: None, rate: Decimal::ZERO };
+    ) -> (FloatAnswer, Vec<FloatClaim>) {
         for reason in reasons {
             self.trace.push(Step::note("noFloat", reason.code()));
         }
+        let history = &self.input.history;
         if self.silenced(reasons) {
-            return none;
+            return (NO_FLOAT, accident::not_floating(history));
         }
-        let counted: Vec<BTreeSet<_>> =
-            windows.iter().map(|window| paid_accidents(&self.input.history, window)).collect();
-        let last = counted.first().map_or(0, BTreeSet::len);
-        let level = match last {
-            0 if open_claim(&self.input.history) => {
+        let sold = last_sold(self.input.transferred_on, history, PolicyClass::Compulsory);
+        let accidents = accident::judge(history, windows, sold);
+        let last = accidents.by_window.first().map_or(&[][..], Vec::as_slice);
+        let level = match last.len() {
+            0 if accidents.open => {
                 self.trace.push(Step::note("noFloat", "openClaim"));
-                return none;
+                return (NO_FLOAT, accidents.claims);
             }
-            0 => counted.iter().take_while(|paid| paid.is_empty()).count(),
-            _ if counted[0].iter().any(|&(_, death)| death) => 6,
+            0 => accidents.by_window.iter().take_while(|found| found.is_empty()).count(),
+            _ if last.contains(&true) => 6,
             1 => 4,
             _ => 5,
         };
+        (self.level(level, reasons, refusals), accidents.claims)
+    }
+
+    /// The float of a level, from 1, of the region's scheme.
+    fn level(
+        &mut self,
+        level: usize,
+        reasons: &BTreeSet<NoFloatReason>,
+        refusals: &mut Vec<RatingRefusal>,
+    ) -> FloatAnswer {
         let (region, tables) = (self.input.region, &self.tariff.tables.compulsory);
         let scheme = in_force(&tables.scheme, region, self.day(Kind::CompulsoryRegion));
         let row = scheme.and_then(|scheme| {
@@ -297,7 +311,7 @@ impl Work<'_> {
             let text =
                 format!("no float scheme is loaded for region {region} on {}", self.days.start);
             refusals.push(RatingRefusal::new("TARIFF", "/region", text));
-            return none;
+            return NO_FLOAT;
         };
         let step = Step::number("accidentFloat", row.value.rate).from(self.tariff.row(row.at));
         self.trace.push(step.because(row.value.code.clone()));
@@ -316,37 +330,6 @@ impl Work<'_> {
         }
         FloatAnswer { code: Some(code), rate }
     }
-}
-
-/// At-fault accidents paid in the window, and whether somebody died in them. Two claims of one
-/// moment are one accident.
-fn paid_accidents(history: &VehicleHistory, window: &Window) -> BTreeSet<(jiff::Timestamp, bool)> {
-    let mut accidents = std::collections::BTreeMap::new();
-    for claim in &history.claims {
-        let counts = claim.class == PolicyClass::Compulsory
-            && claim.at_fault
-            && claim.counts
-            && !claim.stolen_at_the_time
-            && claim.paid > Fen::ZERO;
-        let in_window =
-            claim.paid_at.is_some_and(|at| window.from <= day_of(at) && day_of(at) < window.to);
-        if counts && in_window {
-            *accidents.entry(claim.accident_at).or_insert(false) |= claim.death;
-        }
-    }
-    accidents.into_iter().collect()
-}
-
-/// An at-fault claim that is neither paid nor closed.
-fn open_claim(history: &VehicleHistory) -> bool {
-    history.claims.iter().any(|claim| {
-        claim.class == PolicyClass::Compulsory
-            && claim.at_fault
-            && claim.counts
-            && !claim.stolen_at_the_time
-            && claim.paid_at.is_none()
-            && claim.closed_at.is_none()
-    })
 }
 
 /// Refuses facts outside the band the category stands for (L21).

@@ -6,6 +6,7 @@
 //! is half-up to the fen, and its trace says so. What may be sold to whom beyond price (windows,
 //! duplicate cover, identity) is left to `production-core`.
 
+mod accident;
 mod additional;
 mod change;
 mod commercial;
@@ -21,9 +22,11 @@ mod rating;
 mod refund;
 mod tariff;
 mod tax;
+mod term;
 mod trace;
 mod violation;
 
+pub use accident::{FloatClaim, FloatVerdict};
 pub use change::{PremiumChange, SuspensionError, extended, premium_change, tax_change};
 pub use input::{
     CommercialInput, CompulsoryInput, Declared, FloatEffect, NoFloatReason, RatingInput,

@@ -1,7 +1,9 @@
 //! The no-claim discount (无赔款优待): a walk back through the policies of all insurers.
 //!
 //! A claim belongs to the window between two quote queries by the time it was closed (结案), not
-//! by the accident; windows are half-open `(previous, this]`, so no claim counts twice.
+//! by the accident; windows are half-open `(previous, this]`, so no claim counts twice. A reopened
+//! claim stays in the window of its first closing with a payment, and counts there until it is
+//! closed again at zero.
 
 use std::borrow::Cow;
 
@@ -15,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::days::plus_months;
 use crate::tariff::{NcdMethod, NcdScheme};
+use crate::term::{Length, Term, last_sold, terms};
 use crate::trace::TableRow;
 
 /// The discount, and what it rests on.
@@ -76,12 +79,14 @@ pub struct JudgedClaim {
 pub enum ClaimVerdict {
     /// It counts.
     Counted,
-    /// Not closed yet: counts in the year after it is closed.
+    /// Not closed, or reopened after a closing at zero: counts in the year after it is closed.
     Open,
     /// Closed after this quote was queried: counts next year.
     ClosedAfterQuote,
     /// Closed before the windows looked at.
     BeforeLookBack,
+    /// Happened before the vehicle changed hands.
+    BeforeTransfer,
     /// Closed, or closed again, without payment.
     NothingPaid,
     /// Recovered in full from the liable side.
@@ -115,6 +120,7 @@ pub(crate) fn judge(question: &NcdQuestion<'_>) -> NcdAnswer {
         NcdMethod::ClaimsMinusYears => look_back,
         NcdMethod::PreviousYear => years.len().min(1),
     };
+    let sold = last_sold(question.transferred_on, question.history, PolicyClass::Commercial);
     let mut claims: Vec<JudgedClaim> = question
         .history
         .claims
@@ -122,12 +128,12 @@ pub(crate) fn judge(question: &NcdQuestion<'_>) -> NcdAnswer {
         .filter(|claim| claim.class == PolicyClass::Commercial)
         .map(|claim| JudgedClaim {
             claim_code: claim.claim_code.clone(),
-            verdict: verdict(claim, question.quoted_at, &years[..windows]),
+            verdict: verdict(claim, question.quoted_at, sold, &years[..windows]),
         })
         .collect();
     claims.sort_by(|one, other| one.claim_code.cmp(&other.claim_code));
     let counted = claims.iter().filter(|claim| claim.verdict == ClaimVerdict::Counted).count();
-    let streak = clean_years(question, &years);
+    let streak = clean_years(question, sold, &years);
     let wanted = wanted_level(scheme, counted, look_back, streak);
     let found = scheme.levels.iter().rfind(|row| row.level <= wanted);
     let level = found.or(scheme.levels.first());
@@ -149,48 +155,51 @@ fn walk(question: &NcdQuestion<'_>) -> (Vec<Year>, NcdStop) {
     let most = scheme.look_back_years.max(scheme.best_streak_years);
     let mut years: Vec<Year> = Vec::new();
     let (mut next_start, mut next_query) = (question.start, question.quoted_at);
-    for policy in question.history.policies_of(PolicyClass::Commercial) {
-        if policy.covered_until() <= policy.period.from() || policy.quoted_at >= next_query {
-            // Revoked before it began, or not an earlier policy at all.
+    let earlier = |policy: &PriorPolicy| policy.quoted_at < question.quoted_at;
+    for term in terms(question.history, PolicyClass::Commercial, earlier) {
+        if term.quoted_at >= next_query {
+            // Quoted with, or after, the policy that follows: no year of its own to look at.
             continue;
         }
         if years.len() >= usize::from(most) {
             return (years, NcdStop::LookBackReached);
         }
-        if let Some(stop) = stops(policy, question, next_start) {
+        if let Some(stop) = stops(&term, question, next_start) {
             return (years, stop);
         }
-        years.push(Year { after: policy.quoted_at, to: next_query });
-        (next_start, next_query) = (policy.period.from(), policy.quoted_at);
+        years.push(Year { after: term.quoted_at, to: next_query });
+        (next_start, next_query) = (term.from, term.quoted_at);
     }
     let reached = years.len() >= usize::from(most);
     (years, if reached { NcdStop::LookBackReached } else { NcdStop::NoEarlierPolicy })
 }
 
-fn stops(
-    policy: &PriorPolicy,
-    question: &NcdQuestion<'_>,
-    next_start: Timestamp,
-) -> Option<NcdStop> {
-    let began = day_of(policy.period.from());
-    let sold = question.transferred_on.is_some_and(|sold| sold > began);
-    if policy.transferred_at.is_some() || sold {
+fn stops(term: &Term, question: &NcdQuestion<'_>, next_start: Timestamp) -> Option<NcdStop> {
+    let sold = question.transferred_on.is_some_and(|sold| sold > term.began);
+    if term.transferred || sold {
         return Some(NcdStop::Transferred);
     }
-    let whole_year = plus_months(began, 12);
-    if policy.short_term || day_of(policy.covered_until()) < whole_year {
+    if term.length != Length::WholeYear {
         return Some(NcdStop::ShortTerm);
     }
-    let latest =
-        plus_months(day_of(policy.covered_until()), i64::from(question.scheme.max_lapse_months));
+    let latest = plus_months(day_of(term.until), i64::from(question.scheme.max_lapse_months));
     (day_of(next_start) > latest).then_some(NcdStop::Lapsed)
 }
 
-fn verdict(claim: &ClaimRecord, quoted_at: Timestamp, years: &[Year]) -> ClaimVerdict {
-    let Some(closed_at) = claim.closed_at else { return ClaimVerdict::Open };
-    let in_a_year = years.iter().any(|year| year.after < closed_at && closed_at <= year.to);
+fn verdict(
+    claim: &ClaimRecord,
+    quoted_at: Timestamp,
+    sold: Option<Date>,
+    years: &[Year],
+) -> ClaimVerdict {
+    let settled = claim.first_settled_at.or(claim.closed_at);
+    let Some(settled) = settled else { return ClaimVerdict::Open };
+    let in_a_year = years.iter().any(|year| year.after < settled && settled <= year.to);
     match () {
-        () if closed_at > quoted_at => ClaimVerdict::ClosedAfterQuote,
+        () if settled > quoted_at => ClaimVerdict::ClosedAfterQuote,
+        () if sold.is_some_and(|sold| day_of(claim.accident_at) < sold) => {
+            ClaimVerdict::BeforeTransfer
+        }
         () if !in_a_year => ClaimVerdict::BeforeLookBack,
         () if claim.paid <= Fen::ZERO => ClaimVerdict::NothingPaid,
         () if claim.fully_recovered => ClaimVerdict::FullyRecovered,
@@ -200,14 +209,16 @@ fn verdict(claim: &ClaimRecord, quoted_at: Timestamp, years: &[Year]) -> ClaimVe
 }
 
 /// Years without a counting claim, from the newest back.
-fn clean_years(question: &NcdQuestion<'_>, years: &[Year]) -> usize {
+fn clean_years(question: &NcdQuestion<'_>, sold: Option<Date>, years: &[Year]) -> usize {
     let claims = || {
         let all = question.history.claims.iter();
         all.filter(|claim| claim.class == PolicyClass::Commercial)
     };
     let clean = |year: &&Year| {
         let year = std::slice::from_ref(*year);
-        claims().all(|claim| verdict(claim, question.quoted_at, year) != ClaimVerdict::Counted)
+        let counted =
+            |claim| verdict(claim, question.quoted_at, sold, year) == ClaimVerdict::Counted;
+        !claims().any(counted)
     };
     years.iter().take_while(clean).count()
 }

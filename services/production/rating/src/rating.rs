@@ -3,10 +3,12 @@
 use std::borrow::Cow;
 
 use kernel::Fen;
+use production_core::adjustment::compulsory::{ByItem, CompulsoryLimits};
 use production_core::cover::{Cover, Part};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use crate::accident::FloatClaim;
 use crate::input::{NoFloatReason, TaxCondition, TaxItem};
 use crate::ncd::NcdAnswer;
 use crate::trace::{TariffStamp, Trace};
@@ -46,6 +48,9 @@ pub struct CompulsoryRating {
     pub short_rate: Decimal,
     /// Float by accidents.
     pub accident: FloatAnswer,
+    /// Every compulsory claim of the vehicle: counted or why not, by claim code (CLAIM_DATA).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<FloatClaim>,
     /// Float by violations.
     pub violation: FloatAnswer,
     /// Why there is no float, or no discount; in the order of their codes.
@@ -229,5 +234,17 @@ impl RatingRefusal {
 impl std::fmt::Display for RatingRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{} at {}: {}", self.rule, self.pointer, self.text)
+    }
+}
+
+impl From<LimitsPair> for CompulsoryLimits {
+    /// The limits as the adjustment of a claim takes them.
+    fn from(pair: LimitsPair) -> CompulsoryLimits {
+        let by_item = |limits: Limits| ByItem {
+            death_disability: limits.death_disability,
+            medical: limits.medical,
+            property: limits.property,
+        };
+        CompulsoryLimits { at_fault: by_item(pair.at_fault), no_fault: by_item(pair.no_fault) }
     }
 }

@@ -2,10 +2,13 @@
 
 use jiff::civil::date;
 use kernel::Fen;
-use production_core::history::{PolicyClass, ViolationKind};
+use production_core::adjustment::compulsory::{CompulsoryLimits, FeeType};
+use production_core::history::{ClaimRecord, PolicyClass, ViolationKind};
 use production_core::region::Region;
 use production_core::vehicle::{Category, Fuel, Usage, VehicleFacts};
-use production_rating::{CompulsoryRating, NoFloatReason, RatingInput, ShortTermReason};
+use production_rating::{
+    CompulsoryRating, FloatVerdict, NoFloatReason, RatingInput, ShortTermReason,
+};
 
 use crate::market::{
     TARIFF, at, claim, decimal, family_car, period, policy, quote, rated, refused, violation,
@@ -227,6 +230,115 @@ fn only_paid_at_fault_claims_of_the_window_float() {
         (record.paid_at, record.closed_at) = (None, None);
     };
     assert_eq!(with(&open), None);
+}
+
+#[test]
+fn every_claim_is_listed_with_its_verdict() {
+    use FloatVerdict as Verdict;
+    type ClaimChange = fn(&mut ClaimRecord);
+    let changes: [(&str, ClaimChange, Verdict); 13] = [
+        ("a counted", |_| {}, Verdict::Counted),
+        ("b no fault", |it| it.at_fault = false, Verdict::NoFault),
+        ("c stolen", |it| it.stolen_at_the_time = true, Verdict::Stolen),
+        ("d marked", |it| it.counts = false, Verdict::MarkedNotCounting),
+        ("e open", |it| (it.paid_at, it.closed_at) = (None, None), Verdict::Open),
+        ("f zero", |it| it.paid = Fen::ZERO, Verdict::NothingPaid),
+        ("g never paid", |it| it.paid_at = None, Verdict::NothingPaid),
+        ("h issue day", |it| it.paid_at = Some(at(date(2025, 2, 20))), Verdict::PaidAfterIssue),
+        // The year before does not matter beside an accident of the last.
+        ("i older", |it| it.paid_at = Some(at(date(2023, 9, 1))), Verdict::BeforeLookBack),
+        ("j ancient", |it| it.paid_at = Some(at(date(2019, 9, 1))), Verdict::BeforeLookBack),
+        // Paid again in the window, but first before it.
+        (
+            "k first paid",
+            |it| it.first_settled_at = Some(at(date(2023, 9, 1))),
+            Verdict::BeforeLookBack,
+        ),
+        ("l same accident", |it| it.accident_at = at(date(2024, 1, 1)), Verdict::SameAccident),
+        ("m paid, not closed", |it| it.closed_at = None, Verdict::Counted),
+    ];
+    let mut input = renewal(Region::Jiangsu, family_car(), 3);
+    for (code, change, _) in &changes {
+        let mut record = claim(CI, code, date(2024, 9, 1));
+        // One accident each, so that none stands for another, but the first for "l".
+        let day = i32::try_from(input.history.claims.len()).unwrap();
+        let accident = date(2024, 1, 1).saturating_add(jiff::Span::new().days(day));
+        record.accident_at = at(accident);
+        change(&mut record);
+        input.history.claims.push(record);
+    }
+    input.history.claims.push(claim(PolicyClass::Commercial, "z", date(2024, 9, 1)));
+    input.history.claims.reverse();
+    let rating = compulsory(&input);
+    let found: Vec<(&str, Verdict)> =
+        rating.claims.iter().map(|claim| (claim.claim_code.as_str(), claim.verdict)).collect();
+    let expected = changes.map(|(code, _, verdict)| (code, verdict));
+    assert_eq!(found, expected);
+    assert_eq!(rating.accident.code.as_deref(), Some("E5"));
+    input.transferred_on = Some(date(2024, 12, 1));
+    let silenced = compulsory(&input);
+    assert!(silenced.claims.iter().all(|claim| claim.verdict == Verdict::NotFloating));
+    assert_eq!(silenced.claims.len(), changes.len());
+}
+
+#[test]
+fn claims_of_the_former_owner_do_not_float() {
+    // Sold on 2023-09-01, new policy from 2024-03-01; the old accident is paid in its year.
+    let mut input = renewal(Region::Jiangsu, family_car(), 2);
+    input.history.policies[1].transferred_at = Some(at(date(2023, 9, 1)));
+    let mut record = claim(CI, "c", date(2024, 6, 1));
+    record.accident_at = at(date(2023, 8, 31));
+    input.history.claims = vec![record];
+    let rating = compulsory(&input);
+    assert_eq!(rating.claims[0].verdict, FloatVerdict::BeforeTransfer);
+    assert_eq!(rating.accident.code.as_deref(), Some("E1"));
+}
+
+#[test]
+fn a_rating_without_claims_is_stored_as_before() {
+    let rating = compulsory(&renewal(Region::Jiangsu, family_car(), 1));
+    let text = serde_json::to_string(&rating).unwrap();
+    assert!(!text.contains("claims"), "{text}");
+    assert_eq!(serde_json::from_str::<CompulsoryRating>(&text).unwrap(), rating);
+}
+
+#[test]
+fn an_accident_counts_once_though_its_claims_are_paid_in_two_years() {
+    let mut input = renewal(Region::Jiangsu, family_car(), 2);
+    let one = claim(CI, "a", date(2023, 9, 1));
+    let mut other = claim(CI, "b", date(2024, 9, 1));
+    other.accident_at = one.accident_at;
+    input.history.claims = vec![other, one];
+    let rating = compulsory(&input);
+    let verdicts: Vec<FloatVerdict> = rating.claims.iter().map(|claim| claim.verdict).collect();
+    assert_eq!(verdicts, [FloatVerdict::Counted, FloatVerdict::SameAccident]);
+    // The accident is of the year before; the last year is clean.
+    assert_eq!(rating.accident.code.as_deref(), Some("E1"));
+}
+
+#[test]
+fn policies_side_by_side_are_one_year() {
+    let mut input = renewal(Region::Jiangsu, family_car(), 1);
+    let mut duplicate = policy(CI, date(2024, 3, 1));
+    duplicate.issued_at = at(date(2024, 2, 25));
+    duplicate.ended_early = Some(at(date(2024, 4, 1)));
+    input.history.policies.push(duplicate);
+    for _ in 0..2 {
+        let rating = compulsory(&input);
+        assert_eq!(
+            (rating.no_float.as_slice(), rating.accident.code.as_deref()),
+            (&[][..], Some("E1"))
+        );
+        input.history.policies.reverse();
+    }
+}
+
+#[test]
+fn limits_are_handed_to_adjustment_as_they_are() {
+    let limits = CompulsoryLimits::from(TARIFF.limits(date(2020, 9, 19)).unwrap());
+    let amounts = FeeType::ALL.iter().map(|&fee| limits.of(fee).to_string());
+    let expected = ["180000.00", "18000.00", "2000.00", "18000.00", "1800.00", "100.00"];
+    assert_eq!(amounts.collect::<Vec<_>>(), expected);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod commercial;
 mod compulsory;
+mod histories;
 mod loading;
 mod market;
 mod ncd;

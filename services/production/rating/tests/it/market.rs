@@ -147,6 +147,7 @@ pub(crate) fn claim(class: PolicyClass, code: &str, day: Date) -> ClaimRecord {
         accident_at: at(day.saturating_sub(jiff::Span::new().days(30))),
         closed_at: Some(at(day)),
         paid_at: Some(at(day)),
+        first_settled_at: None,
         paid: yuan("3000"),
         at_fault: true,
         death: false,

@@ -7,7 +7,7 @@ use production_core::region::Region;
 use production_rating::{ClaimVerdict, NcdAnswer, NcdStop, RatingInput};
 
 use crate::market::{
-    at, claim, decimal, family_car, liability, policy, quote, rated, with_covers, years,
+    at, claim, decimal, family_car, liability, policy, quote, rated, with_covers, years, yuan,
 };
 
 const BI: PolicyClass = PolicyClass::Commercial;
@@ -128,6 +128,101 @@ fn claims_that_must_not_count_say_why() {
     let mut compulsory = renewal(Region::Jiangsu, 2, &IN_WINDOW[..1]);
     compulsory.history.claims[0].class = PolicyClass::Compulsory;
     assert_eq!((ncd(&compulsory).level, ncd(&compulsory).claims.len()), (-2, 0));
+}
+
+#[test]
+fn the_levels_follow_from_claims_of_any_insurer() {
+    // closed on, paid, insurer; level after three insured years
+    type Closed<'a> = &'a [(Date, &'a str, &'a str)];
+    let cases: [(Closed<'_>, i8, &str); 6] = [
+        (&[], -3, "0.6"),
+        // Accident before the last renewal, closed after it: this year's window all the same.
+        (&[(date(2024, 2, 21), "1200", "PAIC")], -2, "0.7"),
+        // Two insurers, two years.
+        (&[(date(2024, 6, 1), "1200", "PAIC"), (date(2022, 6, 1), "80", "CPIC")], -1, "0.8"),
+        (
+            &[
+                (date(2024, 6, 1), "1200", "PAIC"),
+                (date(2023, 6, 1), "80", "CPIC"),
+                (date(2022, 6, 1), "90000", "PICC"),
+            ],
+            0,
+            "1",
+        ),
+        // Closed at zero, and closed before the three years.
+        (&[(date(2024, 6, 1), "0", "PAIC"), (date(2022, 2, 18), "500", "CPIC")], -3, "0.6"),
+        (
+            &[
+                (date(2024, 6, 1), "1", "PAIC"),
+                (date(2024, 7, 1), "1", "PAIC"),
+                (date(2024, 8, 1), "1", "PAIC"),
+                (date(2024, 9, 1), "1", "CPIC"),
+                (date(2024, 10, 1), "1", "CPIC"),
+            ],
+            2,
+            "1.4",
+        ),
+    ];
+    for (row, (closed, expected, coefficient)) in cases.into_iter().enumerate() {
+        let mut input = renewal(Region::Jiangsu, 3, &[]);
+        for (at, &(day, paid, insurer)) in closed.iter().enumerate() {
+            let mut record = claim(BI, &format!("c{at}"), day);
+            (record.paid, record.insurer) = (yuan(paid), crate::market::insurer(insurer));
+            input.history.claims.push(record);
+        }
+        assert_eq!(level(&input), (expected, coefficient.to_owned()), "row {row}");
+    }
+}
+
+#[test]
+fn a_reopened_claim_counts_where_it_first_did_until_it_is_closed_at_zero() {
+    let (first, reclosed) = (date(2023, 6, 1), date(2024, 6, 1));
+    // first settled, closed, paid; verdict and level of two insured years
+    let cases = [
+        // Reopened and not closed again: counts as before.
+        (Some(first), None, "3000", ClaimVerdict::Counted, -1),
+        (Some(first), Some(reclosed), "3000", ClaimVerdict::Counted, -1),
+        (Some(first), Some(reclosed), "0", ClaimVerdict::NothingPaid, -2),
+        // Closed at zero first, then reopened.
+        (None, None, "0", ClaimVerdict::Open, -2),
+        // First settled in a year not looked at, closed again in one that is.
+        (Some(date(2022, 6, 1)), Some(reclosed), "3000", ClaimVerdict::BeforeLookBack, -2),
+    ];
+    for (row, (settled, closed, paid, verdict, expected)) in cases.into_iter().enumerate() {
+        let mut input = renewal(Region::Jiangsu, 2, &[reclosed]);
+        let record = &mut input.history.claims[0];
+        (record.first_settled_at, record.closed_at) = (settled.map(at), closed.map(at));
+        record.paid = yuan(paid);
+        let answer = ncd(&input);
+        assert_eq!((answer.claims[0].verdict, answer.level), (verdict, expected), "row {row}");
+    }
+}
+
+#[test]
+fn claims_of_the_former_owner_are_not_the_new_owners() {
+    // Sold on 2023-09-01, new policy from 2024-03-01, the old accident closed in its year.
+    let mut input = renewal(Region::Jiangsu, 2, &[date(2024, 6, 1)]);
+    input.history.policies[1].transferred_at = Some(at(date(2023, 9, 1)));
+    input.history.claims[0].accident_at = at(date(2023, 8, 31));
+    let answer = ncd(&input);
+    assert_eq!((answer.claims[0].verdict, answer.level), (ClaimVerdict::BeforeTransfer, -1));
+    input.history.claims[0].accident_at = at(date(2023, 9, 1));
+    let answer = ncd(&input);
+    assert_eq!((answer.claims[0].verdict, answer.level), (ClaimVerdict::Counted, 0));
+}
+
+#[test]
+fn policies_side_by_side_are_one_year() {
+    let mut beside = renewal(Region::Jiangsu, 2, &[]);
+    let mut liability = policy(BI, date(2024, 5, 1));
+    liability.insurer = crate::market::insurer("PAIC");
+    beside.history.policies.push(liability.clone());
+    let answer = ncd(&beside);
+    assert_eq!((answer.insured_years, answer.level), (2, -2));
+    // A duplicate surrendered after a month does not break the year.
+    liability.ended_early = Some(at(date(2024, 6, 1)));
+    beside.history.policies[2] = liability;
+    assert_eq!(ncd(&beside).level, -2);
 }
 
 #[test]
