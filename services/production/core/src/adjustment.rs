@@ -138,6 +138,11 @@ pub fn within_loss(
     Ok(Fen(loss.0 - paid.0).max(Fen::ZERO))
 }
 
+/// `share` to six decimals, half-up: what a [`Share`] holds.
+pub(crate) fn six_places(share: Decimal) -> Decimal {
+    kernel::money::half_up(share, 6)
+}
+
 /// The largest amount a column of NUMBER(14,2) holds; products of such an amount and two shares
 /// are exact in a `Decimal`.
 const MOST: Fen = Fen(99_999_999_999_999);

@@ -173,11 +173,17 @@ pub struct VehicleHistory {
 }
 
 impl VehicleHistory {
-    /// Policies of one line, latest start first.
+    /// Policies of one line, latest start first. Of two that start together whichever runs longer,
+    /// was issued later and so on comes first: never the order they were told in, nor the insurer.
     pub fn policies_of(&self, class: PolicyClass) -> Vec<&PriorPolicy> {
         let mut found: Vec<&PriorPolicy> =
             self.policies.iter().filter(|policy| policy.class == class).collect();
-        found.sort_by_key(|policy| std::cmp::Reverse(policy.period.from()));
+        found.sort_by_key(|policy| {
+            let PriorPolicy { period, issued_at, quoted_at, .. } = policy;
+            let ended = (policy.short_term, policy.transferred_at, policy.ended_early);
+            let number = policy.confirm_no.sequence();
+            std::cmp::Reverse((period.from(), period.to(), *issued_at, *quoted_at, ended, number))
+        });
         found
     }
 }

@@ -1,9 +1,10 @@
-//! The pure heart of production: vocabulary, life cycles, validation rules, claim amounts.
+//! The pure heart of underwriting: vocabulary, life cycles and validation rules.
 //!
 //! Pure: no I/O, no clock of its own, no database, no HTTP. What may be wrong is parsed once into
 //! a type that cannot be; what a market rule forbids is a finding that names the rule.
 
 pub mod adjustment;
+pub mod claim;
 pub mod code;
 pub mod cover;
 pub mod endorsement;

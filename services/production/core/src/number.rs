@@ -8,7 +8,8 @@
 //! |  |    |    year of issue, two digits
 //! |  |    first four digits of the area code
 //! |  insurer
-//! kind: 01 query, 02 confirm, 03 amend query, 04 amend confirm
+//! kind: 01 query, 02 confirm, 03 amend query, 04 amend confirm, 05 claim, 06 closing check,
+//!       08 dispute
 //! ```
 //!
 //! The check digit is Damm's (H. M. Damm, 2004) over the numeric rendering in which every digit
@@ -34,6 +35,9 @@ coded_enum! {
         Confirm = "02", "投保确认码", "confirm code";
         AmendQuery = "03", "批改查询码", "amend query code";
         AmendConfirm = "04", "批改确认码", "amend confirm code";
+        Claim = "05", "理赔编号", "claim code";
+        ClosingCheck = "06", "结案校验码", "closing check code";
+        Dispute = "08", "争议编号", "dispute number";
     }
 }
 
@@ -66,7 +70,7 @@ pub enum NumberError {
         position: usize,
     },
     /// The first two digits name no kind.
-    #[error("platform number begins with {0:?}; expected 01, 02, 03 or 04")]
+    #[error("platform number begins with {0:?}; expected 01 to 06 or 08")]
     UnknownKind(String),
     /// Another kind than the message calls for.
     #[error("platform number is a {} ({found}); expected a {} ({wanted})", found.name_en(), wanted.name_en())]

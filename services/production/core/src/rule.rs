@@ -33,8 +33,8 @@ macro_rules! rules {
     ($($id:ident $severity:ident $enforced:ident $text:literal;)+) => {
         /// A validation rule; ids are those of `tariffs/validation_rules.csv`.
         ///
-        /// F format, S structure, L logic. Rules about claims, subrogation, settlement and batch
-        /// files are not listed here.
+        /// F format, S structure, L logic. Rules of recovery locks, mutual review and netting (L57,
+        /// L59, L61, L62) and of batch files (F32) are not listed here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RuleId {
             $(
@@ -98,6 +98,10 @@ rules! {
     F25 Warning Core "Mobile is 11 digits starting 13-19; landline has area code; not the insurer's own service number";
     F26 Error Core "COVERAGE_CODE is in coverage_codes.csv for the message's code system and agrees with COVERAGE_TYPE";
     F27 Error Core "LIMIT_AMOUNT is in the product's list and is a whole multiple of its step";
+    F28 Warning Core "Liability code in {1,2,3,4,5,9}; LIABILITY_RATE within 0-100 and, unless documented, one of 0 30 50 70 100";
+    F29 Error Core "Bank account digits only, 10-30 long; payee name and certificate present and not masked";
+    F30 Error Core "Text limits: accident description <= 2000, place <= 300, opinion <= 500 characters, no HTML or script";
+    F31 Warning Core "If coordinates are given, coordinate system and standard-address version are given; point lies inside China";
     S01 Error Edge "Exactly one BASE_PART / BasePart; root, head and body in the order of the schema";
     S02 Error Core "All mandatory fields of the message present and non-empty (section 3.4 tables)";
     S03 Error Core "At least one COVERAGE; exactly one compulsory cover in a CI message and none in a BI message";
@@ -110,6 +114,14 @@ rules! {
     S10 Error Core "Confirm echoes the premium, tax and fee of the pre-confirm; any difference rejects";
     S11 Error Core "Confirm code exists; ENDORSE_TIMES is previous + 1; effective date lies inside the policy period";
     S12 Error Core "Amend confirm carries a live amend query code; only one open amendment per policy";
+    S13 Error Core "Every claim message after FNOL carries confirm code, claim code and report number that belong together";
+    S14 Error Core "Assessment rows carry assessor and approver name, code and certificate";
+    S15 Warning Core "Parts rows: count >= 1, unit price and hours >= 0; rows sum to FITTING_TOTAL_PRICE; labour rows sum to the labour total";
+    S16 Error Core "Person rows: PERSON_PAY_TYPE 2 (dead) has DEATH_TIME; injured has INJURY_TYPE; list of fees is non-empty";
+    S17 Error Core "Adjustment: cover rows sum to CLAIM_AMOUNT of the adjustment; SERIAL_NO unique; fee type allowed for the cover";
+    S18 Error Core "Liable-party rows appear only when the subrogation flag is on, and then at least one identifies plate, VIN or engine number";
+    S19 Error Core "Recover/pay rows of type CI or TPL carry RECOVERY_CODE; type wrongdoer names a party";
+    S20 Error Core "Payee rows sum to the payment total; a payee row with RECOVERY_CODE goes to an insurer";
     L01 Error Core "Start date lies between today (or the retroactive limit) and today + 90 days";
     L02 Error Core "CI period is exactly 1 year (start hour to same hour) unless a short-term reason of 条例 art.20 is given; short term is at most 12 months";
     L03 Error Core "No overlap of CI periods for the same vehicle (VIN first, then plate + plate type + engine number)";
@@ -145,6 +157,26 @@ rules! {
     L33 Error Core "Surrender of CI only for deregistration, suspension, loss (条例 art.16) or platform reason code; refund equals the day ratio";
     L34 Error Core "Suspension lies inside the period; resume extends the end by the suspended days";
     L35 Error Core "Per-user daily quote count within the quota (500 in one region); excess is blocked and reported";
+    L40 Error Core "Accident time lies inside the period of a policy version in force at that time";
+    L41 Warning Core "accident <= report <= survey <= registration <= assessment <= adjustment <= closing <= payment; none in the future";
+    L42 Error Core "Loss vehicle with VEHICLE_PROPERTY 1 is the insured VIN";
+    L43 Error Core "CI payment by fee type <= the limit of the accident date (compulsory_limits.csv), no-fault amounts <= no-fault limits";
+    L44 Warning Core "CI death and medical rows exist only if a person row exists; property rows only if a vehicle or property row exists";
+    L45 Error Core "TPL payment = (loss + salvage - CI paid - other deductions) x share, within the limit and after the deductible";
+    L46 Error Core "Hull payment follows the formula of section 5.4; salvage and total-loss deductions only for the insured vehicle";
+    L47 Error Core "Sum of all payments of one vehicle loss <= actual loss + salvage fee";
+    L48 Error Core "Refused claim has payment 0 and a refusal reason; insured flag 0 agrees";
+    L49 Error Core "Mutual-collision self-settlement: CI report, >= 2 vehicles, no injury, no ground property, each loss <= 2,000, own liability neither full nor none, no commercial calculation";
+    L50 Error Core "Reopen only after closing; the new closing replaces the previous effect on NCD and payments";
+    L51 Error Core "Cancel only before closing and before any lock is confirmed; type 1 or 2 with a reason";
+    L52 Warning Core "Same VIN, accident time within +-24 h and same district in another claim of any insurer: risk hint with that claim code";
+    L53 Warning Core "Parts price above the model-library reference by a factor k: risk hint";
+    L54 Error Core "Fraud flag needs at least one fraud type; recovered amount <= claim amount";
+    L55 Warning Core "Payee is the insured, victim, hospital, repairer or recovering insurer; certificate checks";
+    L56 Warning Core "Statutory clocks: 1 day document list, 5 days decision, 10 days payment, 30 days complex case, 3 days refusal notice, 60 days advance";
+    L58 Error Core "Subrogation: hull cover held, third vehicle recorded, own share < 100 percent, application document and one liability document present, no advance payment";
+    L60 Error Core "Recovery amount = paid - own obligation - third-party payments; recovery of a CI item <= CI property limit share";
+    L63 Warning Core "NCD-counting flag of the claim agrees with the rule of the policy's NCD scheme; subrogation-recovered part excluded";
 }
 
 impl RuleId {
@@ -180,7 +212,8 @@ impl<'de> Deserialize<'de> for RuleId {
 pub struct Finding {
     /// The rule broken.
     pub rule: RuleId,
-    /// What it does to the message; never more severe than the rule.
+    /// What it does to the message: as the rule says, less for a case the rule itself only warns of,
+    /// more for a value that cannot be read at all.
     pub severity: Severity,
     /// JSON pointer (RFC 6901) into the message; empty for the message as a whole.
     pub pointer: String,
@@ -206,6 +239,11 @@ impl Findings {
     /// Adds a fault the rule itself only warns of, whatever its severity.
     pub fn warn(&mut self, rule: RuleId, pointer: impl Into<String>, message: impl Into<String>) {
         self.push(rule, Severity::Warning, pointer.into(), message.into());
+    }
+
+    /// Adds a value that cannot be read at all: it rejects, whatever the rule's severity.
+    pub fn reject(&mut self, rule: RuleId, pointer: impl Into<String>, message: impl Into<String>) {
+        self.push(rule, Severity::Error, pointer.into(), message.into());
     }
 
     fn push(&mut self, rule: RuleId, severity: Severity, pointer: String, message: String) {

@@ -9,6 +9,7 @@
 
 pub mod amounts;
 pub mod chain;
+pub mod claim;
 pub mod covers;
 pub mod distribution;
 pub mod format;
@@ -31,7 +32,7 @@ pub struct RuleInfo {
     pub text: &'static str,
 }
 
-/// Every rule the underwriting messages are held to, in the order of the table.
+/// Every rule messages are held to, in the order of the table.
 pub fn catalogue() -> Vec<RuleInfo> {
     let info = |&id: &RuleId| RuleInfo {
         id,
