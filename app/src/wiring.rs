@@ -133,6 +133,7 @@ pub(crate) async fn platform(
             outside,
             sealer: Sealer::new(keys, operator),
             challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
+            locks: Arc::new(production::claim::NoLocks),
         },
         lanes.into(),
         &tasks,

@@ -96,8 +96,8 @@ async fn drain(mut body: Body) {
     let _ = tokio::time::timeout(DRAINING, drained).await;
 }
 
-/// The value and the pointers of what it does not know.
-fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), Problem> {
+/// The value and the pointers of what it does not know, or everything that is wrong with it.
+pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), Problem> {
     let mut unknown = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(bytes);
     let read =

@@ -106,6 +106,29 @@ impl Call {
     }
 }
 
+impl Call {
+    /// A call of its own for one piece of this one: a line of a batch, which is served, metered and
+    /// proven like a message that came alone. Without a key: what repeats it is its content.
+    pub fn piece(
+        &self,
+        door: &Door,
+        function: &'static Function,
+        content: &[u8],
+    ) -> Result<Call, Problem> {
+        let now = door.clock.now();
+        let daily_quota = door.admit(&self.caller, function, now)?;
+        Ok(Call {
+            call_id: door.ids.next(now),
+            function,
+            key: None,
+            request_digest: Sha256::digest(content).into(),
+            received_at: now,
+            daily_quota,
+            ..self.clone()
+        })
+    }
+}
+
 /// A call without a body.
 impl<S: Send + Sync> FromRequestParts<S> for Call {
     type Rejection = Problem;

@@ -54,6 +54,23 @@ pub struct Door {
     pub db: Db,
 }
 
+impl Door {
+    /// Whether a caller may call `function`: its right, then the subscription of its tenant. The
+    /// daily quota per user when there is one.
+    pub fn admit(
+        &self,
+        caller: &Caller,
+        function: &Function,
+        now: Timestamp,
+    ) -> Result<Option<u32>, Problem> {
+        if !caller.may(function) {
+            let detail = format!("the token does not grant {}", function.code);
+            return Err(Problem::new(&problem::FORBIDDEN, detail));
+        }
+        self.subscriptions.admit(caller, function, now)
+    }
+}
+
 /// A caller who passed the door, for one function.
 #[derive(Clone, Debug)]
 pub(crate) struct Admitted {
@@ -83,12 +100,8 @@ pub(crate) async fn enter(
     let admitted = async {
         let now = door.clock.now();
         let caller = door.authenticate.authenticate(&token?, source, now).await?;
-        if !caller.may(function) {
-            let detail = format!("the token does not grant {}", function.code);
-            return Err(Problem::new(&problem::FORBIDDEN, detail));
-        }
-        let daily_quota = door.subscriptions.admit(&caller, function, now)?;
-        Ok(Admitted { caller, function, daily_quota, call: Arc::default() })
+        let daily_quota = door.admit(&caller, function, now)?;
+        Ok::<_, Problem>(Admitted { caller, function, daily_quota, call: Arc::default() })
     };
     let began = Instant::now();
     let response = match admitted.await {

@@ -210,8 +210,9 @@ impl Problem {
         Problem::new(&INTERNAL, "the failure is logged under the trace id")
     }
 
-    fn render(&self, trace: Option<TraceId>) -> Response {
-        let document = ProblemDocument {
+    /// The document as it goes out: for answers that carry several problems, such as a batch's.
+    pub fn document(&self, trace: Option<TraceId>) -> ProblemDocument<'_> {
+        ProblemDocument {
             kind: format!("urn:commonwheel:problem:{}", self.code.code),
             title: self.code.title_en,
             title_zh: self.code.title_zh,
@@ -222,7 +223,11 @@ impl Problem {
             errors: &self.errors,
             retry_after_s: self.retry_after_s,
             more: self.more.as_ref(),
-        };
+        }
+    }
+
+    fn render(&self, trace: Option<TraceId>) -> Response {
+        let document = self.document(trace);
         let status =
             StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         // Strings, numbers and maps with string keys always serialise.

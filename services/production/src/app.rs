@@ -11,6 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::book::TariffBook;
 use crate::challenge::Challenges;
+use crate::claim::{RecordStep, RecoveryLocks};
 use crate::confirm::ConfirmQuote;
 use crate::history::History;
 use crate::numbering::Numbering;
@@ -33,6 +34,8 @@ pub struct Rooms {
     pub(crate) challenges: Arc<Challenges>,
     pub(crate) quotes: Coalesced<RecordQuote>,
     pub(crate) confirms: Coalesced<ConfirmQuote>,
+    pub(crate) claim_steps: Coalesced<RecordStep>,
+    pub(crate) locks: Arc<dyn RecoveryLocks>,
 }
 
 /// What it is built over.
@@ -47,6 +50,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Image challenges.
     pub challenges: Arc<Challenges>,
+    /// Who knows of recovery locks.
+    pub locks: Arc<dyn RecoveryLocks>,
 }
 
 impl Production {
@@ -62,6 +67,8 @@ impl Production {
             history: History::start(db.clone(), cut, tracker, stop),
             quotes: parts.spine.coalesce(cut, tracker, stop),
             confirms: parts.spine.coalesce(cut, tracker, stop),
+            claim_steps: parts.spine.coalesce(cut, tracker, stop),
+            locks: parts.locks,
             numbering: Arc::new(Numbering::new(db)),
             spine: parts.spine,
             book: parts.book,

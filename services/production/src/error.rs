@@ -69,6 +69,20 @@ problems! {
     FEE_REGISTERED = "E2032" 409 "the fee of this policy is registered" "费用已登记";
     /// There is no registered fee to change.
     FEE_UNREGISTERED = "E2033" 409 "the fee of this policy is not registered" "费用未登记";
+    /// The vehicle was not covered when the accident happened.
+    NOT_COVERED = "E2040" 422 "the policy was not in force when the accident happened" "出险时保单未生效";
+    /// The step does not fit where the case stands.
+    CLAIM_STAGE = "E2041" 409 "the claim's stage does not allow this step" "赔案当前状态不允许此操作";
+    /// Another step must be uploaded first.
+    CLAIM_ORDER = "E2042" 409 "another step of the claim comes first" "赔案步骤次序不符";
+    /// The number stands for other content already.
+    CLAIM_STEP_DIFFERS = "E2043" 409 "this business number was uploaded with other content" "同一业务号内容不一致";
+    /// Confirm code, claim code and report number do not belong together.
+    CLAIM_NAMES = "E2044" 422 "confirm code, claim code and report number do not belong together" "确认码、理赔编号与报案号不匹配";
+    /// An amount does not fit what the case says.
+    CLAIM_AMOUNT = "E2045" 422 "an amount does not fit the claim" "赔案金额不符";
+    /// A recovery lock touches the case.
+    CLAIM_LOCKED = "E2046" 409 "a recovery lock touches the claim" "赔案存在代位锁定";
     /// The quote must be answered first.
     CHALLENGE_OPEN = "C3001" 409 "answer the challenge of this quote first" "请先完成投保查询校验";
     /// The answer is wrong.
@@ -101,6 +115,22 @@ pub enum ProductionError {
         confirm_no: PlatformNumber,
         /// What its insurer lets others see.
         details: serde_json::Value,
+    },
+    /// A claim step's number was used with other content.
+    #[error(
+        "{step} {business_no} of claim {claim_no} was uploaded at {recorded_at} with other content"
+    )]
+    StepDiffers {
+        /// Which step.
+        step: &'static str,
+        /// The insurer's number of it.
+        business_no: String,
+        /// The case.
+        claim_no: PlatformNumber,
+        /// Place of the first in the case.
+        sequence: i32,
+        /// When the first was recorded.
+        recorded_at: jiff::Timestamp,
     },
     /// Rules are broken.
     #[error("{} findings", .0.len())]
@@ -178,6 +208,14 @@ impl From<ProductionError> for Problem {
                 Problem::new(&DUPLICATE_COVER, error.to_string())
                     .with("rule", "L03")
                     .with("duplicate", details)
+            }
+            ProductionError::StepDiffers { claim_no, sequence, recorded_at, .. } => {
+                let first = serde_json::json!({
+                    "claimCode": claim_no,
+                    "sequence": sequence,
+                    "recordedAt": recorded_at,
+                });
+                Problem::new(&CLAIM_STEP_DIFFERS, error.to_string()).with("first", first)
             }
             ProductionError::Invalid(errors) => Problem::invalid(errors),
             ProductionError::Corrupt(_)

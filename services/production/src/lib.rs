@@ -1,5 +1,5 @@
-//! The production cloud's underwriting half (车险业务生产云): quote, pre-confirm, payment,
-//! confirm, endorsement, surrender, fees, and reading all of it back.
+//! The production cloud (车险业务生产云): quote, pre-confirm, payment, confirm, endorsement,
+//! surrender, fees; claims from the report to the money; and reading all of it back.
 //!
 //! Always true here: a vehicle has one compulsory cover at a time across all insurers; a query
 //! code serves one confirm; nothing is confirmed before its money is registered; a quote can be
@@ -7,12 +7,13 @@
 //! overwritten. Time moves states, no job touches rows.
 //!
 //! Vocabulary, life cycles and rules are in `production-core`; arithmetic and tariffs in
-//! `production-rating`. Claims are not here yet: history reads policies and violations.
+//! `production-rating`.
 
 pub mod api;
 mod app;
 pub mod book;
 pub mod challenge;
+pub mod claim;
 pub mod confirm;
 pub mod endorsement;
 pub mod error;

@@ -19,6 +19,9 @@ use crate::error::ProductionError;
 /// Numbers in a leased block.
 const BLOCK: i64 = 10_000;
 
+/// Highest kind of a number.
+const KINDS: usize = 8;
+
 /// What a number says beside its kind and sequence.
 #[derive(Clone, Copy, Debug)]
 pub struct NumberFor {
@@ -34,13 +37,13 @@ pub struct NumberFor {
 #[derive(Debug)]
 pub struct Numbering {
     db: Db,
-    blocks: [Mutex<Range<i64>>; 4],
+    blocks: [Mutex<Range<i64>>; KINDS],
 }
 
 impl Numbering {
     /// Numbers leased from `db`.
     pub fn new(db: Db) -> Numbering {
-        Numbering { db, blocks: [const { Mutex::const_new(0..0) }; 4] }
+        Numbering { db, blocks: [const { Mutex::const_new(0..0) }; KINDS] }
     }
 
     /// The next number of `kind`.

@@ -20,6 +20,7 @@ use crate::identity::IdentityBody;
 use crate::outside::{Ask, Rated, Verdict};
 use crate::quote::flow::{json, quoted_tax};
 use crate::quote::{Assumed, VehicleIdentity, read};
+use crate::store::claim;
 use crate::store::identity::{self, PassedCheck};
 use crate::store::proposal::{self, ProposalRecord};
 use crate::store::quote::{self, QuoteRecord};
@@ -265,6 +266,13 @@ impl Command for PreConfirm {
         let record = &self.record;
         let standing = proposal::lock(tx, &[record.query_no]).await?.pop();
         let again = standing.is_some();
+        let seen = [(&record.frame, record.quoted_at)];
+        if let Some(at) = claim::corrected_since(tx, &seen).await?.into_iter().flatten().next() {
+            let detail = format!(
+                "a claim this quote counted was corrected or reopened and closed anew at {at}; quote again"
+            );
+            return Err(ProductionError::refused(&error::QUOTE_STALE, detail));
+        }
         let stage = match standing {
             Some(proposal) => proposal.stage,
             None if !quote::superseded(tx, &[record]).await?.is_empty() => {

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use crypto::IndexKey;
 use jiff::Timestamp;
 use kernel::TenantId;
 use serde::Serialize;
@@ -15,6 +16,8 @@ use crate::error::ProductionError;
 pub const PARTIES: &str = "production.parties";
 /// Payer of a registered payment.
 pub const PAYER: &str = "production.payer";
+/// Message of a claim step.
+pub const CLAIM: &str = "production.claim";
 /// Kept answer of an outside system.
 pub const OUTSIDE: &str = "production.outside";
 /// Blind index of an owner, shared by the market so that a change of owner shows.
@@ -43,6 +46,21 @@ impl Sealer {
         let plain =
             serde_json::to_vec(value).map_err(|_| ProductionError::Corrupt("personal data"))?;
         Ok(self.keys.of(tenant).await?.seal(purpose, &plain)?)
+    }
+
+    /// Seals JSON a tenant sent, byte for byte.
+    pub async fn seal_json(
+        &self,
+        tenant: TenantId,
+        purpose: &str,
+        json: &[u8],
+    ) -> Result<Vec<u8>, ProductionError> {
+        Ok(self.keys.of(tenant).await?.seal(purpose, json)?)
+    }
+
+    /// The key marks of cases are digested with: one for the market, so that insurers meet.
+    pub async fn market_key(&self, now: Timestamp) -> Result<&IndexKey, ProductionError> {
+        Ok(self.keys.market_index(now).await?)
     }
 
     /// Opens a tenant's personal data.

@@ -1,5 +1,6 @@
 //! Routes of the production cloud. Handlers translate and nothing else.
 
+pub mod claims;
 pub mod endorsement;
 pub mod fees;
 pub mod reading;
@@ -16,4 +17,5 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(reading::router())
         .merge(fees::router())
         .merge(endorsement::router())
+        .merge(claims::router())
 }

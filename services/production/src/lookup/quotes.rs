@@ -25,7 +25,7 @@ use crate::quote::{Assumed, Parties, VehicleIdentity};
 use crate::sealed;
 use crate::store::proposal::{self, ProposalRecord};
 use crate::store::quote::{self, QuoteFilter, QuoteRecord, QuotedProduct};
-use crate::store::{identity, lookup};
+use crate::store::{claim, identity, lookup};
 
 /// Days a list reaches back when neither its begin nor a vehicle is named.
 const LIST_DAYS: i64 = 7;
@@ -110,6 +110,11 @@ pub struct QuoteLine {
     pub tax: Option<Fen>,
     /// The image challenge is not answered.
     pub challenge_open: bool,
+    /// Stale since: a claim it counted was corrected, or reopened and closed anew. Quote again; it
+    /// cannot be pre-confirmed. Told of open quotes alone: what was frozen stays frozen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub stale_since: Option<Timestamp>,
 }
 
 /// A stored quote.
@@ -254,6 +259,7 @@ struct Standings {
     proposals: HashMap<PlatformNumber, ProposalRecord>,
     superseded: HashMap<PlatformNumber, Timestamp>,
     answered: std::collections::HashSet<PlatformNumber>,
+    stale: HashMap<PlatformNumber, Timestamp>,
 }
 
 async fn standings(
@@ -263,7 +269,11 @@ async fn standings(
 ) -> Result<Standings, ProductionError> {
     let numbers: Vec<PlatformNumber> = rows.iter().map(|row| row.query_no).collect();
     let proposals = proposal::find(tx, &numbers).await?;
+    let seen: Vec<_> = rows.iter().map(|row| (&row.frame, row.quoted_at)).collect();
+    let corrected = claim::corrected_since(tx, &seen).await?;
+    let stale = rows.iter().zip(corrected).filter_map(|(row, at)| Some((row.query_no, at?)));
     Ok(Standings {
+        stale: stale.collect(),
         proposals: proposals.into_iter().map(|row| (row.query_no, row)).collect(),
         superseded: lookup::superseded_at(tx, rows, at).await?,
         answered: lookup::answered(tx, numbers).await?,
@@ -282,9 +292,12 @@ impl Standings {
         let shown = |product: Option<QuotedProduct>| {
             product.filter(|_| !challenge_open).map(QuotedView::from)
         };
+        let stage = stage_at(row, self.proposal(row.query_no), superseded, at).name();
+        let stale_since = self.stale.get(&row.query_no).copied();
         QuoteLine {
             query_code: row.query_no.to_string(),
-            stage: stage_at(row, self.proposal(row.query_no), superseded, at).name(),
+            stage,
+            stale_since: stale_since.filter(|stale| stage == "quoted" && *stale <= at),
             client: row.client.clone(),
             region: row.region.code().to_owned(),
             frame_no: row.frame.as_str().to_owned(),

@@ -165,7 +165,7 @@ fn as_rated(rated: &[production_core::history::PriorPolicy], known: Known) -> Kn
         let prior = rated.iter().find(|prior| prior.confirm_no == policy.prior.confirm_no)?;
         Some(KnownPolicy { prior: prior.clone(), revoked: false, ..policy })
     });
-    Known { policies: policies.collect(), kept: known.kept }
+    Known { policies: policies.collect(), claims: known.claims, kept: known.kept }
 }
 
 struct TakeTry {

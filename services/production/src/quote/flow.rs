@@ -284,7 +284,7 @@ fn rating_input(
                 .filter(|policy| !policy.revoked)
                 .map(|policy| policy.prior.clone())
                 .collect(),
-            claims: Vec::new(),
+            claims: known.claims.clone(),
             violations: registered.map(|vehicle| vehicle.violations.clone()),
         },
         declared: request.declared.clone(),

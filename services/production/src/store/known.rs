@@ -2,9 +2,9 @@
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use kernel::Period;
+use kernel::{Fen, Period};
 use production_core::frame::FrameNo;
-use production_core::history::{PolicyClass, PriorPolicy};
+use production_core::history::{ClaimRecord, PolicyClass, PriorPolicy};
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
 use sqlx::PgConnection;
@@ -44,6 +44,8 @@ pub struct KeptAnswers {
 pub struct Known {
     /// Policies of every insurer, in no particular order.
     pub policies: Vec<KnownPolicy>,
+    /// Claims of every insurer, without cancelled ones, in no particular order.
+    pub claims: Vec<ClaimRecord>,
     /// Kept answers.
     pub kept: KeptAnswers,
 }
@@ -79,7 +81,52 @@ pub async fn read(
     for (known, policies) in known.iter_mut().zip(read_policies(conn, frames).await?) {
         known.policies = policies.policies;
     }
+    for (frame_no, claim) in read_claims(conn, &slots, &numbers).await? {
+        for (frame, known) in frames.iter().zip(&mut known) {
+            if frame.as_str() == frame_no {
+                known.claims.push(claim.clone());
+            }
+        }
+    }
     Ok(known)
+}
+
+/// Claims of the vehicles, each with its frame number.
+async fn read_claims(
+    conn: &mut PgConnection,
+    slots: &[i32],
+    numbers: &[String],
+) -> Result<Vec<(String, ClaimRecord)>, ProductionError> {
+    let rows = sqlx::query!(
+        r#"select frame_no as "frame_no!", claim_no as "claim_no!", insurer as "insurer!",
+                  class as "class!", accident_at as "accident_at!", closed_at, paid_at,
+                  first_settled_at, total_fen as "total_fen!", at_fault as "at_fault!", death as "death!",
+                  counts as "counts!", fully_recovered as "fully_recovered!", stolen as "stolen!"
+           from production.vehicle_claims($1, $2)"#,
+        slots,
+        numbers
+    );
+    let corrupt = || ProductionError::Corrupt("claim");
+    let mut claims = Vec::new();
+    for row in rows.fetch_all(conn).await? {
+        let claim = ClaimRecord {
+            claim_code: row.claim_no,
+            insurer: InsurerCode::parse(&row.insurer).map_err(|_| corrupt())?,
+            class: PolicyClass::parse(&row.class).map_err(|_| corrupt())?,
+            accident_at: row.accident_at.to_jiff(),
+            closed_at: row.closed_at.map(|at| at.to_jiff()),
+            paid_at: row.paid_at.map(|at| at.to_jiff()),
+            first_settled_at: row.first_settled_at.map(|at| at.to_jiff()),
+            paid: Fen(row.total_fen),
+            at_fault: row.at_fault,
+            death: row.death,
+            counts: row.counts,
+            fully_recovered: row.fully_recovered,
+            stolen_at_the_time: row.stolen,
+        };
+        claims.push((row.frame_no, claim));
+    }
+    Ok(claims)
 }
 
 /// The policies of each frame, in order: as they stand in this very transaction.

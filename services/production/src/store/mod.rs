@@ -2,6 +2,7 @@
 //! types and decide nothing.
 
 pub mod chain;
+pub mod claim;
 pub mod endorsement;
 pub mod fee;
 pub mod identity;

@@ -311,6 +311,52 @@ pub async fn lock(
     row.ok_or_else(|| ProductionError::not_found("policy", confirm_no))?.try_into()
 }
 
+/// Own policies, held until the transaction ends, in key order; what is not there is left out.
+pub async fn lock_many(
+    tx: &mut Tx,
+    numbers: &[PlatformNumber],
+) -> Result<Vec<PolicyRecord>, ProductionError> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as!(
+        PolicyRow,
+        r#"select confirm_no, tenant_id, insurer, region, policy_no, query_no, frame_no, plate_kind,
+                  plate, engine_no, owner_index, quoted_at, issued_at, short_term, premium_fen,
+                  tax_fen, facts::text as "facts!", deferred_checks::text as "deferred_checks!",
+                  tax_declaration_no
+           from production.policy
+           where (slot, confirm_no) in (select * from unnest($1::integer[], $2::text[]))
+           order by slot, confirm_no
+           for update"#,
+        column!(numbers, |number| i32::from(number.slot().0)),
+        column!(numbers, |number| number.to_string()),
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(PolicyRecord::try_from).collect()
+}
+
+/// Versions of several own policies, of each first to last.
+pub async fn versions_of(
+    tx: &mut Tx,
+    numbers: &[PlatformNumber],
+) -> Result<Vec<VersionRecord>, ProductionError> {
+    if numbers.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query_as!(
+        VersionRow,
+        r#"select confirm_no, tenant_id, amend_no, effective_at, recorded_at,
+                  facts::text as "facts!", premium_fen, tax_fen, vehicle::text as "vehicle!",
+                  input::text as "input!", tariff_version, parties_sealed
+           from production.policy_version
+           where (slot, confirm_no) in (select * from unnest($1::integer[], $2::text[]))
+           order by confirm_no, endorse_times"#,
+        column!(numbers, |number| i32::from(number.slot().0)),
+        column!(numbers, |number| number.to_string()),
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(VersionRecord::try_from).collect()
+}
+
 /// An own policy as it stands.
 pub async fn find(
     tx: &mut Tx,

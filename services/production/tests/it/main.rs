@@ -2,6 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
 mod check;
+mod claim_story;
+mod claims;
 mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;

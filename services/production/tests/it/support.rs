@@ -138,6 +138,7 @@ impl World {
                 outside: outside(&sandbox, clock.clone(), ids.clone()),
                 sealer: Sealer::new(keys, operator),
                 challenges: challenges.clone(),
+                locks: Arc::new(production::claim::NoLocks),
             },
             pg::coalesce::Lanes::default(),
             &TaskTracker::new(),

@@ -1,0 +1,77 @@
+//! What a claim step answers.
+
+use base_http::Notice;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use kernel::Fen;
+use production_core::claim::Stage;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::claim::lock::RecoveryLock;
+
+/// A step as it was taken. The same for every upload of it.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ClaimStepView {
+    /// 理赔编号: names the case in every later message.
+    #[schema(example = "05PICC320026123450000000000015")]
+    pub claim_code: String,
+    /// Which step, for example `survey`.
+    pub step: &'static str,
+    /// The insurer's number of it.
+    pub business_no: String,
+    /// Its place in the case, from 1.
+    pub sequence: i32,
+    /// How often the case had been reopened.
+    pub round: u32,
+    /// `current`, or `late` when it tells of a time before a closing that stands already.
+    pub standing: &'static str,
+    /// Where the case stands after it.
+    pub stage: Stage,
+    /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
+    pub recorded_at: Timestamp,
+    /// 结案校验码, of a closing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub closing_check_code: Option<String>,
+    /// What the closing that stands still owes; negative is to be given back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub due: Option<Fen>,
+    /// The earliest duty the law sets that is not done.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub next_due_at: Option<Timestamp>,
+    /// RISK_INFO: what a claims handler should look at.
+    pub risk_hints: Vec<HintView>,
+    /// LOCKED_LIST: recovery locks that touch this case.
+    pub locks: Vec<RecoveryLock>,
+    /// What a person should see.
+    pub notices: Vec<Notice>,
+}
+
+/// A risk hint.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HintView {
+    /// `L52`, `L53`, or `H01` to `H07` (docs/guides/claims.md).
+    pub rule: String,
+    /// What it is about: `frame`, `plate`, `phone`, `driver`, `repairer`, `injured`, `start`,
+    /// `liability` or `part`.
+    pub kind: String,
+    /// In words.
+    pub text: String,
+    /// The other case.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim_code: Option<String>,
+    /// Who handles it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub insurer: Option<String>,
+    /// Day of its accident.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub accident_on: Option<Date>,
+    /// Where in the message.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pointer: Option<String>,
+}

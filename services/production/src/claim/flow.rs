@@ -1,0 +1,145 @@
+//! One claim step from message to answer.
+
+use base_http::{Call, Notice, Problem, Reply};
+use production_core::claim::Step;
+use production_core::insurer::InsurerCode;
+use production_core::number::{NumberKind, PlatformNumber};
+use production_core::rule::Findings;
+
+use crate::Production;
+use crate::claim::answer::HintView;
+use crate::claim::hint::Windows;
+use crate::claim::mark::{Mark, MarkKind};
+use crate::claim::read::{ReadStep, StepBody};
+use crate::claim::record::{RecordStep, Target};
+use crate::claim::wire::NotifyBody;
+use crate::error::ProductionError;
+use crate::numbering::NumberFor;
+use crate::pre_confirm::number;
+use crate::quote::{checks, read as wording};
+use crate::sealed;
+use crate::store::claim::MarkRow;
+use crate::store::policy;
+
+/// What was found outside, before any transaction.
+#[derive(Default)]
+struct FoundOutside {
+    hints: Vec<HintView>,
+    notices: Vec<Notice>,
+}
+
+impl Production {
+    /// Opens a case for a reported accident.
+    pub async fn notify_claim(
+        &self,
+        call: Call,
+        body: &NotifyBody,
+        unknown: &[String],
+    ) -> Result<Reply, Problem> {
+        let insurer = self.insurer_of(&call)?;
+        let (read, notices) = read(body, insurer, unknown)?;
+        let confirm_no = read.case.confirm_no;
+        let mut tx = self.begin(&call).await?;
+        let policy = policy::find(&mut tx, confirm_no).await?;
+        drop(tx);
+        let of = NumberFor { insurer, region: policy.region, slot: confirm_no.slot() };
+        let claim_no = self.numbering.next(NumberKind::Claim, of, call.received_at).await?;
+        // What every other case of the vehicle carries as well.
+        let mut own = Vec::new();
+        own.extend(Mark::of(MarkKind::Frame, policy.frame.as_str(), true));
+        if let Some(plate) = &policy.plate {
+            own.extend(Mark::of(MarkKind::Plate, plate.number(), true));
+        }
+        self.record_step(call, Target::Report(claim_no), read, own, notices).await
+    }
+
+    /// Takes one more step of a case.
+    pub async fn claim_step(
+        &self,
+        call: Call,
+        claim_code: &str,
+        body: &(impl StepBody + Sync),
+        unknown: &[String],
+    ) -> Result<Reply, Problem> {
+        let insurer = self.insurer_of(&call)?;
+        let claim_no = number(self, &call, claim_code, NumberKind::Claim)?;
+        let (read, notices) = read(body, insurer, unknown)?;
+        self.record_step(call, Target::Claim(claim_no), read, Vec::new(), notices).await
+    }
+
+    async fn record_step(
+        &self,
+        call: Call,
+        target: Target,
+        read: ReadStep,
+        own: Vec<Mark>,
+        mut notices: Vec<Notice>,
+    ) -> Result<Reply, Problem> {
+        let (tenant, now) = (call.caller.tenant, call.received_at);
+        let insurer = self.insurer_of(&call)?;
+        let windows = Windows::of(self.challenges.parameters(), tenant, &call.caller.region, now);
+        let found = self.look_outside(&read, &windows).await;
+        notices.extend(found.notices);
+        let key = self.sealer.market_key(now).await?;
+        let digested =
+            |mark: &Mark| MarkRow { kind: mark.kind, mark: mark.digest(key), own: mark.own };
+        let marks = read.marks.iter().chain(&own).map(digested).collect();
+        let check_no = self.check_no(target, &read, insurer, &call).await?;
+        let command = RecordStep {
+            target,
+            tenant,
+            insurer,
+            client: call.caller.client.to_string(),
+            marks,
+            message_sealed: self.sealer.seal_json(tenant, sealed::CLAIM, &read.message).await?,
+            hints: found.hints,
+            notices,
+            check_no,
+            windows,
+            book: self.book.clone(),
+            locks: self.locks.clone(),
+            now,
+            read,
+        };
+        self.claim_steps.run(call, command).await
+    }
+
+    /// 结案校验码 of a closing.
+    async fn check_no(
+        &self,
+        target: Target,
+        read: &ReadStep,
+        insurer: InsurerCode,
+        call: &Call,
+    ) -> Result<Option<PlatformNumber>, ProductionError> {
+        let (Target::Claim(claim_no), Step::Close) = (target, read.step()) else {
+            return Ok(None);
+        };
+        let of = NumberFor { insurer, region: claim_no.area(), slot: claim_no.slot() };
+        self.numbering.next(NumberKind::ClosingCheck, of, call.received_at).await.map(Some)
+    }
+
+    async fn look_outside(&self, _read: &ReadStep, _windows: &Windows) -> FoundOutside {
+        FoundOutside::default()
+    }
+}
+
+/// The message read, with what it is only warned of.
+fn read(
+    body: &impl StepBody,
+    insurer: InsurerCode,
+    unknown: &[String],
+) -> Result<(ReadStep, Vec<Notice>), Problem> {
+    let mut found = Findings::new();
+    let read = body.read(insurer, &mut found);
+    let rejects = found.rejects();
+    let (errors, warnings) = found.split();
+    match read {
+        Some(read) if !rejects => {
+            let mut notices = wording::notices(warnings);
+            notices.extend(checks::unknown(unknown));
+            Ok((read, notices))
+        }
+        _ => Err(Problem::invalid(wording::errors(errors))),
+    }
+}

@@ -1,0 +1,589 @@
+//! Recording claim steps: a hot set command.
+//!
+//! Cases are locked in key order, every member is decided in the order of arrival against the case the
+//! ones before it left, and what was taken is written with one statement a table. A refused member
+//! leaves the case as it was.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use base_http::{Done, EventDraft, Notice, SetCommand};
+use http::StatusCode;
+use jiff::Timestamp;
+use kernel::TenantId;
+use pg::Tx;
+use production_core::claim::{Case, ClaimError, Stage, Standing, Step, StepFacts, check};
+use production_core::insurer::InsurerCode;
+use production_core::number::PlatformNumber;
+use production_core::rule::Findings;
+use production_core::statutory::{self, ClockState};
+
+use crate::book::TariffBook;
+use crate::claim::answer::{ClaimStepView, HintView};
+use crate::claim::hint::{self, Viewer, Windows};
+use crate::claim::lock::{RecoveryLock, RecoveryLocks};
+use crate::claim::read::ReadStep;
+use crate::claim::terms::Terms;
+use crate::error::{self, ProductionError};
+use crate::quote::read as wording;
+use crate::store::claim::{self as store, ClaimRow, MarkRow, Marked, StepRow, standing_name};
+use crate::store::policy::{self, PolicyRecord, VersionRecord};
+
+/// Whose case a step is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A report: a case of its own, under this claim code unless the report is known already.
+    Report(PlatformNumber),
+    /// A case.
+    Claim(PlatformNumber),
+}
+
+/// Records one step.
+pub struct RecordStep {
+    /// Whose case.
+    pub target: Target,
+    /// What was read.
+    pub read: ReadStep,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Insurer of the tenant.
+    pub insurer: InsurerCode,
+    /// Who sent it.
+    pub client: String,
+    /// Its marks, digested.
+    pub marks: Vec<MarkRow>,
+    /// The whole message, sealed.
+    pub message_sealed: Vec<u8>,
+    /// What was found outside: prices of parts, the police.
+    pub hints: Vec<HintView>,
+    /// What was found while it was read, and outside.
+    pub notices: Vec<Notice>,
+    /// Number of the closing, for a closing.
+    pub check_no: Option<PlatformNumber>,
+    /// How far hints look.
+    pub windows: Windows,
+    /// For the compulsory limits of the day.
+    pub book: Arc<TariffBook>,
+    /// Who knows of recovery locks.
+    pub locks: Arc<dyn RecoveryLocks>,
+    /// The instant of the call.
+    pub now: Timestamp,
+}
+
+/// A case in the middle of a set.
+struct Working {
+    row: ClaimRow,
+    fresh: bool,
+    touched: bool,
+}
+
+/// What the members of a set are decided on.
+struct Board {
+    cases: HashMap<PlatformNumber, Working>,
+    reported: HashMap<(PlatformNumber, String), PlatformNumber>,
+    taken: HashMap<(PlatformNumber, Step, String), StepRow>,
+    policies: HashMap<PlatformNumber, (PolicyRecord, Vec<VersionRecord>)>,
+    locks: HashMap<PlatformNumber, Vec<RecoveryLock>>,
+}
+
+/// A member decided.
+enum Decided {
+    /// Taken before: answered as it was.
+    Again(Vec<u8>, PlatformNumber),
+    /// Taken now.
+    Taken { step: Box<StepRow>, done: Done },
+}
+
+impl SetCommand for RecordStep {
+    const NAME: &'static str = "claim.step";
+    type Error = ProductionError;
+
+    async fn apply_set(
+        set: &[&RecordStep],
+        tx: &mut Tx,
+    ) -> Result<Vec<Result<Done, ProductionError>>, ProductionError> {
+        let mut board = load(set, tx).await?;
+        let marked = in_common(set, &board, tx).await?;
+        let mut outcomes = Vec::with_capacity(set.len());
+        for (command, marked) in set.iter().zip(&marked) {
+            let decided = decide(command, &mut board, marked).await;
+            if let Ok(Decided::Taken { step, .. }) = &decided {
+                let key = (step.claim_no, step.step, step.business_no.clone());
+                board.taken.insert(key, (**step).clone());
+            }
+            outcomes.push(decided);
+        }
+        save(set, &board, &outcomes, tx).await?;
+        end_lost_policies(set, &board, &outcomes, tx).await?;
+        Ok(outcomes
+            .into_iter()
+            .map(|outcome| {
+                outcome.map(|decided| match decided {
+                    Decided::Again(answer, claim_no) => Done {
+                        status: StatusCode::CREATED,
+                        body: answer.into(),
+                        slot: claim_no.slot().0,
+                        subject: claim_no.to_string(),
+                        events: Vec::new(),
+                    },
+                    Decided::Taken { done, .. } => done,
+                })
+            })
+            .collect())
+    }
+}
+
+/// Locks and reads everything the set may need.
+async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, ProductionError> {
+    let mut numbers: Vec<PlatformNumber> = Vec::new();
+    let mut reports: Vec<(PlatformNumber, &str)> = Vec::new();
+    let mut confirm_nos: Vec<PlatformNumber> = Vec::new();
+    for command in set {
+        match command.target {
+            Target::Claim(claim_no) => numbers.push(claim_no),
+            Target::Report(_) => {
+                let case = &command.read.case;
+                reports.push((case.confirm_no, case.report_no.as_str()));
+                confirm_nos.push(case.confirm_no);
+            }
+        }
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    confirm_nos.sort_unstable();
+    confirm_nos.dedup();
+    // The policy's lock is also that of its reports: two uploads of one report meet here.
+    let mut policies: HashMap<_, (PolicyRecord, Vec<VersionRecord>)> = HashMap::new();
+    for policy in policy::lock_many(tx, &confirm_nos).await? {
+        policies.insert(policy.confirm_no, (policy, Vec::new()));
+    }
+    for version in policy::versions_of(tx, &confirm_nos).await? {
+        if let Some((_, versions)) = policies.get_mut(&version.confirm_no) {
+            versions.push(version);
+        }
+    }
+    let mut rows = store::lock_reported(tx, &reports).await?;
+    rows.extend(store::lock(tx, &numbers).await?);
+    let mut board = Board {
+        cases: HashMap::new(),
+        reported: HashMap::new(),
+        taken: HashMap::new(),
+        policies,
+        locks: HashMap::new(),
+    };
+    for row in rows {
+        board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
+        board.cases.insert(row.claim_no, Working { row, fresh: false, touched: false });
+    }
+    let wanted: Vec<(PlatformNumber, Step, &str)> = set
+        .iter()
+        .filter_map(|command| {
+            let claim_no = board.of(command)?;
+            Some((claim_no, command.read.step(), command.read.business_no.as_str()))
+        })
+        .collect();
+    for step in store::find_steps(tx, &wanted).await? {
+        let key = (step.claim_no, step.step, step.business_no.clone());
+        board.taken.insert(key, step);
+    }
+    if let Some(first) = set.first() {
+        let known: Vec<PlatformNumber> = board.cases.keys().copied().collect();
+        let locks = first.locks.touching(&known).await?;
+        board.locks = known.into_iter().zip(locks).collect();
+    }
+    Ok(board)
+}
+
+impl Board {
+    /// The case a step is of, when there is one yet.
+    fn of(&self, command: &RecordStep) -> Option<PlatformNumber> {
+        match command.target {
+            Target::Claim(claim_no) => self.cases.contains_key(&claim_no).then_some(claim_no),
+            Target::Report(_) => {
+                let case = &command.read.case;
+                self.reported.get(&(case.confirm_no, case.report_no.clone())).copied()
+            }
+        }
+    }
+
+    /// The accident a step's marks are looked for around.
+    fn accident_at(&self, command: &RecordStep) -> Option<Timestamp> {
+        match (&command.read.facts, self.of(command)) {
+            (StepFacts::Notify(facts), _) => Some(facts.accident_at),
+            (_, Some(claim_no)) => {
+                self.cases.get(&claim_no).map(|working| working.row.case.notify.accident_at)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Other cases with the members' marks: one look for the set, told apart by member.
+async fn in_common(
+    set: &[&RecordStep],
+    board: &Board,
+    tx: &mut Tx,
+) -> Result<Vec<Vec<Marked>>, ProductionError> {
+    let mut questions = Vec::new();
+    let mut owners = Vec::new();
+    for (member, command) in set.iter().enumerate() {
+        let Some(accident_at) = board.accident_at(command) else { continue };
+        for question in command.windows.questions(&command.marks, accident_at) {
+            owners.push(member);
+            questions.push(question);
+        }
+    }
+    let mut found: Vec<Vec<Marked>> = set.iter().map(|_| Vec::new()).collect();
+    for marked in store::marked(tx, &questions, hint::MOST_CASES).await? {
+        if let Some(&member) = owners.get(marked.place) {
+            found[member].push(marked);
+        }
+    }
+    Ok(found)
+}
+
+/// Decides one member and leaves the case as it made it.
+async fn decide(
+    command: &RecordStep,
+    board: &mut Board,
+    marked: &[Marked],
+) -> Result<Decided, ProductionError> {
+    let read = &command.read;
+    let known = board.of(command);
+    if let Some(claim_no) = known {
+        let key = (claim_no, read.step(), read.business_no.clone());
+        if let Some(first) = board.taken.get(&key) {
+            return again(command, first);
+        }
+    }
+    let (row, accepted, terms) = match (command.target, known) {
+        (Target::Claim(claim_no), None) => {
+            return Err(ProductionError::not_found("claim", claim_no));
+        }
+        (Target::Report(_), Some(claim_no)) => {
+            // The report is known, and its own business number is not this one: cannot be, for the
+            // number of a report is the report's.
+            return Err(ProductionError::refused(
+                &error::CLAIM_STEP_DIFFERS,
+                format!("report {} is claim {claim_no} already", read.case.report_no),
+            ));
+        }
+        (Target::Report(claim_no), None) => {
+            let (row, terms) = reported(command, board, claim_no).await?;
+            (row, Standing::Current, terms)
+        }
+        (Target::Claim(claim_no), Some(_)) => {
+            let Some(working) = board.cases.get(&claim_no) else {
+                return Err(ProductionError::not_found("claim", claim_no));
+            };
+            belongs(command, &working.row)?;
+            locked(command, board.locks.get(&claim_no))?;
+            let accepted = working.row.case.accept(&read.facts).map_err(refused)?;
+            let before = &working.row;
+            let mut row = before.clone();
+            if before.case.is_corrected_by(&accepted.case, command.insurer) {
+                row.corrected_at = Some(command.now);
+            }
+            row.case = accepted.case;
+            let terms = row.terms.clone();
+            (row, accepted.standing, terms)
+        }
+    };
+    let before = known.and_then(|no| board.cases.get(&no)).map(|working| working.row.case.clone());
+    let findings = rules(command, before.as_ref().unwrap_or(&row.case), &row, &terms)?;
+    let fresh = known.is_none();
+    Ok(taken(command, board, row, accepted, marked, findings, fresh))
+}
+
+/// The same number again: the same content is answered as before, other content is refused.
+fn again(command: &RecordStep, first: &StepRow) -> Result<Decided, ProductionError> {
+    if first.digest == command.read.digest() {
+        return Ok(Decided::Again(first.answer.clone(), first.claim_no));
+    }
+    Err(ProductionError::StepDiffers {
+        step: command.read.step().name_en(),
+        business_no: first.business_no.clone(),
+        claim_no: first.claim_no,
+        sequence: first.sequence,
+        recorded_at: first.recorded_at,
+    })
+}
+
+/// A new case under its policy.
+async fn reported(
+    command: &RecordStep,
+    board: &Board,
+    claim_no: PlatformNumber,
+) -> Result<(ClaimRow, Terms), ProductionError> {
+    let read = &command.read;
+    let StepFacts::Notify(notify) = &read.facts else {
+        return Err(ProductionError::Corrupt("claim step"));
+    };
+    let confirm_no = read.case.confirm_no;
+    let (policy, versions) = board
+        .policies
+        .get(&confirm_no)
+        .ok_or_else(|| ProductionError::not_found("policy", confirm_no))?;
+    if let Some(told) = read.case.policy_no.as_ref().filter(|told| **told != policy.policy_no) {
+        let detail =
+            format!("policy {confirm_no} is number {}, not {told} (rule S13)", policy.policy_no);
+        return Err(ProductionError::refused(&error::CLAIM_NAMES, detail));
+    }
+    let tariff = command.book.active()?;
+    let terms = Terms::at(policy, versions, notify.accident_at, command.now, &tariff)?;
+    let row = ClaimRow {
+        claim_no,
+        tenant: command.tenant,
+        insurer: command.insurer,
+        region: policy.region,
+        confirm_no,
+        policy_no: policy.policy_no.clone(),
+        report_no: read.case.report_no.clone(),
+        frame: policy.frame.clone(),
+        steps: 0,
+        case: Case::notified(terms.promise.class, notify.clone()),
+        terms: terms.clone(),
+        corrected_at: None,
+        next_due_at: None,
+        recorded_at: command.now,
+        changed_at: command.now,
+    };
+    Ok((row, terms))
+}
+
+/// S13: confirm code, claim code and report number belong together.
+fn belongs(command: &RecordStep, row: &ClaimRow) -> Result<(), ProductionError> {
+    let told = &command.read.case;
+    if told.confirm_no == row.confirm_no && told.report_no == row.report_no {
+        return Ok(());
+    }
+    let detail = format!(
+        "claim {} is of policy {} and report {}, not of {} and {} (rule S13)",
+        row.claim_no, row.confirm_no, row.report_no, told.confirm_no, told.report_no
+    );
+    Err(ProductionError::refused(&error::CLAIM_NAMES, detail))
+}
+
+/// L51: a case with a live recovery lock is not cancelled.
+fn locked(command: &RecordStep, locks: Option<&Vec<RecoveryLock>>) -> Result<(), ProductionError> {
+    let live = locks.is_some_and(|locks| !locks.is_empty());
+    if live && command.read.step() == Step::Cancel {
+        let detail = "a recovery lock touches this claim (rule L51); cancel the lock first";
+        return Err(ProductionError::refused(&error::CLAIM_LOCKED, detail));
+    }
+    Ok(())
+}
+
+/// The rules that need the case: what rejects is the refusal, the rest become notices.
+fn rules(
+    command: &RecordStep,
+    before: &Case,
+    row: &ClaimRow,
+    terms: &Terms,
+) -> Result<Vec<Notice>, ProductionError> {
+    let mut found = Findings::new();
+    check::step(before, &terms.promise, &command.read.facts, command.now, &mut found);
+    let told = command.read.own_frames.iter().map(|(at, frame)| (at.as_str(), frame));
+    check::own_vehicles(told, &row.frame, &mut found);
+    let (errors, warnings) = found.split();
+    if errors.is_empty() {
+        Ok(wording::notices(warnings))
+    } else {
+        Err(ProductionError::Invalid(wording::errors(errors)))
+    }
+}
+
+/// Puts step, case and answer together and leaves the case on the board.
+fn taken(
+    command: &RecordStep,
+    board: &mut Board,
+    mut row: ClaimRow,
+    standing: Standing,
+    marked: &[Marked],
+    findings: Vec<Notice>,
+    fresh: bool,
+) -> Decided {
+    let read = &command.read;
+    row.steps += 1;
+    row.changed_at = command.now;
+    row.next_due_at = next_due(&row.case, command.now);
+    let viewer = Viewer { claim_no: row.claim_no, insurer: command.insurer, case: &row.case };
+    let mut risk_hints = command.hints.clone();
+    if let StepFacts::Notify(notify) = &read.facts {
+        let soon = hint::soon_after_start(&row.terms, notify.accident_at, &command.windows);
+        risk_hints.extend(soon);
+    }
+    risk_hints.extend(hint::in_common(&viewer, &marked.iter().collect::<Vec<_>>()));
+    let mut notices = command.notices.clone();
+    notices.extend(findings);
+    let view = ClaimStepView {
+        claim_code: row.claim_no.to_string(),
+        step: read.step().name_en(),
+        business_no: read.business_no.clone(),
+        sequence: row.steps,
+        round: row.case.round,
+        standing: standing_name(standing),
+        stage: row.case.stage,
+        recorded_at: command.now,
+        closing_check_code: command.check_no.map(|number| number.to_string()),
+        due: row
+            .case
+            .due()
+            .filter(|_| !row.case.stage.is_open() && row.case.stage != Stage::Cancelled),
+        next_due_at: row.next_due_at,
+        risk_hints,
+        locks: board.locks.get(&row.claim_no).cloned().unwrap_or_default(),
+        notices,
+    };
+    let done =
+        Done::json(StatusCode::CREATED, &view, row.claim_no.slot().0, row.claim_no.to_string())
+            .telling(EventDraft {
+                kind: event(read.step()),
+                subject: row.claim_no.to_string(),
+                data: serde_json::json!({
+                    "confirmCode": row.confirm_no,
+                    "class": row.case.class,
+                    "sequence": row.steps,
+                    "round": row.case.round,
+                    "stage": row.case.stage,
+                    "total": row.case.closing().map(|closing| closing.total),
+                    "corrects": row.corrected_at == Some(command.now),
+                }),
+            });
+    let step = StepRow {
+        claim_no: row.claim_no,
+        sequence: row.steps,
+        tenant: command.tenant,
+        step: read.step(),
+        business_no: read.business_no.clone(),
+        round: row.case.round,
+        standing,
+        occurred_at: read.facts.at(),
+        recorded_at: command.now,
+        client: command.client.clone(),
+        digest: read.digest(),
+        facts: serde_json::to_string(&read.facts).unwrap_or_default(),
+        message_sealed: command.message_sealed.clone(),
+        answer: done.body.to_vec(),
+    };
+    board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
+    let fresh = fresh || board.cases.get(&row.claim_no).is_some_and(|working| working.fresh);
+    board.cases.insert(row.claim_no, Working { row, fresh, touched: true });
+    Decided::Taken { step: Box::new(step), done }
+}
+
+/// The earliest duty that is not done.
+fn next_due(case: &Case, now: Timestamp) -> Option<Timestamp> {
+    if case.stage == Stage::Cancelled {
+        return None;
+    }
+    statutory::clocks(&case.clock_facts(), now, &statutory::Parameters::default())
+        .iter()
+        .filter(|clock| matches!(clock.state, ClockState::Running | ClockState::Overdue))
+        .map(|clock| clock.due_at)
+        .min()
+}
+
+async fn save(
+    set: &[&RecordStep],
+    board: &Board,
+    outcomes: &[Result<Decided, ProductionError>],
+    tx: &mut Tx,
+) -> Result<(), ProductionError> {
+    let touched = || board.cases.values().filter(|working| working.touched);
+    let mut fresh: Vec<&ClaimRow> =
+        touched().filter(|working| working.fresh).map(|working| &working.row).collect();
+    let mut moved: Vec<&ClaimRow> =
+        touched().filter(|working| !working.fresh).map(|working| &working.row).collect();
+    fresh.sort_by_key(|row| row.claim_no);
+    moved.sort_by_key(|row| row.claim_no);
+    store::insert(tx, &fresh).await?;
+    store::update(tx, &moved).await?;
+    let (mut steps, mut marks) = (Vec::new(), Vec::new());
+    for (command, outcome) in set.iter().zip(outcomes) {
+        if let Ok(Decided::Taken { step, .. }) = outcome
+            && let Some(working) = board.cases.get(&step.claim_no)
+        {
+            steps.push(&**step);
+            marks.extend(command.marks.iter().map(|mark| (&working.row, mark)));
+        }
+    }
+    if let Some(first) = steps.first() {
+        let now = first.recorded_at;
+        store::insert_steps(tx, &steps).await?;
+        store::insert_marks(tx, &marks, now).await?;
+    }
+    Ok(())
+}
+
+/// A policy whose vehicle is a total loss ends once the loss is paid (终止).
+async fn end_lost_policies(
+    set: &[&RecordStep],
+    board: &Board,
+    outcomes: &[Result<Decided, ProductionError>],
+    tx: &mut Tx,
+) -> Result<(), ProductionError> {
+    for (command, outcome) in set.iter().zip(outcomes) {
+        let Ok(Decided::Taken { step, .. }) = outcome else { continue };
+        let Some(working) = board.cases.get(&step.claim_no) else { continue };
+        let case = &working.row.case;
+        let lost = case.closing().is_some_and(|closing| closing.total_loss);
+        if !lost || case.stage != Stage::Paid || step.step != Step::Pay {
+            continue;
+        }
+        let mut policy = policy::lock(tx, working.row.confirm_no).await?;
+        // It may have ended by itself or been surrendered: then there is nothing left to end.
+        let Ok(facts) = policy.facts.clone().terminate(command.now, command.now) else { continue };
+        let versions = policy::versions(tx, policy.confirm_no, None).await?;
+        let Some(last) = versions.last() else { continue };
+        policy.facts = facts;
+        policy.facts.endorse_times += 1;
+        let version = VersionRecord {
+            amend_no: None,
+            effective_at: command.now,
+            recorded_at: command.now,
+            facts: policy.facts.clone(),
+            ..last.clone()
+        };
+        policy::update(tx, &policy).await?;
+        policy::insert_versions(tx, &[&version]).await?;
+    }
+    Ok(())
+}
+
+fn event(step: Step) -> &'static str {
+    match step {
+        Step::Notify => "production.claim.notified",
+        Step::Survey => "production.claim.surveyed",
+        Step::Register => "production.claim.registered",
+        Step::Assess => "production.claim.assessed",
+        Step::Documents => "production.claim.documented",
+        Step::Adjust => "production.claim.adjusted",
+        Step::Close => "production.claim.closed",
+        Step::Pay => "production.claim.paid",
+        Step::Reopen => "production.claim.reopened",
+        Step::Cancel => "production.claim.cancelled",
+        Step::Estimate => "production.claim.estimated",
+        Step::Recovery => "production.claim.recovered",
+        Step::Correct => "production.claim.corrected",
+    }
+}
+
+/// A guard's refusal as the caller reads it.
+pub(crate) fn refused(error: ClaimError) -> ProductionError {
+    let code = match &error {
+        ClaimError::WrongStage { .. } | ClaimError::Twice(_) | ClaimError::CancelKind { .. } => {
+            &error::CLAIM_STAGE
+        }
+        ClaimError::OutOfOrder { .. } => &error::CLAIM_ORDER,
+        ClaimError::ClosingDiffers { .. }
+        | ClaimError::PaymentDiffers { .. }
+        | ClaimError::OverRecovered { .. }
+        | ClaimError::Overflow => &error::CLAIM_AMOUNT,
+    };
+    let detail = match error.rule() {
+        Some(rule) => format!("{error} (rule {rule})"),
+        None => error.to_string(),
+    };
+    ProductionError::refused(code, detail)
+}

@@ -1,0 +1,86 @@
+//! What a policy promised at the instant of an accident.
+
+use jiff::Timestamp;
+use kernel::{Period, time};
+use production_core::adjustment::compulsory::{ByItem, CompulsoryLimits};
+use production_core::claim::Promise;
+use production_core::cover::CoverRequest;
+use production_core::plate::Plate;
+use production_core::rule::RuleId;
+use production_rating::{Limits, LimitsPair, RatingInput, Tariff};
+use serde::{Deserialize, Serialize};
+
+use crate::error::{self, ProductionError};
+use crate::quote::VehicleIdentity;
+use crate::store::policy::{PolicyRecord, VersionRecord};
+
+/// The policy as it stood when the accident happened, as known when it was reported. Kept with the
+/// case: later endorsements do not reach back into it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Terms {
+    /// Period of cover.
+    pub period: Period,
+    /// Endorsements by then.
+    pub endorse_times: u32,
+    /// Plate of the insured vehicle.
+    #[serde(default)]
+    pub plate: Option<Plate>,
+    /// Covers, limits and deductibles.
+    #[serde(flatten)]
+    pub promise: Promise,
+}
+
+impl Terms {
+    /// The version in force at `accident_at` (rule L40), of versions known now, first to last.
+    pub fn at(
+        policy: &PolicyRecord,
+        versions: &[VersionRecord],
+        accident_at: Timestamp,
+        now: Timestamp,
+        tariff: &Tariff,
+    ) -> Result<Terms, ProductionError> {
+        let corrupt = |_| ProductionError::Corrupt("policy version");
+        // What happened to the policy is in its latest facts, suspensions and ending included.
+        if now < accident_at || !policy.facts.covers(accident_at) {
+            let was = match now < accident_at {
+                true => "not yet known to be in force".to_owned(),
+                false => policy.facts.state_at(accident_at).name().to_owned(),
+            };
+            let detail = format!(
+                "policy {} was {was} when the accident happened (rule {}); check the time and the policy",
+                policy.confirm_no,
+                RuleId::L40
+            );
+            return Err(ProductionError::refused(&error::NOT_COVERED, detail));
+        }
+        let version = versions.iter().rev().find(|version| version.effective_at <= accident_at);
+        let version =
+            version.or(versions.first()).ok_or(ProductionError::Corrupt("policy version"))?;
+        let identity: VehicleIdentity = serde_json::from_str(&version.vehicle).map_err(corrupt)?;
+        let input: RatingInput = serde_json::from_str(&version.input).map_err(corrupt)?;
+        let covers: Vec<CoverRequest> = match version.facts.class {
+            production_core::history::PolicyClass::Commercial => {
+                input.commercial.map_or_else(Vec::new, |part| part.covers)
+            }
+            production_core::history::PolicyClass::Compulsory => Vec::new(),
+        };
+        let limits = tariff.limits(time::day_of(accident_at)).map(limits);
+        Ok(Terms {
+            period: policy.facts.period,
+            endorse_times: version.facts.endorse_times,
+            plate: identity.plate,
+            promise: Promise { class: version.facts.class, covers, limits },
+        })
+    }
+}
+
+/// The tariff's limits as the formulas of adjustment take them.
+fn limits(pair: LimitsPair) -> CompulsoryLimits {
+    let by_item = |limits: Limits| ByItem {
+        death_disability: limits.death_disability,
+        medical: limits.medical,
+        property: limits.property,
+    };
+    CompulsoryLimits { at_fault: by_item(pair.at_fault), no_fault: by_item(pair.no_fault) }
+}
