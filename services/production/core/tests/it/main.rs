@@ -1,5 +1,6 @@
 //! Code lists and rules against the published tables, and check digits against the vectors.
 
+mod claim;
 mod tables;
 mod vectors;
 
