@@ -9,8 +9,12 @@
 //! that answers says which: rows of `access` that name each record shown, or, where calls are too
 //! many for rows of their own, the digest of the vehicle in the message.
 
+pub mod api;
+pub mod function;
+pub mod reading;
 mod store;
 
+pub use reading::{AccessLog, RecordOnVehicle, Records, VehicleRecords};
 pub use store::{find, of_subject, record};
 
 /// This crate's schema, run by `pg::migrate`.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::TenantId;
 use pg::Tx;
@@ -208,4 +209,132 @@ pub async fn of_subject(
         i64::from(limit)
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Message::try_from).collect()
+}
+
+/// A row that names records shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    pub(crate) call_id: Uuid,
+    pub(crate) ordinal: i16,
+    pub(crate) owner: String,
+    pub(crate) subjects: Vec<String>,
+    pub(crate) tenant: TenantId,
+    pub(crate) client: String,
+    pub(crate) function_code: String,
+    pub(crate) purpose: String,
+    pub(crate) served_at: Timestamp,
+    pub(crate) trace_id: String,
+}
+
+/// A message whose answer rests on all that is recorded of a vehicle.
+#[derive(Clone, Debug)]
+pub(crate) struct Look {
+    pub(crate) call_id: Uuid,
+    pub(crate) tenant: TenantId,
+    pub(crate) client: String,
+    pub(crate) function_code: String,
+    pub(crate) purpose: String,
+    pub(crate) subject: String,
+    pub(crate) served_at: Timestamp,
+    pub(crate) trace_id: String,
+}
+
+/// Which looks; what is `None` holds for every one.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AccessFilter {
+    /// Whose records.
+    pub(crate) owner: Option<String>,
+    /// Region of the records.
+    pub(crate) region: Option<String>,
+    /// Slot and digest of the vehicle.
+    pub(crate) vehicle: Option<(u16, [u8; 16])>,
+    /// Who looked.
+    pub(crate) looker: Option<TenantId>,
+    /// Function code.
+    pub(crate) function: Option<String>,
+    /// Served at or after.
+    pub(crate) from: Option<Timestamp>,
+    /// Served before.
+    pub(crate) to: Option<Timestamp>,
+    /// No call before this one can have been served at `from`.
+    pub(crate) from_call: Option<Uuid>,
+    /// The call and ordinal the page follows.
+    pub(crate) before: Option<(Uuid, i16)>,
+}
+
+/// Up to `most` rows that name records shown, by call and ordinal, latest first.
+pub(crate) async fn accesses(
+    tx: &mut Tx,
+    filter: &AccessFilter,
+    most: i64,
+) -> Result<Vec<Access>, EvidenceError> {
+    let rows = sqlx::query!(
+        r#"select call_id as "call_id!", ordinal as "ordinal!", owner as "owner!",
+                  subjects as "subjects!", tenant_id as "tenant_id!", client as "client!",
+                  function_code as "function_code!", purpose as "purpose!",
+                  served_at as "served_at!", trace_id as "trace_id!"
+           from evidence.accesses($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"#,
+        filter.owner.as_deref(),
+        filter.region.as_deref(),
+        filter.vehicle.map(|(slot, _)| i32::from(slot)),
+        filter.vehicle.map(|(_, digest)| Uuid::from_bytes(digest)),
+        filter.looker.map(|looker| looker.0),
+        filter.function.as_deref(),
+        filter.from.map(ToSqlx::to_sqlx) as _,
+        filter.to.map(ToSqlx::to_sqlx) as _,
+        filter.from_call,
+        filter.before.map(|(call_id, _)| call_id),
+        filter.before.map(|(_, ordinal)| ordinal),
+        i32::try_from(most).unwrap_or(i32::MAX)
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| Access {
+        call_id: row.call_id,
+        ordinal: row.ordinal,
+        owner: row.owner,
+        subjects: row.subjects,
+        tenant: TenantId(row.tenant_id),
+        client: row.client,
+        function_code: row.function_code,
+        purpose: row.purpose,
+        served_at: row.served_at.to_jiff(),
+        trace_id: row.trace_id,
+    });
+    Ok(rows.collect())
+}
+
+/// Up to `most` messages of others than `viewer` whose answer rests on the filter's vehicle, latest
+/// first. Whose records it shows is not known here; `owner` and `region` are not looked at.
+pub(crate) async fn looks(
+    tx: &mut Tx,
+    filter: &AccessFilter,
+    viewer: TenantId,
+    most: i64,
+) -> Result<Vec<Look>, EvidenceError> {
+    let rows = sqlx::query!(
+        r#"select call_id as "call_id!", tenant_id as "tenant_id!", client as "client!",
+                  function_code as "function_code!", purpose as "purpose!", subject as "subject!",
+                  served_at as "served_at!", trace_id as "trace_id!"
+           from evidence.looks($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)"#,
+        filter.vehicle.map(|(slot, _)| i32::from(slot)),
+        filter.vehicle.map(|(_, digest)| Uuid::from_bytes(digest)),
+        viewer.0,
+        filter.looker.map(|looker| looker.0),
+        filter.function.as_deref(),
+        filter.from.map(ToSqlx::to_sqlx) as _,
+        filter.to.map(ToSqlx::to_sqlx) as _,
+        filter.from_call,
+        filter.before.map(|(call_id, _)| call_id),
+        i32::try_from(most).unwrap_or(i32::MAX)
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| Look {
+        call_id: row.call_id,
+        tenant: TenantId(row.tenant_id),
+        client: row.client,
+        function_code: row.function_code,
+        purpose: row.purpose,
+        subject: row.subject,
+        served_at: row.served_at.to_jiff(),
+        trace_id: row.trace_id,
+    });
+    Ok(rows.collect())
 }

@@ -1,4 +1,8 @@
-//! The message log on a real PostgreSQL.
+//! The message log and who looked at what, on a real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
+
+mod access;
+mod world;
 
 use evidence::Entry;
 use kernel::TenantId;
