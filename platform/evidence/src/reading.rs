@@ -424,7 +424,8 @@ fn insurer_code(parameter: &str, asked: &str) -> Result<InsurerCode, Problem> {
     InsurerCode::parse(asked).map_err(|error| bad(parameter, error.to_string()))
 }
 
-/// An instant (RFC 3339), or a day, which means its first instant in China.
+/// An instant (RFC 3339), or a day, which means its first instant in China. Nothing was served
+/// before 1970, and not every store knows the years before.
 fn instant(parameter: &str, asked: Option<&str>) -> Result<Option<Timestamp>, Problem> {
     let Some(asked) = asked.map(str::trim).filter(|asked| !asked.is_empty()) else {
         return Ok(None);
@@ -433,7 +434,8 @@ fn instant(parameter: &str, asked: Option<&str>) -> Result<Option<Timestamp>, Pr
     let asked = asked.replace(' ', "+");
     let day = || asked.parse::<civil::Date>().ok().and_then(time::start_of);
     let read = asked.parse::<Timestamp>().ok().or_else(day);
-    read.map(Some).ok_or_else(|| bad(parameter, "send an RFC 3339 instant or a day, yyyy-MM-dd"))
+    let read = read.map(|at| Some(at.max(Timestamp::UNIX_EPOCH)));
+    read.ok_or_else(|| bad(parameter, "send an RFC 3339 instant or a day, yyyy-MM-dd"))
 }
 
 /// Where a page begins: after the row of this call and ordinal.
@@ -495,6 +497,7 @@ mod tests {
         let read = |raw| instant("from", Some(raw)).map(|at| at.unwrap().to_string()).ok();
         assert_eq!(read("2025-03-01").as_deref(), Some("2025-02-28T16:00:00Z"));
         assert_eq!(read("2025-03-01T10:00:00 08:00").as_deref(), Some("2025-03-01T02:00:00Z"));
+        assert_eq!(read("-009999-02-01").as_deref(), Some("1970-01-01T00:00:00Z"));
         assert_eq!(read("yesterday"), None);
         assert!(instant("from", Some(" ")).is_ok_and(|at| at.is_none()));
     }
