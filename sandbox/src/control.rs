@@ -12,8 +12,10 @@ use axum::{Extension, Json, Router, middleware};
 use serde::Serialize;
 
 use crate::Counterparty;
+use crate::accident::Accident;
 use crate::fault::{self, Desk, Faults};
 use crate::models::Model;
+use crate::parts::Part;
 use crate::tax::Declared;
 use crate::vehicle::VehicleRecord;
 use crate::world::World;
@@ -56,8 +58,13 @@ pub(crate) fn with_control(
             get(read_vehicle).put(load_vehicle).delete(forget_vehicle),
         );
     control = match counterparty {
-        Counterparty::Police => control,
-        Counterparty::Models => control.route("/sandbox/models/{code}", put(load_model)),
+        Counterparty::Police => control.route(
+            "/sandbox/accidents/{accident_no}",
+            get(read_accident).put(load_accident).delete(forget_accident),
+        ),
+        Counterparty::Models => control
+            .route("/sandbox/models/{code}", put(load_model))
+            .route("/sandbox/parts/{code}", put(load_part)),
         Counterparty::Tax => control.route("/sandbox/declarations", get(read_declarations)),
     };
     let control = control.layer(Extension(Arc::clone(desk))).with_state(Arc::clone(world));
@@ -124,6 +131,45 @@ async fn load_model(
     }
     world.load_model(model);
     Ok(StatusCode::NO_CONTENT)
+}
+
+async fn load_part(
+    State(world): State<Arc<World>>,
+    Path(code): Path<String>,
+    Json(part): Json<Part>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    if part.code != code {
+        return Err((StatusCode::BAD_REQUEST, "the code of path and body differ".into()));
+    }
+    world.load_part(part);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn read_accident(
+    State(world): State<Arc<World>>,
+    Path(accident_no): Path<String>,
+) -> Result<Json<Accident>, StatusCode> {
+    world.accident(&accident_no).map(Json).ok_or(StatusCode::NOT_FOUND)
+}
+
+async fn load_accident(
+    State(world): State<Arc<World>>,
+    Path(accident_no): Path<String>,
+    Json(accident): Json<Accident>,
+) -> Result<StatusCode, (StatusCode, String)> {
+    if accident.accident_no != accident_no {
+        return Err((StatusCode::BAD_REQUEST, "the number of path and body differ".into()));
+    }
+    world.load_accident(accident);
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn forget_accident(
+    State(world): State<Arc<World>>,
+    Path(accident_no): Path<String>,
+) -> StatusCode {
+    world.forget_accident(&accident_no);
+    StatusCode::NO_CONTENT
 }
 
 async fn read_declarations(State(world): State<Arc<World>>) -> Json<Vec<Declared>> {

@@ -7,10 +7,12 @@
 //! clock or on chance. All three look at one [`vehicle::VehicleRecord`] per vehicle. Nothing is kept
 //! on disk, and no crate of the platform is used beyond the kernel: a counterparty is not ours.
 
+pub mod accident;
 mod control;
 pub mod fault;
 mod invent;
 pub mod models;
+pub mod parts;
 pub mod police;
 mod serve;
 pub mod tax;
@@ -24,9 +26,11 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::accident::Accident;
 use crate::control::Calls;
 use crate::fault::{Desk, Faults};
 use crate::models::Model;
+use crate::parts::Part;
 use crate::tax::Declared;
 use crate::vehicle::VehicleRecord;
 use crate::world::World;
@@ -162,6 +166,16 @@ impl Sandbox {
     /// Adds a model to the library, in place of one with its code.
     pub fn load_model(&self, model: Model) {
         self.world.load_model(model);
+    }
+
+    /// Adds a part to the library, in place of one with its code.
+    pub fn load_part(&self, part: Part) {
+        self.world.load_part(part);
+    }
+
+    /// Loads an accident for the police, in place of an earlier record with its number.
+    pub fn load_accident(&self, accident: Accident) {
+        self.world.load_accident(accident);
     }
 
     /// Makes one of them fail from now on; `Faults::default()` makes it well again.

@@ -1,4 +1,5 @@
-//! Contract of the vehicle model library (车型库): models by code, candidates by VIN.
+//! Contract of the vehicle model library (车型库): models by code, candidates by VIN, reference
+//! prices of parts.
 
 use std::sync::Arc;
 
@@ -13,6 +14,7 @@ use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::parts::{MOST_PARTS, PartsAnswer, PartsQuery, PricedPart, Reference};
 use crate::world::World;
 
 /// One model of the library.
@@ -97,13 +99,16 @@ pub fn openapi() -> OpenApi {
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "Vehicle model library (sandbox)",
-    description = "车型库: models, prices and risk keys, as the platform expects a model library to answer.",
+    description = "车型库: models, prices, risk keys and parts, as the platform expects a model library to answer.",
     version = "1.0.0"
 ))]
 struct Contract;
 
 pub(crate) fn router() -> OpenApiRouter<Arc<World>> {
-    OpenApiRouter::new().routes(routes!(read_model)).routes(routes!(find_candidates))
+    OpenApiRouter::new()
+        .routes(routes!(read_model))
+        .routes(routes!(find_candidates))
+        .routes(routes!(price_parts))
 }
 
 /// Read a model
@@ -130,6 +135,34 @@ async fn find_candidates(
     Json(query): Json<CandidatesQuery>,
 ) -> Json<Candidates> {
     Json(Candidates { models: world.candidates(&query.vin) })
+}
+
+/// Ask what parts cost by rights
+///
+/// A look-up: it may be repeated. A part nobody knows is answered without reference.
+#[utoipa::path(post, path = "/models/parts", tag = "models", request_body = PartsQuery, responses(
+    (status = OK, body = PartsAnswer),
+    (status = UNPROCESSABLE_ENTITY, body = Refusal, description = "More than 100 parts"),
+))]
+async fn price_parts(
+    State(world): State<Arc<World>>,
+    Json(query): Json<PartsQuery>,
+) -> Result<Json<PartsAnswer>, (StatusCode, Json<Refusal>)> {
+    if query.codes.len() > MOST_PARTS {
+        let message = format!("配件过多 more than {MOST_PARTS} parts");
+        let refusal = Refusal { code: "too-many-parts".into(), message };
+        return Err((StatusCode::UNPROCESSABLE_ENTITY, Json(refusal)));
+    }
+    let model_code = query.model_code.as_deref();
+    let priced = |code: String| {
+        let reference = world.part(&code, model_code).map(|part| Reference {
+            name: part.name,
+            price: part.price,
+            brand_class: part.brand_class,
+        });
+        PricedPart { code, reference }
+    };
+    Ok(Json(PartsAnswer { parts: query.codes.into_iter().map(priced).collect() }))
 }
 
 /// The models the library is born with. Prices and figures are made up, of a plausible size.

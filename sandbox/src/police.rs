@@ -1,4 +1,4 @@
-//! Contract of the traffic police (交管): the vehicle register and its violations.
+//! Contract of the traffic police (交管): the vehicle register with its violations, and accidents.
 //!
 //! Every message travels in an envelope (`appId`, `serialNo`, `timeStamp`, `method`, `data`), the
 //! answer in one with `returnCode` (`1` is success) and `returnMsg`. Real police platforms sign and
@@ -18,28 +18,35 @@ use utoipa::{OpenApi as _, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::accident::Accident;
 use crate::vehicle::{Plate, VehicleRecord, Violation};
 use crate::world::World;
 
-/// The one method there is.
+/// Method of `POST /police/vehicle`.
 pub const VEHICLE_QUERY: &str = "vehicle.query";
+
+/// Method of `POST /police/accident`.
+pub const ACCIDENT_QUERY: &str = "accident.query";
+
+/// So many accidents are told at most: the latest.
+const MOST_ACCIDENTS: usize = 20;
 
 /// Envelope of a question.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Question {
+pub struct Question<Asked> {
     /// Who asks.
     pub app_id: String,
     /// Number of the message, returned with the answer.
     #[schema(max_length = 64)]
     pub serial_no: String,
-    /// Wall clock in China, `yyyyMMddHHmmss`; violations after it are not told.
+    /// Wall clock in China, `yyyyMMddHHmmss`; what comes after it is not told.
     #[schema(pattern = "^[0-9]{14}$")]
     pub time_stamp: String,
-    /// `vehicle.query`.
+    /// `vehicle.query` or `accident.query`.
     pub method: String,
     /// What is asked.
-    pub data: VehicleQuery,
+    pub data: Asked,
 }
 
 /// Names a vehicle: by VIN, else by plate.
@@ -57,10 +64,29 @@ pub struct VehicleQuery {
     pub violations_since: Option<Date>,
 }
 
+/// Names accidents: one by its number, else those of a plate in a span of time.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AccidentQuery {
+    /// 事故编号; wins over the plate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(max_length = 64)]
+    pub accident_no: Option<String>,
+    /// 号牌号码 and 号牌种类 of one of the parties.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub plate: Option<Plate>,
+    /// First instant of the span; goes with the plate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<Timestamp>,
+    /// First instant after the span; goes with the plate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Timestamp>,
+}
+
 /// Envelope of an answer.
 #[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
-pub struct Answer {
+pub struct Answer<Found> {
     /// `1` success, `0404` not in the register, `0400` unintelligible.
     pub return_code: String,
     /// The same in words.
@@ -71,7 +97,7 @@ pub struct Answer {
     pub time_stamp: String,
     /// Empty unless `returnCode` is `1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub data: Option<Registered>,
+    pub data: Option<Found>,
 }
 
 /// A vehicle as registered.
@@ -127,6 +153,14 @@ pub struct Registered {
     pub violations: Vec<Violation>,
 }
 
+/// The accidents asked for.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Accidents {
+    /// By time; never empty. At most 20, the latest.
+    pub accidents: Vec<Accident>,
+}
+
 /// The written contract.
 pub fn openapi() -> OpenApi {
     let (_, operations) = router().split_for_parts();
@@ -138,32 +172,29 @@ pub fn openapi() -> OpenApi {
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "Traffic police (sandbox)",
-    description = "交管: vehicle register and violations, as the platform expects the traffic police to answer.",
+    description = "交管: vehicle register, violations and accidents, as the platform expects the traffic police to answer.",
     version = "1.0.0"
 ))]
 struct Contract;
 
 pub(crate) fn router() -> OpenApiRouter<Arc<World>> {
-    OpenApiRouter::new().routes(routes!(query))
+    OpenApiRouter::new().routes(routes!(query)).routes(routes!(query_accidents))
 }
 
 /// Look up a vehicle
 ///
 /// A look-up: it may be repeated.
-#[utoipa::path(post, path = "/police/vehicle", tag = "police", request_body = Question, responses(
-    (status = OK, body = Answer),
-    (status = BAD_REQUEST, body = Answer),
-    (status = NOT_FOUND, body = Answer, description = "Not in the register"),
-))]
+#[utoipa::path(post, path = "/police/vehicle", tag = "police",
+    request_body = Question<VehicleQuery>, responses(
+        (status = OK, body = Answer<Registered>),
+        (status = BAD_REQUEST, body = Answer<Registered>),
+        (status = NOT_FOUND, body = Answer<Registered>, description = "Not in the register"),
+    ))]
 async fn query(
     State(world): State<Arc<World>>,
-    Json(question): Json<Question>,
-) -> (StatusCode, Json<Answer>) {
-    let Some(now) = instant(&question.time_stamp).filter(|_| question.method == VEHICLE_QUERY)
-    else {
-        let answer = refuse(question, "0400", "报文错误 unintelligible method or time stamp");
-        return (StatusCode::BAD_REQUEST, Json(answer));
-    };
+    Json(question): Json<Question<VehicleQuery>>,
+) -> (StatusCode, Json<Answer<Registered>>) {
+    let Some(now) = asked_at(&question, VEHICLE_QUERY) else { return unintelligible(question) };
     let asked = &question.data;
     let found = match (&asked.vin, &asked.plate) {
         (Some(vin), Some(plate)) => world.by_vin(vin, Some(plate)),
@@ -175,26 +206,68 @@ async fn query(
     match found.filter(|vehicle| vehicle.registered) {
         Some(vehicle) => {
             let data = Some(registered(vehicle, asked.violations_since, now));
-            let Question { serial_no, time_stamp, .. } = question;
-            let (return_code, return_msg) = ("1".into(), "成功".into());
-            let answer = Answer { return_code, return_msg, serial_no, time_stamp, data };
-            (StatusCode::OK, Json(answer))
+            (StatusCode::OK, answer(question, "1", "成功", data))
         }
         None => {
-            let answer = refuse(question, "0404", "未找到车辆 not in the register");
-            (StatusCode::NOT_FOUND, Json(answer))
+            let none = answer(question, "0404", "未找到车辆 not in the register", None);
+            (StatusCode::NOT_FOUND, none)
         }
     }
 }
 
-fn refuse(question: Question, code: &str, message: &str) -> Answer {
-    Answer {
-        return_code: code.into(),
-        return_msg: message.into(),
-        serial_no: question.serial_no,
-        time_stamp: question.time_stamp,
-        data: None,
+/// Look up accidents
+///
+/// A look-up: it may be repeated. What happens after the time stamp is not told, and until the day
+/// of the liability statement every duty is `undetermined`.
+#[utoipa::path(post, path = "/police/accident", tag = "police",
+    request_body = Question<AccidentQuery>, responses(
+        (status = OK, body = Answer<Accidents>),
+        (status = BAD_REQUEST, body = Answer<Accidents>),
+        (status = NOT_FOUND, body = Answer<Accidents>, description = "No such accident"),
+    ))]
+async fn query_accidents(
+    State(world): State<Arc<World>>,
+    Json(question): Json<Question<AccidentQuery>>,
+) -> (StatusCode, Json<Answer<Accidents>>) {
+    let Some(now) = asked_at(&question, ACCIDENT_QUERY) else { return unintelligible(question) };
+    let found = match &question.data {
+        AccidentQuery { accident_no: Some(number), .. } => {
+            world.accident(number).into_iter().collect()
+        }
+        AccidentQuery { plate: Some(plate), from: Some(from), to: Some(to), .. } if from < to => {
+            world.accidents(plate, *from, *to)
+        }
+        _ => return unintelligible(question),
+    };
+    let mut accidents: Vec<Accident> =
+        found.into_iter().filter_map(|accident| accident.as_of(now)).collect();
+    accidents.drain(..accidents.len().saturating_sub(MOST_ACCIDENTS));
+    if accidents.is_empty() {
+        let none = answer(question, "0404", "未找到事故 no such accident", None);
+        return (StatusCode::NOT_FOUND, none);
     }
+    (StatusCode::OK, answer(question, "1", "成功", Some(Accidents { accidents })))
+}
+
+/// When a question was asked; `None` when it is not a question of that method.
+fn asked_at<Asked>(question: &Question<Asked>, method: &str) -> Option<Timestamp> {
+    instant(&question.time_stamp).filter(|_| question.method == method)
+}
+
+fn unintelligible<Asked, Found>(question: Question<Asked>) -> (StatusCode, Json<Answer<Found>>) {
+    let message = "报文错误 unintelligible method, time stamp or data";
+    (StatusCode::BAD_REQUEST, answer(question, "0400", message, None))
+}
+
+fn answer<Asked, Found>(
+    question: Question<Asked>,
+    code: &str,
+    message: &str,
+    data: Option<Found>,
+) -> Json<Answer<Found>> {
+    let Question { serial_no, time_stamp, .. } = question;
+    let (return_code, return_msg) = (code.into(), message.into());
+    Json(Answer { return_code, return_msg, serial_no, time_stamp, data })
 }
 
 fn registered(vehicle: VehicleRecord, since: Option<Date>, now: Timestamp) -> Registered {

@@ -1,11 +1,15 @@
 //! What the three counterparties know, in memory.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use jiff::Timestamp;
+
 use crate::Strangers;
+use crate::accident::Accident;
 use crate::invent;
 use crate::models::{self, Model};
+use crate::parts::{self, Part};
 use crate::tax::Declared;
 use crate::vehicle::{Plate, VehicleRecord};
 
@@ -22,6 +26,12 @@ pub(crate) struct State {
     vehicles: HashMap<String, VehicleRecord>,
     plates: HashMap<Plate, String>,
     models: Vec<Model>,
+    /// By code of the maker.
+    parts: HashMap<String, Part>,
+    /// By accident number.
+    accidents: BTreeMap<String, Accident>,
+    /// Numbers of accidents by the plates that took part.
+    accidents_of: HashMap<Plate, BTreeSet<String>>,
     /// By declaration number.
     pub(crate) declarations: BTreeMap<String, Declared>,
     /// Declarations by VIN, so that evidence does not walk them all.
@@ -34,6 +44,9 @@ impl World {
             vehicles: HashMap::new(),
             plates: HashMap::new(),
             models: models::catalogue(),
+            parts: by_code(parts::catalogue()),
+            accidents: BTreeMap::new(),
+            accidents_of: HashMap::new(),
             declarations: BTreeMap::new(),
             declared_for: HashMap::new(),
         };
@@ -57,6 +70,49 @@ impl World {
         let mut state = self.write();
         state.models.retain(|known| known.code != model.code);
         state.models.push(model);
+    }
+
+    pub(crate) fn load_part(&self, part: Part) {
+        self.write().parts.insert(part.code.clone(), part);
+    }
+
+    pub(crate) fn load_accident(&self, accident: Accident) {
+        let mut state = self.write();
+        state.forget_accident(&accident.accident_no);
+        for plate in accident.parties.iter().filter_map(|party| party.plate.clone()) {
+            state.accidents_of.entry(plate).or_default().insert(accident.accident_no.clone());
+        }
+        state.accidents.insert(accident.accident_no.clone(), accident);
+    }
+
+    pub(crate) fn forget_accident(&self, accident_no: &str) {
+        self.write().forget_accident(accident_no);
+    }
+
+    pub(crate) fn accident(&self, accident_no: &str) -> Option<Accident> {
+        self.read().accidents.get(accident_no).cloned()
+    }
+
+    /// Those the plate took part in from `from` up to, and without, `to`; by time.
+    pub(crate) fn accidents(&self, plate: &Plate, from: Timestamp, to: Timestamp) -> Vec<Accident> {
+        let state = self.read();
+        let numbers = state.accidents_of.get(plate).into_iter().flatten();
+        let mut accidents: Vec<Accident> = numbers
+            .filter_map(|number| state.accidents.get(number))
+            .filter(|accident| from <= accident.at && accident.at < to)
+            .cloned()
+            .collect();
+        accidents.sort_by_key(|accident| accident.at);
+        accidents
+    }
+
+    /// The part with that code, if it fits the model.
+    pub(crate) fn part(&self, code: &str, model_code: Option<&str>) -> Option<Part> {
+        let fits = |part: &&Part| {
+            part.model_codes.is_empty()
+                || model_code.is_none_or(|model| part.model_codes.iter().any(|fit| fit == model))
+        };
+        self.read().parts.get(code).filter(fits).cloned()
     }
 
     /// The vehicle with that VIN, if it was loaded.
@@ -119,6 +175,15 @@ impl State {
         self.vehicles.get(vin)
     }
 
+    fn forget_accident(&mut self, accident_no: &str) {
+        let Some(accident) = self.accidents.remove(accident_no) else { return };
+        for plate in accident.parties.into_iter().filter_map(|party| party.plate) {
+            if let Some(numbers) = self.accidents_of.get_mut(&plate) {
+                numbers.remove(accident_no);
+            }
+        }
+    }
+
     fn forget(&mut self, vin: &str) {
         let plate = self.vehicles.remove(vin).and_then(|vehicle| vehicle.plate);
         // The plate may have passed to another vehicle since.
@@ -128,4 +193,8 @@ impl State {
             self.plates.remove(&plate);
         }
     }
+}
+
+fn by_code(parts: Vec<Part>) -> HashMap<String, Part> {
+    parts.into_iter().map(|part| (part.code.clone(), part)).collect()
 }

@@ -2,11 +2,12 @@
 
 use jiff::civil::date;
 use kernel::Fen;
+use sandbox::accident::{Accident, AccidentParty, Duty};
 use sandbox::vehicle::{Arrears, Misdeed, VehicleRecord};
 use sandbox::{Sandbox, Settings, Strangers};
 use serde_json::{Value, json};
 
-use crate::{client, police_question, post};
+use crate::{client, police_envelope, police_question, post};
 
 const VIN: &str = "LSVAM4187C2184847";
 
@@ -113,6 +114,160 @@ async fn the_model_library_knows_its_catalogue_and_the_models_of_a_vin() {
 }
 
 #[tokio::test]
+async fn the_police_tell_accidents_by_number_and_by_plate_in_a_span() {
+    let sandbox = loaded().await;
+    let client = client();
+    let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap();
+    let crash = |number: &str, when: &str| {
+        Accident::between_vehicles(number, at(when))
+            .reported_by("赵建国")
+            .with_party(
+                AccidentParty::vehicle("京A12345", "02", "李芳")
+                    .with_vin(VIN)
+                    .liable(Duty::Full, "1".parse().unwrap())
+                    .insured_by("PICC", "PDZA1"),
+            )
+            .with_party(
+                AccidentParty::vehicle("苏A8K235", "02", "王伟")
+                    .liable(Duty::None, "0".parse().unwrap()),
+            )
+    };
+    sandbox.load_accident(crash("A1", "2025-02-01T04:00:00Z").decided("S1", date(2025, 2, 3)));
+    sandbox.load_accident(crash("A2", "2025-02-20T04:00:00Z").decided("S2", date(2025, 3, 2)));
+    sandbox.load_accident(crash("A3", "2025-03-01T04:00:01Z"));
+
+    let plate = json!({"number": "苏A8K235", "kind": "02"});
+    let span = |from: &str, to: &str| json!({"plate": plate, "from": from, "to": to});
+    let (day_one, year_end) = ("2025-02-01T04:00:00Z", "2025-12-31T00:00:00Z");
+    // The question comes at noon of 1 March in China: the third accident is a second away.
+    let cases = [
+        (json!({"accidentNo": "A1"}), vec!["A1"]),
+        (json!({"accidentNo": "A1", "plate": plate}), vec!["A1"]),
+        (span(day_one, year_end), vec!["A1", "A2"]),
+        (span("2025-02-01T04:00:01Z", year_end), vec!["A2"]),
+        (span(day_one, "2025-02-20T04:00:00Z"), vec!["A1"]),
+    ];
+    for (data, expected) in cases {
+        let question = police_envelope("accident.query", data.clone());
+        let answer = post(&client, sandbox.addrs.police, "/police/accident", &question).await;
+        assert_eq!(answer.status(), 200, "{data}");
+        let answer: Value = answer.json().await.unwrap();
+        assert_eq!((&answer["returnCode"], &answer["serialNo"]), (&json!("1"), &json!("42")));
+        let told = answer["data"]["accidents"].as_array().unwrap();
+        let numbers: Vec<&str> =
+            told.iter().map(|accident| accident["accidentNo"].as_str().unwrap()).collect();
+        assert_eq!(numbers, expected, "{data}");
+    }
+
+    let refused = [
+        (json!({"accidentNo": "A3"}), 404, "0404"),
+        (json!({"accidentNo": "A9"}), 404, "0404"),
+        (span("2024-01-01T00:00:00Z", "2025-01-01T00:00:00Z"), 404, "0404"),
+        (span(year_end, day_one), 400, "0400"),
+        (json!({ "plate": plate }), 400, "0400"),
+        (json!({}), 400, "0400"),
+    ];
+    for (data, status, code) in refused {
+        let question = police_envelope("accident.query", data.clone());
+        let answer = post(&client, sandbox.addrs.police, "/police/accident", &question).await;
+        assert_eq!(answer.status(), status, "{data}");
+        assert_eq!(answer.json::<Value>().await.unwrap()["returnCode"], code, "{data}");
+    }
+    let wrong_method = police_question(json!({"accidentNo": "A1"}));
+    let answer = post(&client, sandbox.addrs.police, "/police/accident", &wrong_method).await;
+    assert_eq!(answer.status(), 400);
+}
+
+#[tokio::test]
+async fn an_accident_is_told_whole_and_its_duties_once_they_are_decided() {
+    let sandbox = loaded().await;
+    let client = client();
+    let accident = Accident::between_vehicles("A1", "2025-02-20T04:00:00Z".parse().unwrap())
+        .with_party(
+            AccidentParty::vehicle("京A12345", "02", "李芳")
+                .with_vin(VIN)
+                .liable(Duty::Main, "0.7".parse().unwrap())
+                .insured_by("PICC", "PDZA1"),
+        )
+        .with_victims(2, 1)
+        .decided("S1", date(2025, 3, 2));
+    sandbox.load_accident(accident);
+    let ask = async |time_stamp: &str| {
+        let mut question = police_envelope("accident.query", json!({"accidentNo": "A1"}));
+        question["timeStamp"] = json!(time_stamp);
+        let answer = post(&client, sandbox.addrs.police, "/police/accident", &question).await;
+        answer.json::<Value>().await.unwrap()["data"]["accidents"][0].clone()
+    };
+    let party = |duty: Value| {
+        let mut party = json!({
+            "plate": {"number": "京A12345", "kind": "02"}, "vin": VIN, "driverName": "李芳",
+            "compulsoryInsurer": "PICC", "compulsoryPolicyNo": "PDZA1",
+        });
+        party.as_object_mut().unwrap().extend(duty.as_object().unwrap().clone());
+        party
+    };
+    let mut expected = json!({
+        "accidentNo": "A1", "at": "2025-02-20T04:00:00Z", "place": "南京市玄武区中山东路",
+        "kind": "betweenVehicles", "cause": "rearEnd", "handling": "police",
+        "injured": 2, "dead": 1, "parties": [party(json!({"duty": "undetermined"}))],
+    });
+    assert_eq!(ask("20250301235959").await, expected);
+    expected["parties"] = json!([party(json!({"duty": "main", "proportion": "0.7"}))]);
+    expected["statement"] = json!({"number": "S1", "issuedOn": "2025-03-02"});
+    assert_eq!(ask("20250302000000").await, expected);
+}
+
+#[tokio::test]
+async fn the_model_library_prices_parts_that_fit_the_model() {
+    let sandbox = loaded().await;
+    let client = client();
+    let ask = |body: Value| {
+        let url = format!("http://{}/models/parts", sandbox.addrs.models);
+        client.post(url).json(&body).send()
+    };
+    let codes = json!(["18D807217A", "NOBODY-KNOWS", "JY6540RH21"]);
+    let bumper = json!({"code": "18D807217A", "reference":
+        {"name": "前保险杠皮", "price": "620.00", "brandClass": "original"}});
+    let wiper = json!({"code": "JY6540RH21", "reference":
+        {"name": "雨刮片", "price": "68.00", "brandClass": "fitting"}});
+    let unknown = json!({"code": "NOBODY-KNOWS"});
+    let cases = [
+        (json!({"modelCode": "BDZ1600FV7160", "codes": codes}), json!([bumper, unknown, wiper])),
+        (json!({ "codes": codes }), json!([bumper, unknown, wiper])),
+        (
+            json!({"modelCode": "BTS0000TSL7000", "codes": codes}),
+            json!([{"code": "18D807217A"}, unknown, wiper]),
+        ),
+        (json!({ "codes": [] }), json!([])),
+    ];
+    for (question, expected) in cases {
+        let answer: Value = ask(question.clone()).await.unwrap().json().await.unwrap();
+        assert_eq!(answer["parts"], expected, "{question}");
+    }
+    let codes = |count: usize| json!({"codes": vec!["X"; count]});
+    assert_eq!(ask(codes(100)).await.unwrap().status(), 200);
+    let refused = ask(codes(101)).await.unwrap();
+    assert_eq!(refused.status(), 422);
+    assert_eq!(refused.json::<Value>().await.unwrap()["code"], "too-many-parts");
+}
+
+#[test]
+fn every_part_of_the_catalogue_fits_models_there_are_and_has_a_price() {
+    let models = sandbox::models::catalogue();
+    let parts = sandbox::parts::catalogue();
+    let mut codes: Vec<&str> = parts.iter().map(|part| part.code.as_str()).collect();
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), parts.len(), "a code stands for one part");
+    for part in &parts {
+        assert!(part.price > Fen::ZERO, "{part:?}");
+        for code in &part.model_codes {
+            assert!(models.iter().any(|model| model.code == *code), "{part:?}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_declaration_is_taken_once_and_pays_the_year() {
     let sandbox = loaded().await;
     let client = client();
@@ -172,8 +327,8 @@ async fn a_declaration_is_taken_once_and_pays_the_year() {
 #[test]
 fn contracts_name_every_operation() {
     let documents = [
-        (sandbox::police::openapi(), vec!["/police/vehicle"]),
-        (sandbox::models::openapi(), vec!["/models/candidates", "/models/{code}"]),
+        (sandbox::police::openapi(), vec!["/police/accident", "/police/vehicle"]),
+        (sandbox::models::openapi(), vec!["/models/candidates", "/models/parts", "/models/{code}"]),
         (sandbox::tax::openapi(), vec!["/tax/declarations/{declaration_no}", "/tax/evidence"]),
     ];
     for (document, expected) in documents {

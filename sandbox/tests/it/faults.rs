@@ -2,12 +2,13 @@
 
 use std::time::{Duration, Instant};
 
+use sandbox::accident::{Accident, AccidentParty};
 use sandbox::fault::Faults;
 use sandbox::vehicle::VehicleRecord;
 use sandbox::{Counterparty, Sandbox, Settings};
 use serde_json::{Value, json};
 
-use crate::{client, police_question, post};
+use crate::{client, police_envelope, police_question, post};
 
 async fn start() -> Sandbox {
     sandbox::start(Settings::loopback()).await.unwrap()
@@ -113,4 +114,56 @@ async fn faults_and_records_are_set_over_http() {
     assert_eq!((&calls["total"], &calls["spoiled"]), (&json!(3), &json!(1)));
     assert_eq!(client.delete(url(&path)).send().await.unwrap().status(), 204);
     assert_eq!(post(&client, addr, "/police/vehicle", &question).await.status(), 404);
+}
+
+#[tokio::test]
+async fn accidents_and_parts_are_loaded_over_http_and_spoiled_like_the_rest() {
+    let sandbox = start().await;
+    let (client, addrs) = (client(), sandbox.addrs);
+    let question = police_envelope("accident.query", json!({"accidentNo": "A1"}));
+    let ask = || post(&client, addrs.police, "/police/accident", &question);
+    let accident = Accident::between_vehicles("A1", "2025-02-20T04:00:00Z".parse().unwrap())
+        .with_party(AccidentParty::vehicle("京A12345", "02", "李芳"));
+    let record = serde_json::to_value(&accident).unwrap();
+    let url = format!("http://{}/sandbox/accidents/A1", addrs.police);
+    let load = |url: &str, body: &Value| client.put(url).json(body).send();
+
+    assert_eq!(client.get(&url).send().await.unwrap().status(), 404);
+    assert_eq!(load(&url, &record).await.unwrap().status(), 204);
+    let other = url.replace("A1", "A2");
+    assert_eq!(load(&other, &record).await.unwrap().status(), 400);
+    let read: Value = client.get(&url).send().await.unwrap().json().await.unwrap();
+    assert_eq!(read, record);
+    let told: Value = ask().await.json().await.unwrap();
+    assert_eq!(told["data"]["accidents"], json!([record]));
+
+    // Another party takes the place of the first: the first plate leads nowhere any more.
+    let mut changed = record.clone();
+    changed["parties"][0]["plate"]["number"] = json!("京A99999");
+    assert_eq!(load(&url, &changed).await.unwrap().status(), 204);
+    for (number, status) in [("京A12345", 404), ("京A99999", 200)] {
+        let by_plate = police_envelope(
+            "accident.query",
+            json!({
+                "plate": {"number": number, "kind": "02"},
+                "from": "2025-02-20T00:00:00Z", "to": "2025-02-21T00:00:00Z",
+            }),
+        );
+        let answer = post(&client, addrs.police, "/police/accident", &by_plate).await;
+        assert_eq!(answer.status(), status, "{number}");
+    }
+
+    sandbox.set_faults(Counterparty::Police, Faults { fail_next: 1, ..Faults::default() });
+    assert_eq!(ask().await.status(), 500);
+    assert_eq!(client.delete(&url).send().await.unwrap().status(), 204);
+    assert_eq!(ask().await.status(), 404);
+    assert_eq!(sandbox.calls(Counterparty::Police).by_operation["POST /police/accident"], 5);
+
+    let part = json!({"code": "X1", "name": "车门", "price": "1200.00", "brandClass": "branded"});
+    let url = format!("http://{}/sandbox/parts/X1", addrs.models);
+    assert_eq!(load(&url, &part).await.unwrap().status(), 204);
+    assert_eq!(load(&url.replace("X1", "X2"), &part).await.unwrap().status(), 400);
+    let priced = post(&client, addrs.models, "/models/parts", &json!({"codes": ["X1"]})).await;
+    let priced: Value = priced.json().await.unwrap();
+    assert_eq!(priced["parts"][0]["reference"]["price"], "1200.00");
 }

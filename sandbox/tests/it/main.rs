@@ -20,11 +20,15 @@ async fn post(client: &Client, addr: SocketAddr, path: &str, body: &Value) -> Re
 }
 
 fn police_question(data: Value) -> Value {
+    police_envelope("vehicle.query", data)
+}
+
+fn police_envelope(method: &str, data: Value) -> Value {
     json!({
         "appId": "commonwheel",
         "serialNo": "42",
         "timeStamp": "20250301120000",
-        "method": "vehicle.query",
+        "method": method,
         "data": data,
     })
 }

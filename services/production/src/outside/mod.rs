@@ -14,9 +14,15 @@
 //! A quote grants 800 ms in all, a confirmation 2 s. The police alone can stop a confirmation: a
 //! stolen or deregistered vehicle must not be insured (rule L24), whereas premium and tax can be
 //! put right afterwards by endorsement and declaration. An unintelligible answer is no answer.
+//!
+//! Claims ask two of them for themselves: [`Outside::accident`] the police about an accident
+//! (800 ms), [`Outside::part_prices`] the model library about parts (500 ms). Neither can stop a
+//! claim, and nothing of the answers is kept here.
 
+mod accident;
 mod answer;
 mod models;
+mod parts;
 mod police;
 mod recheck;
 mod tax;
@@ -36,8 +42,13 @@ use production_core::number::PlatformNumber;
 use production_core::plate::Plate;
 use serde::{Deserialize, Serialize};
 
+pub use accident::{
+    Accident, AccidentAnswer, AccidentCause, AccidentHandling, AccidentKind, AccidentParty,
+    AccidentQuestion, CoordinateSystem, Duty, LiabilityStatement, Position,
+};
 pub use answer::{Answer, Question, Snapshot, Source};
 pub use models::{ModelQuestion, ModelSnapshot, VehicleModel};
+pub use parts::{BrandClass, PartPrice, PartPrices};
 pub use police::{PoliceQuestion, PoliceSnapshot, RegisteredVehicle, bars};
 pub use recheck::{Rated, Rechecked, Verdict};
 pub use tax::{OwedYear, TaxDeclaration, TaxEvidence, TaxQuestion, TaxSnapshot, Withholding};
@@ -70,6 +81,10 @@ pub struct Settings {
     pub quote_budget: Duration,
     /// What a confirmation may spend on all three together, and on a declaration.
     pub confirm_budget: Duration,
+    /// What a claim may spend on asking about its accident.
+    pub accident_budget: Duration,
+    /// What a claim may spend on asking about its parts.
+    pub parts_budget: Duration,
     /// A police snapshot up to this age lets a confirmation through while the police are silent.
     pub police_tolerance: SignedDuration,
 }
@@ -96,6 +111,8 @@ impl Settings {
             police_app_id: "commonwheel".into(),
             quote_budget: Duration::from_millis(800),
             confirm_budget: Duration::from_secs(2),
+            accident_budget: Duration::from_millis(800),
+            parts_budget: Duration::from_millis(500),
             police_tolerance: SignedDuration::from_hours(7 * 24),
         }
     }
@@ -223,6 +240,31 @@ impl Outside {
         recheck::judge(consulted, ask, rated, self.settings.police_tolerance, self.clock.now())
     }
 
+    /// Asks the police about an accident, within [`Settings::accident_budget`]. Never fails.
+    pub async fn accident(&self, question: &AccidentQuestion) -> AccidentAnswer {
+        match accident::ask(&self.police, question, self.settings.accident_budget).await {
+            Ok(accidents) if accidents.is_empty() => AccidentAnswer::Unknown,
+            Ok(accidents) => AccidentAnswer::Found(accidents),
+            Err(error) => {
+                went_without(Source::Police, &error, "assumed", "a claim");
+                AccidentAnswer::Unavailable { why: error.kind() }
+            }
+        }
+    }
+
+    /// Asks the model library what parts cost by rights, within [`Settings::parts_budget`]. Codes
+    /// are those of the vehicle's maker (原厂编码), compared as written; a part that does not fit the
+    /// model is unknown. Never fails.
+    pub async fn part_prices(&self, model_code: Option<&str>, codes: &[String]) -> PartPrices {
+        let [_, library, _] = &self.links;
+        let asked = parts::ask(library, model_code, codes, self.settings.parts_budget).await;
+        if let Some(error) = &asked.failure {
+            went_without(Source::Models, error, "assumed", "a claim");
+        }
+        let unanswered = asked.failure.as_ref().map(OutboundError::kind);
+        PartPrices { known: asked.known, unanswered }
+    }
+
     /// Declares withheld tax under `number`: the confirm code, or the amend confirm code. Safe to
     /// repeat; a deferred one is to be repeated until it is taken or refused.
     pub async fn declare_tax(
@@ -323,21 +365,26 @@ impl Reading {
             Ok(found) => return Answer::Asked(Snapshot { at: self.now, asked: question, found }),
             Err(error) => error,
         };
-        let (source, why) = (self.source.name(), error.kind());
-        tracing::warn!(
-            outside.source = source,
-            outside.failure = why,
-            error = &error as &dyn std::error::Error,
-            "quoting goes on without the {source} side: {error}"
-        );
         let degraded = if kept.is_some() { "stale" } else { "assumed" };
-        metrics::counter!("outside_degraded_total", "source" => source, "how" => degraded)
-            .increment(1);
+        went_without(self.source, &error, degraded, "quoting");
+        let why = error.kind();
         match kept {
             Some(snapshot) => Answer::Stale { snapshot, why },
             None => Answer::Unavailable { why },
         }
     }
+}
+
+/// Takes note that `what` goes on without the word of a source. The error names nobody.
+fn went_without(source: Source, error: &OutboundError, how: &'static str, what: &str) {
+    let source = source.name();
+    tracing::warn!(
+        outside.source = source,
+        outside.failure = error.kind(),
+        error = error as &dyn std::error::Error,
+        "{what} goes on without the {source} side: {error}"
+    );
+    metrics::counter!("outside_degraded_total", "source" => source, "how" => how).increment(1);
 }
 
 fn notices(consulted: &Consulted, ask: &Ask) -> Vec<Notice> {

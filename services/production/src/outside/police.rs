@@ -16,6 +16,7 @@ use production_core::history::{Violation, ViolationKind};
 use production_core::plate::{Plate, PlateKind};
 use production_core::vehicle::{Fuel, PoliceStatus, Usage};
 use rust_decimal::Decimal;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::outside::answer::{Question, Snapshot};
@@ -126,34 +127,48 @@ impl Police {
         question: &PoliceQuestion,
         budget: Duration,
     ) -> Result<Option<RegisteredVehicle>, OutboundError> {
+        let data = wire::Query {
+            vin: question.frame.as_str(),
+            plate: question.plate.as_ref().map(wire::Plate::of),
+            violations_since: question.violations_since,
+        };
+        let found = self.call("/police/vehicle", "vehicle.query", data, budget).await?;
+        found.map(registered).transpose().map_err(|reason| self.departs(reason))
+    }
+
+    /// Sends a look-up in its envelope; `Ok(None)` when what it asks for does not exist.
+    pub(super) async fn call<Found: DeserializeOwned>(
+        &self,
+        path: &'static str,
+        method: &'static str,
+        data: impl Serialize,
+        budget: Duration,
+    ) -> Result<Option<Found>, OutboundError> {
         let now = self.clock.now();
         let envelope = wire::Question {
             app_id: &self.app_id,
             serial_no: self.ids.next(now).simple().to_string(),
             time_stamp: kernel::time::wall_time(now).strftime("%Y%m%d%H%M%S").to_string(),
-            method: "vehicle.query",
-            data: wire::Query {
-                vin: question.frame.as_str(),
-                plate: question.plate.as_ref().map(|plate| wire::Plate {
-                    number: plate.number().into(),
-                    kind: plate.kind().code().into(),
-                }),
-                violations_since: question.violations_since,
-            },
+            method,
+            data,
         };
-        let request = Request::post("/police/vehicle", &envelope)?.repeatable();
-        match self.outbound.call::<wire::Answer>(&request, budget).await {
+        let request = Request::post(path, &envelope)?.repeatable();
+        match self.outbound.call::<wire::Answer<Found>>(&request, budget).await {
             Ok(answer) => answer
                 .data
                 .filter(|_| answer.return_code == "1")
-                .ok_or_else(|| departs(&self.outbound, "success without data"))
-                .and_then(|data| registered(data).map_err(|reason| departs(&self.outbound, reason)))
+                .ok_or_else(|| self.departs("success without data"))
                 .map(Some),
             Err(OutboundError::Status { status, .. }) if status == http::StatusCode::NOT_FOUND => {
                 Ok(None)
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A 2xx answer whose words we do not know.
+    pub(super) fn departs(&self, reason: &str) -> OutboundError {
+        departs(&self.outbound, reason)
     }
 }
 
@@ -183,7 +198,8 @@ fn registered(data: wire::Registered) -> Result<RegisteredVehicle, &'static str>
     })
 }
 
-fn plate(plate: wire::Plate) -> Result<Plate, &'static str> {
+/// Reads a plate.
+pub(super) fn plate(plate: wire::Plate) -> Result<Plate, &'static str> {
     let kind = PlateKind::parse(&plate.kind).map_err(|_| "unknown plate kind")?;
     Plate::parse(&plate.number, kind).map_err(|_| "unreadable plate number")
 }
@@ -207,17 +223,17 @@ fn violation(violation: wire::Violation) -> Violation {
 }
 
 /// The contract's own words.
-mod wire {
+pub(super) mod wire {
     use super::{Date, Decimal, Deserialize, Serialize, Timestamp};
 
     #[derive(Serialize)]
     #[serde(rename_all = "camelCase")]
-    pub(super) struct Question<'a> {
+    pub(super) struct Question<'a, Asked> {
         pub(super) app_id: &'a str,
         pub(super) serial_no: String,
         pub(super) time_stamp: String,
         pub(super) method: &'static str,
-        pub(super) data: Query<'a>,
+        pub(super) data: Asked,
     }
 
     #[derive(Serialize)]
@@ -231,16 +247,22 @@ mod wire {
     }
 
     #[derive(Serialize, Deserialize)]
-    pub(super) struct Plate {
+    pub(in crate::outside) struct Plate {
         pub(super) number: String,
         pub(super) kind: String,
     }
 
+    impl Plate {
+        pub(in crate::outside) fn of(plate: &super::Plate) -> Plate {
+            Plate { number: plate.number().into(), kind: plate.kind().code().into() }
+        }
+    }
+
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
-    pub(super) struct Answer {
+    pub(super) struct Answer<Found> {
         pub(super) return_code: String,
-        pub(super) data: Option<Registered>,
+        pub(super) data: Option<Found>,
     }
 
     #[derive(Deserialize)]

@@ -1,5 +1,7 @@
 //! The connectors over real HTTP against the sandbox counterparties.
 
+mod claims;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
