@@ -36,6 +36,8 @@ pub struct Rooms {
     pub(crate) confirms: Coalesced<ConfirmQuote>,
     pub(crate) claim_steps: Coalesced<RecordStep>,
     pub(crate) locks: Arc<dyn RecoveryLocks>,
+    /// Work that goes on beside the request it came with; waited for at the end.
+    pub(crate) tasks: TaskTracker,
 }
 
 /// What it is built over.
@@ -69,6 +71,7 @@ impl Production {
             confirms: parts.spine.coalesce(cut, tracker, stop),
             claim_steps: parts.spine.coalesce(cut, tracker, stop),
             locks: parts.locks,
+            tasks: tracker.clone(),
             numbering: Arc::new(Numbering::new(db)),
             spine: parts.spine,
             book: parts.book,

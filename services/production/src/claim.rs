@@ -15,6 +15,7 @@ pub(crate) mod hint;
 pub mod intake;
 pub mod lock;
 pub mod mark;
+mod outside;
 pub mod read;
 mod record;
 pub mod terms;

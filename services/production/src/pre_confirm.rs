@@ -20,8 +20,8 @@ use crate::identity::IdentityBody;
 use crate::outside::{Ask, Rated, Verdict};
 use crate::quote::flow::{json, quoted_tax};
 use crate::quote::{Assumed, VehicleIdentity, read};
-use crate::store::claim;
 use crate::store::identity::{self, PassedCheck};
+use crate::store::known;
 use crate::store::proposal::{self, ProposalRecord};
 use crate::store::quote::{self, QuoteRecord};
 
@@ -266,13 +266,7 @@ impl Command for PreConfirm {
         let record = &self.record;
         let standing = proposal::lock(tx, &[record.query_no]).await?.pop();
         let again = standing.is_some();
-        let seen = [(&record.frame, record.quoted_at)];
-        if let Some(at) = claim::corrected_since(tx, &seen).await?.into_iter().flatten().next() {
-            let detail = format!(
-                "a claim this quote counted was corrected or reopened and closed anew at {at}; quote again"
-            );
-            return Err(ProductionError::refused(&error::QUOTE_STALE, detail));
-        }
+        still_counts(tx, record).await?;
         let stage = match standing {
             Some(proposal) => proposal.stage,
             None if !quote::superseded(tx, &[record]).await?.is_empty() => {
@@ -311,6 +305,28 @@ impl Command for PreConfirm {
         identity::insert(tx, record.query_no, record.tenant, &self.passed, self.now).await?;
         Ok((amounts, until))
     }
+}
+
+/// Refuses a quote whose premium rests on claims that became something else since: corrected, or
+/// reopened and closed anew. What it counted is compared itself, so that no race is missed.
+async fn still_counts(tx: &mut Tx, record: &QuoteRecord) -> Result<(), ProductionError> {
+    let input: RatingInput =
+        serde_json::from_str(&record.input).map_err(|_| ProductionError::Corrupt("quote"))?;
+    if input.history.claims.is_empty() {
+        return Ok(());
+    }
+    let now = known::claims_of(tx.conn(), &record.frame).await?;
+    for counted in &input.history.claims {
+        let later = now.iter().find(|claim| claim.claim_code == counted.claim_code);
+        if later.is_none_or(|later| counted.is_corrected_by(later)) {
+            let detail = format!(
+                "claim {} was corrected, or reopened and closed anew, after this quote; quote again",
+                counted.claim_code
+            );
+            return Err(ProductionError::refused(&error::QUOTE_STALE, detail));
+        }
+    }
+    Ok(())
 }
 
 struct CancelPreConfirm {

@@ -116,6 +116,20 @@ pub struct ClaimRecord {
     pub stolen_at_the_time: bool,
 }
 
+impl ClaimRecord {
+    /// Whether `later` says otherwise of a claim that was closed already: a quote that counted it
+    /// is stale. Being paid after it was closed, or closed for the first time, says nothing new of
+    /// the years that were looked at.
+    pub fn is_corrected_by(&self, later: &ClaimRecord) -> bool {
+        let seen = |claim: &ClaimRecord| ClaimRecord {
+            paid_at: None,
+            first_settled_at: None,
+            ..claim.clone()
+        };
+        self.closed_at.is_some() && seen(self) != seen(later)
+    }
+}
+
 fn yes() -> bool {
     true
 }

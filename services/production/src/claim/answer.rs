@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use kernel::Fen;
 use production_core::claim::Stage;
+use rust_decimal::Decimal;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -46,8 +47,55 @@ pub struct ClaimStepView {
     pub risk_hints: Vec<HintView>,
     /// LOCKED_LIST: recovery locks that touch this case.
     pub locks: Vec<RecoveryLock>,
+    /// The accident as the police recorded it, where they were asked and answered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub police: Option<PoliceAccidentView>,
     /// What a person should see.
     pub notices: Vec<Notice>,
+}
+
+/// An accident as the police recorded it: another authority's record, so vehicles are masked and
+/// nobody is named.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PoliceAccidentView {
+    /// 事故编号.
+    pub accident_no: String,
+    /// When it happened.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// Where.
+    pub place: String,
+    /// 责任认定书编号.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub statement_no: Option<String>,
+    /// Day of the statement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Date)]
+    pub stated_on: Option<Date>,
+    /// Injured persons.
+    pub injured: u16,
+    /// Dead persons.
+    pub dead: u16,
+    /// Vehicles in it.
+    pub parties: Vec<PolicePartyView>,
+}
+
+/// A vehicle of an accident as the police recorded it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicePartyView {
+    /// It is the insured vehicle.
+    pub own: bool,
+    /// Plate, masked unless it is the insured vehicle's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub plate: Option<String>,
+    /// 事故责任, list `accident_liability`.
+    pub liability: String,
+    /// Share in percent, where they set one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>)]
+    pub share_pct: Option<Decimal>,
 }
 
 /// A risk hint.

@@ -7,9 +7,9 @@ use production_core::number::{NumberKind, PlatformNumber};
 use production_core::rule::Findings;
 
 use crate::Production;
-use crate::claim::answer::HintView;
 use crate::claim::hint::Windows;
-use crate::claim::mark::{Mark, MarkKind};
+use crate::claim::mark::Mark;
+use crate::claim::outside::{self, InsuredVehicle};
 use crate::claim::read::{ReadStep, StepBody};
 use crate::claim::record::{RecordStep, Target};
 use crate::claim::wire::NotifyBody;
@@ -18,15 +18,8 @@ use crate::numbering::NumberFor;
 use crate::pre_confirm::number;
 use crate::quote::{checks, read as wording};
 use crate::sealed;
-use crate::store::claim::MarkRow;
+use crate::store::claim::{self as store, MarkRow};
 use crate::store::policy;
-
-/// What was found outside, before any transaction.
-#[derive(Default)]
-struct FoundOutside {
-    hints: Vec<HintView>,
-    notices: Vec<Notice>,
-}
 
 impl Production {
     /// Opens a case for a reported accident.
@@ -44,13 +37,8 @@ impl Production {
         drop(tx);
         let of = NumberFor { insurer, region: policy.region, slot: confirm_no.slot() };
         let claim_no = self.numbering.next(NumberKind::Claim, of, call.received_at).await?;
-        // What every other case of the vehicle carries as well.
-        let mut own = Vec::new();
-        own.extend(Mark::of(MarkKind::Frame, policy.frame.as_str(), true));
-        if let Some(plate) = &policy.plate {
-            own.extend(Mark::of(MarkKind::Plate, plate.number(), true));
-        }
-        self.record_step(call, Target::Report(claim_no), read, own, notices).await
+        let insured = InsuredVehicle { frame: policy.frame, plate: policy.plate };
+        self.record_step(call, Target::Report(claim_no), read, Some(insured), notices).await
     }
 
     /// Takes one more step of a case.
@@ -64,7 +52,15 @@ impl Production {
         let insurer = self.insurer_of(&call)?;
         let claim_no = number(self, &call, claim_code, NumberKind::Claim)?;
         let (read, notices) = read(body, insurer, unknown)?;
-        self.record_step(call, Target::Claim(claim_no), read, Vec::new(), notices).await
+        // The case is looked at before its lock only where the police are asked about it.
+        let insured = if read.asks_the_police() {
+            let mut tx = self.begin(&call).await?;
+            let row = store::find(&mut tx, claim_no).await?;
+            Some(InsuredVehicle { frame: row.frame, plate: row.terms.plate })
+        } else {
+            None
+        };
+        self.record_step(call, Target::Claim(claim_no), read, insured, notices).await
     }
 
     async fn record_step(
@@ -72,17 +68,22 @@ impl Production {
         call: Call,
         target: Target,
         read: ReadStep,
-        own: Vec<Mark>,
+        insured: Option<InsuredVehicle>,
         mut notices: Vec<Notice>,
     ) -> Result<Reply, Problem> {
         let (tenant, now) = (call.caller.tenant, call.received_at);
         let insurer = self.insurer_of(&call)?;
         let windows = Windows::of(self.challenges.parameters(), tenant, &call.caller.region, now);
-        let found = self.look_outside(&read, &windows).await;
+        let found = outside::look(&self.outside, &read, insured.as_ref(), &windows).await;
         notices.extend(found.notices);
         let key = self.sealer.market_key(now).await?;
         let digested =
             |mark: &Mark| MarkRow { kind: mark.kind, mark: mark.digest(key), own: mark.own };
+        // What every other case of the vehicle carries as well.
+        let own = match (target, &insured) {
+            (Target::Report(_), Some(vehicle)) => vehicle.marks(),
+            _ => Vec::new(),
+        };
         let marks = read.marks.iter().chain(&own).map(digested).collect();
         let check_no = self.check_no(target, &read, insurer, &call).await?;
         let command = RecordStep {
@@ -93,6 +94,7 @@ impl Production {
             marks,
             message_sealed: self.sealer.seal_json(tenant, sealed::CLAIM, &read.message).await?,
             hints: found.hints,
+            police: found.police,
             notices,
             check_no,
             windows,
@@ -117,10 +119,6 @@ impl Production {
         };
         let of = NumberFor { insurer, region: claim_no.area(), slot: claim_no.slot() };
         self.numbering.next(NumberKind::ClosingCheck, of, call.received_at).await.map(Some)
-    }
-
-    async fn look_outside(&self, _read: &ReadStep, _windows: &Windows) -> FoundOutside {
-        FoundOutside::default()
     }
 }
 

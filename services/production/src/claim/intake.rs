@@ -129,7 +129,8 @@ pub async fn take(
     let (told, outcomes) = mpsc::channel::<Outcome>(SIDE_BY_SIDE);
     let count = lines.len();
     // Beside the request: a client that hangs up stops the answer, not the work.
-    tokio::spawn(async move { work(production, door, call, lines, told).await });
+    let tasks = production.tasks.clone();
+    tasks.spawn(async move { work(production, door, call, lines, told).await });
     let answer =
         stream::unfold((outcomes, Some(Summary { lines: count, taken: 0, refused: 0 })), next);
     let body = Body::from_stream(answer.map(Ok::<_, std::convert::Infallible>));

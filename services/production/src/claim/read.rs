@@ -8,7 +8,7 @@ mod survey;
 
 use jiff::Timestamp;
 use kernel::Fen;
-use production_core::claim::{Step, StepFacts};
+use production_core::claim::{HandledBy, Step, StepFacts};
 use production_core::code::UnknownCode;
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::insurer::InsurerCode;
@@ -79,6 +79,36 @@ impl ReadStep {
     pub fn step(&self) -> Step {
         self.facts.step()
     }
+
+    /// Whether the police know the accident under a number told, or handled it.
+    pub fn asks_the_police(&self) -> bool {
+        self.police_question().is_some()
+    }
+
+    /// What the police are asked: the number told with a report or a survey; a report without one
+    /// that they handled, by vehicle and time.
+    pub(super) fn police_question(&self) -> Option<PoliceQuestion<'_>> {
+        match &self.facts {
+            StepFacts::Notify(facts) => match &facts.police_accident_no {
+                Some(number) => Some(PoliceQuestion::Number(number)),
+                None => matches!(facts.handled_by, Some(HandledBy::Police | HandledBy::Simplified))
+                    .then_some(PoliceQuestion::Around(facts.accident_at)),
+            },
+            StepFacts::Survey(facts) => {
+                facts.police_accident_no.as_deref().map(PoliceQuestion::Number)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// How the police are asked about an accident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PoliceQuestion<'a> {
+    /// By their number.
+    Number(&'a str),
+    /// By the insured vehicle, around an instant.
+    Around(Timestamp),
 }
 
 /// A body that can be read as a step.

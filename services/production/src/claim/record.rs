@@ -7,7 +7,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base_http::{Done, EventDraft, Notice, SetCommand};
+use base_http::{Done, EventDraft, Notice, SetCommand, ShownRecord};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -19,7 +19,7 @@ use production_core::rule::Findings;
 use production_core::statutory::{self, ClockState};
 
 use crate::book::TariffBook;
-use crate::claim::answer::{ClaimStepView, HintView};
+use crate::claim::answer::{ClaimStepView, HintView, PoliceAccidentView};
 use crate::claim::hint::{self, Viewer, Windows};
 use crate::claim::lock::{RecoveryLock, RecoveryLocks};
 use crate::claim::read::ReadStep;
@@ -56,6 +56,8 @@ pub struct RecordStep {
     pub message_sealed: Vec<u8>,
     /// What was found outside: prices of parts, the police.
     pub hints: Vec<HintView>,
+    /// The accident as the police recorded it.
+    pub police: Option<PoliceAccidentView>,
     /// What was found while it was read, and outside.
     pub notices: Vec<Notice>,
     /// Number of the closing, for a closing.
@@ -119,13 +121,11 @@ impl SetCommand for RecordStep {
             .into_iter()
             .map(|outcome| {
                 outcome.map(|decided| match decided {
-                    Decided::Again(answer, claim_no) => Done {
-                        status: StatusCode::CREATED,
-                        body: answer.into(),
-                        slot: claim_no.slot().0,
-                        subject: claim_no.to_string(),
-                        events: Vec::new(),
-                    },
+                    Decided::Again(answer, claim_no) => {
+                        let (slot, subject) = (claim_no.slot().0, claim_no.to_string());
+                        let done = Done::json(StatusCode::CREATED, &(), slot, subject);
+                        Done { body: answer.into(), ..done }
+                    }
                     Decided::Taken { done, .. } => done,
                 })
             })
@@ -413,7 +413,9 @@ fn taken(
         let soon = hint::soon_after_start(&row.terms, notify.accident_at, &command.windows);
         risk_hints.extend(soon);
     }
-    risk_hints.extend(hint::in_common(&viewer, &marked.iter().collect::<Vec<_>>()));
+    let common = hint::in_common(&viewer, &marked.iter().collect::<Vec<_>>());
+    let shown: Vec<ShownRecord> = common.iter().filter_map(shown_by).collect();
+    risk_hints.extend(common);
     let mut notices = command.notices.clone();
     notices.extend(findings);
     let view = ClaimStepView {
@@ -433,10 +435,12 @@ fn taken(
         next_due_at: row.next_due_at,
         risk_hints,
         locks: board.locks.get(&row.claim_no).cloned().unwrap_or_default(),
+        police: command.police.clone(),
         notices,
     };
     let done =
         Done::json(StatusCode::CREATED, &view, row.claim_no.slot().0, row.claim_no.to_string())
+            .showing(shown)
             .telling(EventDraft {
                 kind: event(read.step()),
                 subject: row.claim_no.to_string(),
@@ -470,6 +474,18 @@ fn taken(
     let fresh = fresh || board.cases.get(&row.claim_no).is_some_and(|working| working.fresh);
     board.cases.insert(row.claim_no, Working { row, fresh, touched: true });
     Decided::Taken { step: Box::new(step), done }
+}
+
+/// Another insurer's case a hint names: its insurer can find that it was shown.
+fn shown_by(hint: &HintView) -> Option<ShownRecord> {
+    let claim_no = PlatformNumber::parse(hint.claim_code.as_deref()?).ok()?;
+    Some(ShownRecord {
+        owner: claim_no.insurer().as_str().to_owned(),
+        region: claim_no.area().code().to_owned(),
+        slot: claim_no.slot().0,
+        vehicle: None,
+        subject: claim_no.to_string(),
+    })
 }
 
 /// The earliest duty that is not done.

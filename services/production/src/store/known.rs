@@ -91,6 +91,16 @@ pub async fn read(
     Ok(known)
 }
 
+/// Claims of one vehicle, of every insurer, as they stand in this very transaction.
+pub async fn claims_of(
+    conn: &mut PgConnection,
+    frame: &FrameNo,
+) -> Result<Vec<ClaimRecord>, ProductionError> {
+    let (slot, number) = (i32::from(frame.slot().0), frame.as_str().to_owned());
+    let claims = read_claims(conn, &[slot], &[number]).await?;
+    Ok(claims.into_iter().map(|(_, claim)| claim).collect())
+}
+
 /// Claims of the vehicles, each with its frame number.
 async fn read_claims(
     conn: &mut PgConnection,

@@ -65,3 +65,235 @@ async fn steps_keep_their_order_and_say_what_comes_first() {
     let reopened = world.step(&story, "reopen", &story.reopening("RO-1", 9)).await;
     assert_eq!(code(reopened).0, "E2041");
 }
+
+/// Scheme E after one clean year (E1): 950 x 0.90 = 855.00.
+#[tokio::test]
+async fn a_claim_reopened_and_closed_at_zero_restores_the_price() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm_code = sale.compulsory.unwrap();
+    let story = world.settled(&world.picc, &confirm_code, "R-1", noon(2025, 6, 1)).await;
+    world.clock.set(noon(2026, 3, 1));
+    let counted =
+        world.quote(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await.unwrap();
+    assert_eq!(word(&counted, "/rating/compulsory/premium"), "950.00");
+    world.pass(1);
+    world.step(&story, "reopen", &story.reopening("RO-1", 100)).await.unwrap();
+    let mut zero = story.closing("CL-2", "0.00", "2");
+    zero["closedAt"] = json!(story.after(101));
+    let closed = world.step(&story, "close", &zero).await.unwrap();
+    assert_eq!((&closed["stage"], &closed["round"]), (&json!("CLOSED"), &json!(1)));
+    assert_eq!(closed["due"], json!("-2000.00"));
+    // The quote made before counted what is no longer so.
+    let call = world.read(&world.cpic, &production::function::QUOTE_READ);
+    let query = word(&counted, "/queryCode");
+    let stored = world.production.read_quote(call, &query, Default::default()).await;
+    assert_eq!(word(&crate::support::view(stored).unwrap(), "/staleSince"), "2026-03-01T05:00:00Z");
+    assert_eq!(code(world.pre_confirm(&world.cpic, &query, &json!({})).await).0, "E2012");
+    let quoted =
+        world.quote(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await.unwrap();
+    assert_eq!(word(&quoted, "/rating/compulsory/premium"), "855.00");
+    let mut back = story.payment("PY-2", "-2000.00");
+    back["paidAt"] = json!(story.after(102));
+    let paid = world.step(&story, "pay", &back).await.unwrap();
+    assert_eq!(paid["stage"], json!("PAID"));
+}
+
+#[tokio::test]
+async fn an_accident_outside_the_cover_is_no_claim_of_the_policy() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm_code = sale.compulsory.unwrap();
+    world.clock.set(noon(2025, 6, 2));
+    for (report, accident_at) in [("R-1", noon(2025, 2, 1)), ("R-2", noon(2025, 6, 3))] {
+        let mut story = Story::new(&world.picc, &confirm_code, report, accident_at);
+        let body = story.report();
+        let problem = world.report(&mut story, &body).await.unwrap_err();
+        assert_eq!(problem.code.code, "E2040");
+        assert!(problem.detail.contains("L40"), "{}", problem.detail);
+    }
+    // Another insurer's policy is not there.
+    let mut story = Story::new(&world.cpic, &confirm_code, "R-3", noon(2025, 6, 1));
+    let body = story.report();
+    assert_eq!(code(world.report(&mut story, &body).await).1, ["F07"]);
+}
+
+#[tokio::test]
+async fn every_fault_of_a_claim_message_is_named_at_once() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let mut story = Story::new(&world.picc, &sale.compulsory.unwrap(), "R-1", noon(2025, 6, 1));
+    world.clock.set(noon(2025, 6, 2));
+    let mut bad = story.report();
+    bad["description"] = json!("<script>alert(1)</script>");
+    bad["liability"] = json!("7");
+    bad["liableParties"] = json!([{ "name": "王强" }]);
+    bad["district"] = json!("999999");
+    bad["accidentAt"] = json!("202602310830");
+    let (_, mut rules) = code(world.report(&mut story, &bad).await);
+    rules.sort();
+    rules.dedup();
+    assert_eq!(rules, ["F08", "F09", "F28", "F30", "S18"]);
+    let report = story.report();
+    world.report(&mut story, &report).await.unwrap();
+    world.step(&story, "survey", &story.survey("2")).await.unwrap();
+    world.step(&story, "register", &story.registration()).await.unwrap();
+    let mut assessment = story.assessment("3000.00", "8000.00");
+    assessment["vehicles"][0]["assessor"] = json!(null);
+    assessment["vehicles"][1]["residual"] = json!("100.00");
+    assessment["persons"] = json!([{ "item": 1, "property": "2", "harm": "2" }]);
+    let (_, mut rules) = code(world.step(&story, "assess", &assessment).await);
+    rules.dedup();
+    assert_eq!(rules, ["S14", "L46", "S14", "S16"]);
+    // The insured vehicle is the insured one (L42).
+    let mut survey = story.survey("2");
+    survey["businessNo"] = json!("SV-2");
+    survey["vehicles"][0]["frameNo"] = json!("1M8GDM9AXKP042788");
+    assert_eq!(code(world.step(&story, "survey", &survey).await).1, ["L42"]);
+    // S13: three names that belong together.
+    let mut other = story.survey("2");
+    other["businessNo"] = json!("SV-3");
+    other["reportNo"] = json!("R-2");
+    assert_eq!(code(world.step(&story, "survey", &other).await).0, "E2044");
+}
+
+#[tokio::test]
+async fn closings_and_payments_are_held_to_their_rules() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let mut story = Story::new(&world.picc, &sale.compulsory.unwrap(), "R-1", noon(2025, 6, 1));
+    world.clock.set(noon(2025, 6, 2));
+    let report = story.report();
+    world.report(&mut story, &report).await.unwrap();
+    for (step, body) in [
+        ("survey", story.survey("2")),
+        ("register", story.registration()),
+        ("assess", story.assessment("3000.00", "8000.00")),
+        ("documents", story.documents()),
+    ] {
+        world.step(&story, step, &body).await.unwrap();
+    }
+    let over = story.adjustment("AD-1", "2000.01", property("2000.01"));
+    assert_eq!(code(world.step(&story, "adjust", &over).await).1, ["L43"]);
+    let unequal = story.adjustment("AD-1", "1999.00", property("2000.00"));
+    assert_eq!(code(world.step(&story, "adjust", &unequal).await).1, ["S17"]);
+    let adjusted = story.adjustment("AD-1", "2000.00", property("2000.00"));
+    world.step(&story, "adjust", &adjusted).await.unwrap();
+    let mut refused = story.closing("CL-1", "2000.00", "2");
+    refused["refused"] = json!(true);
+    assert_eq!(code(world.step(&story, "close", &refused).await).1, ["L48"; 3]);
+    let mut fraud = story.closing("CL-1", "2000.00", "2");
+    fraud["fraud"] = json!(true);
+    fraud["fraudRecovered"] = json!("2000.01");
+    assert_eq!(code(world.step(&story, "close", &fraud).await).1, ["L54", "L54"]);
+    let wrong = story.closing("CL-1", "1500.00", "2");
+    assert_eq!(code(world.step(&story, "close", &wrong).await).0, "E2045");
+    world.step(&story, "close", &story.closing("CL-1", "2000.00", "2")).await.unwrap();
+    let mut masked = story.payment("PY-1", "2000.00");
+    masked["payees"][0]["name"] = json!("王*");
+    masked["payees"][0]["account"] = json!("62");
+    assert_eq!(code(world.step(&story, "pay", &masked).await).1, ["F29", "F29"]);
+    let mut sum = story.payment("PY-1", "2000.00");
+    sum["total"] = json!("1000.00");
+    assert_eq!(code(world.step(&story, "pay", &sum).await).1, ["S20"]);
+    let cancel = story.other("CA-1", json!({ "cancelledAt": story.after(9), "kind": "2" }));
+    let (_, rules) = code(world.step(&story, "cancel", &cancel).await);
+    assert_eq!(rules, ["S02", "L51"]);
+    let paid = world.step(&story, "pay", &story.payment("PY-1", "2000.00")).await.unwrap();
+    assert_eq!((&paid["stage"], &paid["due"]), (&json!("PAID"), &json!("0.00")));
+}
+
+#[tokio::test]
+async fn what_other_insurers_know_comes_back_as_hints() {
+    let world = World::new().await;
+    world.sandbox.load(crate::support::car("LSVAM4189C2184848", "苏B77777"));
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let theirs = compulsory(world.clock.now(), "LSVAM4189C2184848", "苏B77777");
+    let second = world.insure(&world.cpic, &theirs).await;
+    world.clock.set(noon(2025, 6, 2));
+    let mut one = Story::new(&world.picc, &sale.compulsory.unwrap(), "R-1", noon(2025, 6, 1));
+    let report = one.report();
+    let told = world.report(&mut one, &report).await.unwrap();
+    assert_eq!(told["riskHints"], json!([]));
+    assert_eq!(told["locks"], json!([]));
+    let mut two = Story::new(&world.cpic, &second.compulsory.unwrap(), "R-9", noon(2025, 6, 1));
+    let mut report = two.report();
+    report["thirdVehicles"] = json!([{ "plate": PLATE, "plateKind": "02", "frameNo": VIN }]);
+    let told = world.report(&mut two, &report).await.unwrap();
+    let mut rules: Vec<String> =
+        told["riskHints"].as_array().unwrap().iter().map(|hint| word(hint, "/rule")).collect();
+    rules.sort();
+    // The vehicle, its plate, the telephone and the driver are in the other insurer's case.
+    assert_eq!(rules, ["H01", "H02", "H03", "L52"]);
+    for hint in told["riskHints"].as_array().unwrap() {
+        assert_eq!(hint["claimCode"], json!(one.claim_code));
+        assert_eq!((&hint["insurer"], &hint["accidentOn"]), (&json!("PICC"), &json!("2025-06-01")));
+    }
+    // Nothing of a person is in a mark.
+    let marks = sqlx::query_scalar::<_, i64>(
+        "select count(*) from production.claim_mark where octet_length(mark) <> 32",
+    );
+    let owner = sqlx::PgPool::connect(&world.test.url()).await.unwrap();
+    assert_eq!(marks.fetch_one(&owner).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_accident_in_the_first_days_of_cover_is_hinted_at() {
+    let world = World::new().await;
+    let now = world.clock.now();
+    let sale = world.insure(&world.picc, &compulsory(now, VIN, PLATE)).await;
+    let accident_at = now.checked_add(jiff::SignedDuration::from_hours(48)).unwrap();
+    world.clock.set(accident_at.checked_add(jiff::SignedDuration::from_hours(2)).unwrap());
+    let mut story = Story::new(&world.picc, &sale.compulsory.unwrap(), "R-1", accident_at);
+    let report = story.report();
+    let told = world.report(&mut story, &report).await.unwrap();
+    assert_eq!(told["riskHints"][0]["rule"], json!("H06"));
+}
+
+#[tokio::test]
+async fn two_uploads_of_one_report_at_once_are_one_claim() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm_code = sale.compulsory.unwrap();
+    world.clock.set(noon(2025, 6, 2));
+    let story = Story::new(&world.picc, &confirm_code, "R-1", noon(2025, 6, 1));
+    let uploads = (0..16).map(|_| {
+        let (world, mut story) = (&world, story.clone());
+        async move {
+            let report = story.report();
+            word(&world.report(&mut story, &report).await.unwrap(), "/claimCode")
+        }
+    });
+    let mut codes = futures::future::join_all(uploads).await;
+    codes.dedup();
+    assert_eq!(codes.len(), 1);
+}
+
+/// A total loss that is paid ends the policy: nothing is left to insure.
+#[tokio::test]
+async fn a_paid_total_loss_ends_the_policy() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm_code = sale.compulsory.unwrap();
+    let mut story = Story::new(&world.picc, &confirm_code, "R-1", noon(2025, 6, 1));
+    world.clock.set(noon(2025, 6, 2));
+    let report = story.report();
+    world.report(&mut story, &report).await.unwrap();
+    let mut closing = story.closing("CL-1", "2000.00", "2");
+    closing["totalLoss"] = json!(true);
+    for (step, body) in [
+        ("survey", story.survey("2")),
+        ("register", story.registration()),
+        ("assess", story.assessment("3000.00", "8000.00")),
+        ("documents", story.documents()),
+        ("adjust", story.adjustment("AD-1", "2000.00", property("2000.00"))),
+        ("close", closing),
+        ("pay", story.payment("PY-1", "2000.00")),
+    ] {
+        world.step(&story, step, &body).await.unwrap();
+    }
+    let call = world.read(&world.picc, &production::function::POLICY_READ);
+    let policy = world.production.read_policy(call, &confirm_code, Default::default()).await;
+    let policy = crate::support::view(policy).unwrap();
+    assert_eq!(policy["state"], json!("TERMINATED"));
+}

@@ -122,6 +122,9 @@ impl Case {
     /// Whether `next` tells a quote something else than this did about a closing it may have seen:
     /// what was counted already has changed.
     pub fn is_corrected_by(&self, next: &Case, insurer: InsurerCode) -> bool {
-        self.closing().is_some() && self.record("", insurer) != next.record("", insurer)
+        match (self.record("", insurer), next.record("", insurer)) {
+            (Some(seen), Some(next)) => seen.is_corrected_by(&next),
+            (seen, next) => seen.is_some() != next.is_some() && self.closing().is_some(),
+        }
     }
 }

@@ -169,6 +169,9 @@ pub struct SurveyFacts {
     /// Estimate of everything.
     #[serde(default)]
     pub estimate: Fen,
+    /// The police's number of the accident.
+    #[serde(default)]
+    pub police_accident_no: Option<String>,
 }
 
 /// 立案: the case is taken on.

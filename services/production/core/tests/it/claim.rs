@@ -59,6 +59,7 @@ fn survey(hours: i64, liability: Liability) -> StepFacts {
         third_vehicles: 1,
         persons: 0,
         estimate: Fen::ZERO,
+        police_accident_no: None,
     })
 }
 

@@ -68,6 +68,7 @@ impl StepBody for SurveyBody {
                 third_vehicles: seen.third,
                 persons: seen.persons,
                 estimate,
+                police_accident_no: self.police_accident_no.clone(),
             })),
             _ => None,
         };
