@@ -1,4 +1,5 @@
-//! One private car in Jiangsu from its first policy to its last.
+//! One private car in Jiangsu from its first policy to its last; then three others, two accidents
+//! and what they do to the price.
 //!
 //! The tables behind the amounts: base premium 950 (private, under 6 seats); float scheme E (−10,
 //! −20, −30 percent); no-claim scheme NAT2020 (level −1 0.8, −2 0.7, −3 0.6); vehicle tax 300 a
@@ -6,7 +7,10 @@
 //! by the age in whole years: 385.45 + 0.9165 % of the price (0), 366.60 + 0.8710 % (1), 363.35 +
 //! 0.8645 % (2 to 5); of third party 1,284.40 for a limit of 1,000,000.
 
+mod accidents;
 mod buying;
+mod claims_renewal;
+mod fleet;
 mod neighbour;
 mod new_car;
 mod other_insurer;
@@ -46,7 +50,9 @@ pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Re
     let third = other_insurer::walk(market, teller, &mut past).await?;
     let fourth = sold::walk(market, teller, &third).await?;
     neighbour::walk(market, teller).await?;
-    surrendered::walk(market, teller, &fourth, &past).await
+    surrendered::walk(market, teller, &fourth, &past).await?;
+    accidents::walk(market, teller).await?;
+    claims_renewal::walk(market, teller).await
 }
 
 /// The car as police, model library and tax office know it before it has a plate.

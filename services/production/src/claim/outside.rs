@@ -11,6 +11,7 @@ use kernel::Period;
 use production_core::claim::{Liability, StepFacts};
 use production_core::frame::FrameNo;
 use production_core::plate::Plate;
+use rust_decimal::Decimal;
 
 use crate::claim::answer::{HintView, PoliceAccidentView, PolicePartyView};
 use crate::claim::hint::{self, Windows};
@@ -114,7 +115,9 @@ fn view(accident: &Accident, insured: &InsuredVehicle) -> PoliceAccidentView {
                         false => plate.masked(),
                     }),
                     liability: party.duty.code().to_owned(),
-                    share_pct: party.proportion,
+                    share_pct: party
+                        .proportion
+                        .map(|share| (share * Decimal::ONE_HUNDRED).normalize()),
                 }
             })
             .collect(),
