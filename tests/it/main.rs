@@ -7,6 +7,7 @@ mod crash;
 mod document;
 mod health;
 mod load;
+mod looked_at;
 mod outside;
 mod quota;
 mod records;
