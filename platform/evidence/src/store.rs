@@ -26,10 +26,10 @@ pub async fn record(tx: &mut Tx, served: &[Entry<'_>]) -> Result<(), EvidenceErr
         "insert into evidence.message
              (slot, call_id, tenant_id, client, function_code, purpose, subject, request_digest,
               reply_digest, status, served_at, trace_id)
-         select * from unnest(
-             $1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::bytea[], $9::bytea[], $10::int2[], $11::timestamptz[], $12::text[]
-         )",
+         select unnest($1::int[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]),
+                unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::bytea[]),
+                unnest($9::bytea[]), unnest($10::int2[]), unnest($11::timestamptz[]),
+                unnest($12::text[])",
         &slots,
         &calls,
         &tenants,
