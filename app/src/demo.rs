@@ -49,7 +49,7 @@ pub(crate) async fn run(args: DemoArgs, meters: Meters) -> anyhow::Result<()> {
         tariffs: args.tariffs,
         clock: Some(story::begin()?),
         connections: 8,
-        lanes: 2,
+        lanes: 3,
         announce: None,
     };
     let stop = CancellationToken::new();

@@ -75,12 +75,11 @@ impl Recorder for SideRows {
                     quantity: 1,
                 })
                 .collect();
-            metering::record(tx, &usage).await.map_err(metered)?;
             let traces: Vec<String> =
                 served.iter().map(|served| served.call.trace.to_string()).collect();
             prove(tx, served, &traces).await?;
             self.tell(tx, served, &traces).await?;
-            self.count(tx, served).await
+            self.count(tx, served, &usage).await
         }
         .boxed()
     }
@@ -88,20 +87,22 @@ impl Recorder for SideRows {
 
 impl SideRows {
     /// Counts last: whoever counts for the same user waits from here to our commit, not longer.
-    async fn count(&self, tx: &mut Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
+    async fn count(
+        &self,
+        tx: &mut Tx,
+        served: &[Served<'_>],
+        usage: &[Usage<'_>],
+    ) -> Result<(), sqlx::Error> {
         let mut counts: BTreeMap<CountKey, (u32, u32)> = BTreeMap::new();
         for served in served {
             if let Some(quota) = served.call.daily_quota {
                 counts.entry(count_key(served.call)).or_insert((0, quota)).0 += 1;
             }
         }
-        if counts.is_empty() {
-            return Ok(());
-        }
         let added: Vec<(CountKey, u32)> =
             counts.iter().map(|(key, (count, _))| (key.clone(), *count)).collect();
         let mut overrun = false;
-        for (key, used) in metering::add_counts(tx, &added).await.map_err(metered)? {
+        for (key, used) in metering::record(tx, usage, &added).await.map_err(metered)? {
             overrun |= counts.get(&key).is_some_and(|(_, quota)| *quota < used);
             self.seen.note(key, used);
         }

@@ -78,7 +78,7 @@ pub(crate) struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Lanes {
-        Lanes { lanes: 2, set: 128, queue: 4096 }
+        Lanes { lanes: 3, set: 128, queue: 4096 }
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct UpArgs {
     #[arg(long, default_value_t = 16)]
     pub(crate) connections: u32,
     /// Sets under way at once per hot command
-    #[arg(long, default_value_t = 2)]
+    #[arg(long, default_value_t = 3)]
     pub(crate) lanes: usize,
     /// Write addresses and credentials as JSON to this file once everything runs
     #[arg(long)]

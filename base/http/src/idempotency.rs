@@ -144,8 +144,9 @@ pub(crate) async fn keep(tx: &mut Tx, served: &[Served<'_>]) -> Result<(), sqlx:
     sqlx::query!(
         r#"insert into http.idempotency (tenant_id, client, key, function_code, request_digest,
                                          status, reply, created_at)
-           select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bytea[],
-                                $6::smallint[], $7::bytea[], $8::timestamptz[])"#,
+           select unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
+                  unnest($5::bytea[]), unnest($6::smallint[]), unnest($7::bytea[]),
+                  unnest($8::timestamptz[])"#,
         &tenants,
         &clients,
         &keys,

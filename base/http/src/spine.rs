@@ -82,9 +82,11 @@ impl Done {
         slot: u16,
         subject: impl Into<String>,
     ) -> Done {
+        // Room for the longest common answer, a quote: growing to it costs as much as writing it.
+        let mut body = Vec::with_capacity(6 << 10);
         // Views are plain structs of strings, numbers and lists, which always serialise.
-        let body = serde_json::to_vec(view).unwrap_or_default().into();
-        let subject = subject.into();
+        let _ = serde_json::to_writer(&mut body, view);
+        let (body, subject) = (body.into(), subject.into());
         Done { status, body, slot, subject, vehicle: None, shown: Vec::new(), events: Vec::new() }
     }
 

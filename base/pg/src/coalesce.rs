@@ -1,8 +1,10 @@
 //! Coalescing: calls that arrive while a set is under way form the next set.
 //!
 //! No timer: a lone call finds an idle lane and goes at once; under load the set grows to what
-//! arrived during the last one. A set goes beside another one only when it is worth its statements
-//! and its commit, so two lanes overlap one's waiting for the disk with the other's work without
+//! arrived during the last one. A lane that is about to go first lets every task run that is ready
+//! to: answers of one set leave together, so the next calls come together, and without this the
+//! first of them would go alone. A set goes beside another one only when it is worth its statements
+//! and its commit, so several lanes overlap one's waiting for the disk with the other's work without
 //! cutting every set in half. Every caller gets its own outcome.
 
 use std::collections::VecDeque;
@@ -16,6 +18,10 @@ use tokio_util::task::TaskTracker;
 
 /// So many waiting calls are worth a set of their own while another one is under way.
 const WORTH_A_SET: usize = 16;
+/// How often a lane steps back for tasks that are ready to run, at most. More makes larger sets and
+/// less work in all, but also gathers everybody into one set, and then the database waits for the
+/// server and the server for the database.
+const COURTESY: usize = 2;
 
 /// How a coalescer is cut.
 #[derive(Clone, Copy, Debug)]
@@ -30,7 +36,7 @@ pub struct Lanes {
 
 impl Default for Lanes {
     fn default() -> Lanes {
-        Lanes { lanes: 2, set: 128, queue: 4096 }
+        Lanes { lanes: 3, set: 128, queue: 4096 }
     }
 }
 
@@ -121,6 +127,8 @@ struct Queue<I, O> {
 struct State<I, O> {
     waiting: VecDeque<Waiting<I, O>>,
     under_way: usize,
+    /// A lane is about to take what waits.
+    gathering: bool,
     closed: bool,
 }
 
@@ -129,13 +137,14 @@ impl<I, O> State<I, O> {
     /// worth it. At the end everybody who was accepted is served.
     fn is_due(&self) -> bool {
         let worth = if self.under_way == 0 || self.closed { 1 } else { WORTH_A_SET };
-        worth <= self.waiting.len()
+        !self.gathering && worth <= self.waiting.len()
     }
 }
 
 impl<I, O> Queue<I, O> {
     fn of(cut: Lanes) -> Queue<I, O> {
-        let state = State { waiting: VecDeque::new(), under_way: 0, closed: cut.lanes == 0 };
+        let closed = cut.lanes == 0;
+        let state = State { waiting: VecDeque::new(), under_way: 0, gathering: false, closed };
         Queue { state: Mutex::new(state), bell: Notify::new(), cut }
     }
 
@@ -161,29 +170,54 @@ impl<I, O> Queue<I, O> {
     /// Waits until a set is due and takes it. `None` at the end.
     async fn next_set(&self, stop: &CancellationToken) -> Option<Vec<Waiting<I, O>>> {
         loop {
-            {
+            let mine = {
                 let mut state = self.state();
                 if stop.is_cancelled() {
                     state.closed = true;
-                    if state.waiting.is_empty() {
+                    // A lane that is gathering comes back until nobody waits.
+                    if state.waiting.is_empty() || state.gathering {
                         return None;
                     }
                 }
-                if state.is_due() {
-                    let most = self.cut.set.min(state.waiting.len());
-                    let set = state.waiting.drain(..most).collect();
-                    state.under_way += 1;
-                    if state.is_due() {
-                        self.bell.notify_one();
-                    }
-                    return Some(set);
-                }
+                let mine = state.is_due();
+                state.gathering |= mine;
+                mine
+            };
+            if mine {
+                self.step_back().await;
+                return Some(self.take());
             }
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = stop.cancelled() => {}
             }
         }
+    }
+
+    /// Lets tasks that are ready to run hand in their calls, as long as any does.
+    async fn step_back(&self) {
+        let mut seen = self.state().waiting.len();
+        for _ in 0..COURTESY {
+            tokio::task::yield_now().await;
+            let waiting = self.state().waiting.len();
+            if waiting == seen || self.cut.set <= waiting {
+                return;
+            }
+            seen = waiting;
+        }
+    }
+
+    /// Takes the set a lane gathered.
+    fn take(&self) -> Vec<Waiting<I, O>> {
+        let mut state = self.state();
+        state.gathering = false;
+        state.under_way += 1;
+        let most = self.cut.set.min(state.waiting.len());
+        let set = state.waiting.drain(..most).collect();
+        if state.is_due() {
+            self.bell.notify_one();
+        }
+        set
     }
 }
 
@@ -239,6 +273,24 @@ mod tests {
             sizes.push(size);
         }
         assert!(sizes.iter().all(|&size| size >= 1) && sizes.len() == 5, "{sizes:?}");
+    }
+
+    #[tokio::test]
+    async fn calls_that_are_ready_together_go_together() {
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let cut = Lanes { lanes: 2, set: 64, queue: 64 };
+        let sets =
+            Coalescer::start("test", cut, &tracker, &stop, |members: Vec<usize>| async move {
+                let size = members.len();
+                members.into_iter().map(|_| size).collect()
+            });
+        assert_eq!(sets.submit(0).await, Ok(1));
+        // The second caller comes to be once a lane is woken for the first, and runs after it.
+        let second = async {
+            let sets = sets.clone();
+            tokio::spawn(async move { sets.submit(0).await }).await.unwrap()
+        };
+        assert_eq!(tokio::join!(sets.submit(0), second), (Ok(2), Ok(2)));
     }
 
     #[tokio::test]

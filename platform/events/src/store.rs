@@ -24,11 +24,9 @@ pub async fn append(tx: &mut Tx, events: &[NewEvent<'_>]) -> Result<(), EventsEr
     sqlx::query!(
         "insert into events.outbox
              (slot, event_id, tenant_id, type, subject, occurred_at, trace_id, data)
-         select slot, event_id, tenant_id, type, subject, occurred_at, trace_id, data::json
-         from unnest(
-             $1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[],
-             $7::text[], $8::text[]
-         ) as fresh (slot, event_id, tenant_id, type, subject, occurred_at, trace_id, data)",
+         select unnest($1::int[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]),
+                unnest($5::text[]), unnest($6::timestamptz[]), unnest($7::text[]),
+                unnest($8::text[])::json",
         &slots,
         &names,
         &tenants,

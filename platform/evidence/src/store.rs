@@ -31,10 +31,10 @@ pub async fn record(tx: &mut Tx, served: &[Entry<'_>]) -> Result<(), EvidenceErr
         "insert into evidence.message
              (slot, call_id, tenant_id, client, function_code, purpose, subject, vehicle,
               request_digest, reply_digest, status, served_at, trace_id)
-         select * from unnest(
-             $1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[],
-             $8::uuid[], $9::bytea[], $10::bytea[], $11::int2[], $12::timestamptz[], $13::text[]
-         )",
+         select unnest($1::int[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]),
+                unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::uuid[]),
+                unnest($9::bytea[]), unnest($10::bytea[]), unnest($11::int2[]),
+                unnest($12::timestamptz[]), unnest($13::text[])",
         &slots,
         &calls,
         &tenants,

@@ -9,35 +9,6 @@ use pg::Tx;
 
 use crate::{CountKey, MeteringError, Usage};
 
-/// Writes one usage row per call.
-pub async fn record(tx: &mut Tx, served: &[Usage<'_>]) -> Result<(), MeteringError> {
-    let slots: Vec<i32> = served.iter().map(|usage| i32::from(usage.slot)).collect();
-    let calls: Vec<_> = served.iter().map(|usage| usage.call_id).collect();
-    let tenants: Vec<_> = served.iter().map(|usage| usage.tenant.0).collect();
-    let functions: Vec<&str> = served.iter().map(|usage| usage.function_code).collect();
-    let clients: Vec<&str> = served.iter().map(|usage| usage.client).collect();
-    let served_at: Vec<_> = served.iter().map(|usage| usage.served_at.to_sqlx()).collect();
-    let quantities: Vec<i32> =
-        served.iter().map(|usage| i32::try_from(usage.quantity).unwrap_or(i32::MAX)).collect();
-    sqlx::query!(
-        "insert into metering.usage
-             (slot, call_id, tenant_id, function_code, client, served_at, quantity)
-         select * from unnest(
-             $1::int[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::int[]
-         )",
-        &slots,
-        &calls,
-        &tenants,
-        &functions as _,
-        &clients as _,
-        &served_at as _,
-        &quantities
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
 /// The columns of a set of keys, sorted: rows are locked in this order by everyone, so two sets
 /// cannot wait for each other.
 struct Columns<'a> {
@@ -109,10 +80,14 @@ async fn lock_present(tx: &mut Tx, wanted: &Columns<'_>) -> Result<Used, Meterin
     Ok(used.collect())
 }
 
-/// Counts the admitted calls; how often each key was used with them, in the order of the keys.
-/// A key may stand there more than once; its numbers add up.
-pub async fn add_counts(
+/// Writes one usage row per call and counts the admitted ones; how often each counted key was used
+/// with them, in the order of the keys. A key may stand there more than once; its numbers add up.
+///
+/// One statement for both: they belong to the same moment, and a round trip for each set saved is
+/// worth more than the names. The counters are held from here to the commit.
+pub async fn record(
     tx: &mut Tx,
+    served: &[Usage<'_>],
     counts: &[(CountKey, u32)],
 ) -> Result<Vec<(CountKey, u32)>, MeteringError> {
     let mut sums: BTreeMap<&CountKey, i32> = BTreeMap::new();
@@ -122,12 +97,27 @@ pub async fn add_counts(
     }
     let keys = columns(sums.keys().copied());
     let added: Vec<i32> = sums.values().copied().collect();
-    // Rows come back as they were written, in the order of the arrays.
+    let slots: Vec<i32> = served.iter().map(|usage| i32::from(usage.slot)).collect();
+    let calls: Vec<_> = served.iter().map(|usage| usage.call_id).collect();
+    let tenants: Vec<_> = served.iter().map(|usage| usage.tenant.0).collect();
+    let functions: Vec<&str> = served.iter().map(|usage| usage.function_code).collect();
+    let clients: Vec<&str> = served.iter().map(|usage| usage.client).collect();
+    let served_at: Vec<_> = served.iter().map(|usage| usage.served_at.to_sqlx()).collect();
+    let quantities: Vec<i32> =
+        served.iter().map(|usage| i32::try_from(usage.quantity).unwrap_or(i32::MAX)).collect();
+    // Arrays side by side in the select list go row by row; in the from clause each would be put
+    // into a table of its own first. Counters come back in the order of their arrays.
     let used = sqlx::query_scalar!(
-        r#"insert into metering.daily_count (tenant_id, client, function_code, day, used)
-           select tenant_id, client, function_code, day, added
-           from unnest($1::uuid[], $2::text[], $3::text[], $4::date[], $5::int[])
-               as counted (tenant_id, client, function_code, day, added)
+        r#"with written as (
+               insert into metering.usage
+                   (slot, call_id, tenant_id, function_code, client, served_at, quantity)
+               select unnest($6::int[]), unnest($7::uuid[]), unnest($8::uuid[]),
+                      unnest($9::text[]), unnest($10::text[]), unnest($11::timestamptz[]),
+                      unnest($12::int[])
+           )
+           insert into metering.daily_count (tenant_id, client, function_code, day, used)
+           select unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::date[]),
+                  unnest($5::int[])
            on conflict (tenant_id, client, function_code, day)
                do update set used = daily_count.used + excluded.used
            returning used"#,
@@ -135,7 +125,14 @@ pub async fn add_counts(
         &keys.clients as _,
         &keys.functions as _,
         &keys.days as _,
-        &added
+        &added,
+        &slots,
+        &calls,
+        &tenants,
+        &functions as _,
+        &clients as _,
+        &served_at as _,
+        &quantities
     )
     .fetch_all(tx.conn())
     .await?;

@@ -37,8 +37,8 @@ async fn usage_is_summed_by_day_in_china_and_function_for_its_own_tenant() {
         usage(THEIRS, QUOTE, "2025-03-01T12:00:00+08:00", 1),
     ];
     let mut tx = test.db.begin(Scope::of_all([OURS, THEIRS])).await.unwrap();
-    metering::record(&mut tx, &served).await.unwrap();
-    metering::record(&mut tx, &[]).await.unwrap();
+    metering::record(&mut tx, &served, &[]).await.unwrap();
+    metering::record(&mut tx, &[], &[]).await.unwrap();
     tx.commit().await.unwrap();
 
     let day = date(2025, 3, 1);
@@ -55,7 +55,7 @@ async fn usage_is_summed_by_day_in_china_and_function_for_its_own_tenant() {
     tx.rollback().await.unwrap();
 
     let mut tx = test.db.begin(Scope::of(THEIRS)).await.unwrap();
-    assert!(metering::record(&mut tx, &served[..1]).await.is_err(), "row security refuses");
+    assert!(metering::record(&mut tx, &served[..1], &[]).await.is_err(), "row security refuses");
 }
 
 #[tokio::test]
@@ -73,13 +73,13 @@ async fn counts_start_at_nothing_add_up_and_keep_users_and_days_apart() {
     let mut tx = test.db.begin(scope.clone()).await.unwrap();
     assert_eq!(metering::lock_counts(&mut tx, &keys).await.unwrap(), [0; 5]);
     let counts = [(keys[0].clone(), 2), (keys[1].clone(), 1), (keys[2].clone(), 3)];
-    metering::add_counts(&mut tx, &counts).await.unwrap();
+    metering::record(&mut tx, &[], &counts).await.unwrap();
     tx.commit().await.unwrap();
 
     let mut tx = test.db.begin(scope.clone()).await.unwrap();
     // Also without a lock before it: a function without a quota may be counted all the same.
-    metering::add_counts(&mut tx, &[(key(THEIRS, "z", today), 4)]).await.unwrap();
-    metering::add_counts(&mut tx, &[]).await.unwrap();
+    metering::record(&mut tx, &[], &[(key(THEIRS, "z", today), 4)]).await.unwrap();
+    metering::record(&mut tx, &[], &[]).await.unwrap();
     tx.commit().await.unwrap();
 
     let mut tx = test.db.begin(scope).await.unwrap();
@@ -97,7 +97,7 @@ async fn call_once(db: Db, keys: Vec<CountKey>, quota: u32) -> bool {
         return false;
     }
     let counts: Vec<_> = keys.into_iter().map(|key| (key, 1)).collect();
-    metering::add_counts(&mut tx, &counts).await.unwrap();
+    metering::record(&mut tx, &[], &counts).await.unwrap();
     tx.commit().await.unwrap();
     true
 }

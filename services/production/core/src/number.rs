@@ -203,6 +203,19 @@ impl PlatformNumber {
         self.area4
     }
 
+    /// The thirty characters. Without the formatting machinery: an answer names several numbers.
+    fn text(self) -> [u8; 30] {
+        let mut text = [b'0'; 30];
+        text[..2].copy_from_slice(self.kind.code().as_bytes());
+        text[2..6].copy_from_slice(self.insurer.as_str().as_bytes());
+        write_digits(&mut text[6..10], self.area4.into());
+        write_digits(&mut text[10..12], self.year.into());
+        write_digits(&mut text[12..17], self.slot.0.into());
+        write_digits(&mut text[17..29], self.sequence);
+        text[29] = b'0' + check_digit(&text[..29]);
+        text
+    }
+
     /// The region its area lies in.
     pub fn area(self) -> Region {
         // Both ways in check the area, so the fallback is never reached.
@@ -222,6 +235,14 @@ impl PlatformNumber {
     /// Counts within the platform, unique per kind.
     pub fn sequence(self) -> u64 {
         self.sequence
+    }
+}
+
+/// Fills `place` with the last digits of `number`.
+fn write_digits(place: &mut [u8], mut number: u64) {
+    for digit in place.iter_mut().rev() {
+        *digit = b'0' + u8::try_from(number % 10).unwrap_or_default();
+        number /= 10;
     }
 }
 
@@ -252,9 +273,9 @@ fn check_digit(body: &[u8]) -> u8 {
 
 impl fmt::Display for PlatformNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let PlatformNumber { kind, insurer, area4, year, slot, sequence } = self;
-        let body = format!("{kind}{insurer}{area4:04}{year:02}{:05}{sequence:012}", slot.0);
-        write!(f, "{body}{}", check_digit(body.as_bytes()))
+        let text = self.text();
+        // Digits and capital letters only.
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
     }
 }
 

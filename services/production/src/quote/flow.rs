@@ -31,6 +31,9 @@ use crate::store::quote::{QuoteRecord, QuotedProduct};
 /// Years of violations the police are asked for: the longest look-back of the float.
 const VIOLATION_YEARS: i64 = 3;
 
+/// A rating input as JSON is rarely longer.
+const INPUT_BYTES: usize = 4 << 10;
+
 impl Production {
     /// Answers a quote message.
     pub async fn quote(
@@ -94,7 +97,7 @@ impl Production {
             tax: rating.tax.as_ref().map(|tax| tax.total),
             tariff_version: tariff.version().to_owned(),
             rating_digest: Sha256::digest(written.get()).into(),
-            input: json(&input)?,
+            input: json_with_room(&input, INPUT_BYTES)?,
             vehicle: json(&request.identity)?,
             parties_sealed: self
                 .sealer
@@ -342,7 +345,15 @@ pub(crate) fn rating_digest(rating: &Rating) -> Result<[u8; 32], ProductionError
 }
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, ProductionError> {
-    serde_json::to_string(value).map_err(|_| ProductionError::Corrupt("value"))
+    json_with_room(value, 256)
+}
+
+/// JSON in a text that begins with so many bytes of room: growing to a few kilobytes step by step
+/// costs as much as writing them.
+fn json_with_room(value: &impl serde::Serialize, room: usize) -> Result<String, ProductionError> {
+    let mut text = Vec::with_capacity(room);
+    let written = serde_json::to_writer(&mut text, value).ok();
+    written.and_then(|()| String::from_utf8(text).ok()).ok_or(ProductionError::Corrupt("value"))
 }
 
 /// What is frozen by a pre-confirmation: nothing a quote left open is zero by accident.

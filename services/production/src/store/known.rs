@@ -1,5 +1,7 @@
 //! What the market knows of vehicles, read for many at once.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, Period};
@@ -50,45 +52,63 @@ pub struct Known {
     pub kept: KeptAnswers,
 }
 
-/// What is known of each frame, in order. Two statements, whatever the number.
+/// What is known of each frame, in order: one statement, whatever the number of frames and of
+/// tables. Each part fills its own columns and leaves the others null.
 pub async fn read(
     conn: &mut PgConnection,
     frames: &[&FrameNo],
 ) -> Result<Vec<Known>, ProductionError> {
-    let slots: Vec<i32> = frames.iter().map(|frame| i32::from(frame.slot().0)).collect();
-    let numbers: Vec<String> = frames.iter().map(|frame| frame.as_str().to_owned()).collect();
-    let mut known: Vec<Known> = frames.iter().map(|_| Known::default()).collect();
-    let kept = sqlx::query!(
-        r#"select v.frame_no, v.police_sealed, v.police_at, v.model::text as model, v.model_at,
-                  v.tax_sealed, v.tax_at
-           from unnest($1::integer[], $2::text[]) as wanted (slot, frame_no)
-           join production.vehicle v on v.slot = wanted.slot and v.frame_no = wanted.frame_no"#,
+    let mut vehicles = Vehicles::of(frames);
+    let (slots, numbers) = vehicles.columns();
+    let rows = sqlx::query_as!(
+        KnownRow,
+        r#"select v.frame_no as "frame_no!", v.police_sealed as "police_sealed?",
+                  v.police_at as "police_at?", v.model::text as "model?",
+                  v.model_at as "model_at?", v.tax_sealed as "tax_sealed?",
+                  v.tax_at as "tax_at?",
+                  null::text as "confirm_no?", null::text as "insurer?", null::text as "class?",
+                  null::text as "policy_no?", null::text as "plate_kind?",
+                  null::text as "plate?", null::text as "engine_no?",
+                  null::bytea as "owner_index?", null::timestamptz as "quoted_at?",
+                  null::timestamptz as "issued_at?", null::timestamptz as "cover_from?",
+                  null::timestamptz as "cover_to?", null::boolean as "short_term?",
+                  null::timestamptz as "transferred_at?", null::timestamptz as "ended_at?",
+                  null::text as "end_kind?", null::text as "claim_no?",
+                  null::timestamptz as "accident_at?", null::timestamptz as "closed_at?",
+                  null::timestamptz as "paid_at?", null::timestamptz as "first_settled_at?",
+                  null::bigint as "total_fen?", null::boolean as "at_fault?",
+                  null::boolean as "death?", null::boolean as "counts?",
+                  null::boolean as "fully_recovered?", null::boolean as "stolen?"
+           from (select unnest($1::integer[]) as slot, unnest($2::text[]) as frame_no) wanted
+           join production.vehicle v on v.slot = wanted.slot and v.frame_no = wanted.frame_no
+           union all
+           select frame_no, null, null, null, null, null, null, confirm_no, insurer, class,
+                  policy_no, plate_kind, plate, engine_no, owner_index, quoted_at, issued_at,
+                  cover_from, cover_to, short_term, transferred_at, ended_at, end_kind,
+                  null, null, null, null, null, null, null, null, null, null, null
+           from production.vehicle_policies($1, $2)
+           union all
+           select frame_no, null, null, null, null, null, null, null, insurer, class, null, null,
+                  null, null, null, null, null, null, null, null, null, null, null, claim_no,
+                  accident_at, closed_at, paid_at, first_settled_at, total_fen, at_fault, death,
+                  counts, fully_recovered, stolen
+           from production.vehicle_claims($1, $2)"#,
         &slots,
-        &numbers
+        &numbers as _
     );
-    for row in kept.fetch_all(&mut *conn).await? {
-        let answers = KeptAnswers {
-            police: row.police_sealed.zip(row.police_at.map(|at| at.to_jiff())),
-            model: row.model.zip(row.model_at.map(|at| at.to_jiff())),
-            tax: row.tax_sealed.zip(row.tax_at.map(|at| at.to_jiff())),
-        };
-        for (frame, known) in frames.iter().zip(&mut known) {
-            if frame.as_str() == row.frame_no {
-                known.kept = answers.clone();
-            }
+    for mut row in rows.fetch_all(conn).await? {
+        let Some(known) = vehicles.of_frame(&row.frame_no) else { continue };
+        if row.claim_no.is_some() {
+            let claim = row.claim().ok_or(ProductionError::Corrupt("claim"))?;
+            known.claims.push(ClaimRecord::try_from(claim)?);
+        } else if row.confirm_no.is_some() {
+            let policy = row.policy().ok_or(ProductionError::Corrupt("policy"))?;
+            known.policies.push(KnownPolicy::try_from(policy)?);
+        } else {
+            known.kept = row.kept();
         }
     }
-    for (known, policies) in known.iter_mut().zip(read_policies(conn, frames).await?) {
-        known.policies = policies.policies;
-    }
-    for (frame_no, claim) in read_claims(conn, &slots, &numbers).await? {
-        for (frame, known) in frames.iter().zip(&mut known) {
-            if frame.as_str() == frame_no {
-                known.claims.push(claim.clone());
-            }
-        }
-    }
-    Ok(known)
+    Ok(vehicles.for_each_of(frames))
 }
 
 /// Claims of one vehicle, of every insurer, as they stand in this very transaction.
@@ -96,30 +116,200 @@ pub async fn claims_of(
     conn: &mut PgConnection,
     frame: &FrameNo,
 ) -> Result<Vec<ClaimRecord>, ProductionError> {
-    let (slot, number) = (i32::from(frame.slot().0), frame.as_str().to_owned());
-    let claims = read_claims(conn, &[slot], &[number]).await?;
-    Ok(claims.into_iter().map(|(_, claim)| claim).collect())
-}
-
-/// Claims of the vehicles, each with its frame number.
-async fn read_claims(
-    conn: &mut PgConnection,
-    slots: &[i32],
-    numbers: &[String],
-) -> Result<Vec<(String, ClaimRecord)>, ProductionError> {
-    let rows = sqlx::query!(
-        r#"select frame_no as "frame_no!", claim_no as "claim_no!", insurer as "insurer!",
-                  class as "class!", accident_at as "accident_at!", closed_at, paid_at,
-                  first_settled_at, total_fen as "total_fen!", at_fault as "at_fault!", death as "death!",
+    let claims = sqlx::query_as!(
+        KnownClaimRow,
+        r#"select claim_no as "claim_no!", insurer as "insurer!", class as "class!",
+                  accident_at as "accident_at!", closed_at, paid_at, first_settled_at,
+                  total_fen as "total_fen!", at_fault as "at_fault!", death as "death!",
                   counts as "counts!", fully_recovered as "fully_recovered!", stolen as "stolen!"
            from production.vehicle_claims($1, $2)"#,
-        slots,
-        numbers
+        &[i32::from(frame.slot().0)],
+        &[frame.as_str().to_owned()]
     );
-    let corrupt = || ProductionError::Corrupt("claim");
-    let mut claims = Vec::new();
-    for row in rows.fetch_all(conn).await? {
-        let claim = ClaimRecord {
+    claims.fetch_all(conn).await?.into_iter().map(ClaimRecord::try_from).collect()
+}
+
+/// The policies of each frame, in order: as they stand in this very transaction.
+pub async fn read_policies(
+    conn: &mut PgConnection,
+    frames: &[&FrameNo],
+) -> Result<Vec<Known>, ProductionError> {
+    let mut vehicles = Vehicles::of(frames);
+    let (slots, numbers) = vehicles.columns();
+    let policies = sqlx::query_as!(
+        KnownPolicyRow,
+        r#"select frame_no as "frame_no!", confirm_no as "confirm_no!", insurer as "insurer!",
+                  class as "class!", policy_no as "policy_no!", plate_kind, plate,
+                  engine_no as "engine_no!", owner_index as "owner_index!",
+                  quoted_at as "quoted_at!", issued_at as "issued_at!",
+                  cover_from as "cover_from!", cover_to as "cover_to!",
+                  short_term as "short_term!", transferred_at, ended_at, end_kind
+           from production.vehicle_policies($1, $2)"#,
+        &slots,
+        &numbers as _
+    );
+    for row in policies.fetch_all(conn).await? {
+        let Some(known) = vehicles.of_frame(&row.frame_no) else { continue };
+        known.policies.push(KnownPolicy::try_from(row)?);
+    }
+    Ok(vehicles.for_each_of(frames))
+}
+
+/// The vehicles of a set, each once, whoever asks: two calls of one set may be about the same one.
+struct Vehicles<'a> {
+    places: HashMap<&'a str, usize>,
+    frames: Vec<&'a FrameNo>,
+    known: Vec<Known>,
+}
+
+impl<'a> Vehicles<'a> {
+    fn of(asked: &[&'a FrameNo]) -> Vehicles<'a> {
+        let mut places = HashMap::with_capacity(asked.len());
+        let mut frames = Vec::with_capacity(asked.len());
+        for frame in asked {
+            places.entry(frame.as_str()).or_insert_with(|| {
+                frames.push(*frame);
+                frames.len() - 1
+            });
+        }
+        let known = frames.iter().map(|_| Known::default()).collect();
+        Vehicles { places, frames, known }
+    }
+
+    /// Slots and frame numbers, as the arrays of a statement.
+    fn columns(&self) -> (Vec<i32>, Vec<&'a str>) {
+        let slots = self.frames.iter().map(|frame| i32::from(frame.slot().0)).collect();
+        (slots, self.frames.iter().map(|frame| frame.as_str()).collect())
+    }
+
+    fn of_frame(&mut self, frame_no: &str) -> Option<&mut Known> {
+        self.places.get(frame_no).and_then(|&place| self.known.get_mut(place))
+    }
+
+    /// What is known for each call, in the order they asked.
+    fn for_each_of(self, asked: &[&FrameNo]) -> Vec<Known> {
+        if self.frames.len() == asked.len() {
+            return self.known;
+        }
+        let known = |frame: &&FrameNo| self.places.get(frame.as_str()).map(|&at| &self.known[at]);
+        asked.iter().map(|frame| known(frame).cloned().unwrap_or_default()).collect()
+    }
+}
+
+/// A row of [`read`]: a kept answer or a policy.
+struct KnownRow {
+    frame_no: String,
+    police_sealed: Option<Vec<u8>>,
+    police_at: Option<jiff_sqlx::Timestamp>,
+    model: Option<String>,
+    model_at: Option<jiff_sqlx::Timestamp>,
+    tax_sealed: Option<Vec<u8>>,
+    tax_at: Option<jiff_sqlx::Timestamp>,
+    confirm_no: Option<String>,
+    insurer: Option<String>,
+    class: Option<String>,
+    policy_no: Option<String>,
+    plate_kind: Option<String>,
+    plate: Option<String>,
+    engine_no: Option<String>,
+    owner_index: Option<Vec<u8>>,
+    quoted_at: Option<jiff_sqlx::Timestamp>,
+    issued_at: Option<jiff_sqlx::Timestamp>,
+    cover_from: Option<jiff_sqlx::Timestamp>,
+    cover_to: Option<jiff_sqlx::Timestamp>,
+    short_term: Option<bool>,
+    transferred_at: Option<jiff_sqlx::Timestamp>,
+    ended_at: Option<jiff_sqlx::Timestamp>,
+    end_kind: Option<String>,
+    claim_no: Option<String>,
+    accident_at: Option<jiff_sqlx::Timestamp>,
+    closed_at: Option<jiff_sqlx::Timestamp>,
+    paid_at: Option<jiff_sqlx::Timestamp>,
+    first_settled_at: Option<jiff_sqlx::Timestamp>,
+    total_fen: Option<i64>,
+    at_fault: Option<bool>,
+    death: Option<bool>,
+    counts: Option<bool>,
+    fully_recovered: Option<bool>,
+    stolen: Option<bool>,
+}
+
+impl KnownRow {
+    fn kept(&mut self) -> KeptAnswers {
+        KeptAnswers {
+            police: self.police_sealed.take().zip(self.police_at.map(|at| at.to_jiff())),
+            model: self.model.take().zip(self.model_at.map(|at| at.to_jiff())),
+            tax: self.tax_sealed.take().zip(self.tax_at.map(|at| at.to_jiff())),
+        }
+    }
+
+    /// The policy of a row that is one: then every column a policy must have is there.
+    fn policy(self) -> Option<KnownPolicyRow> {
+        Some(KnownPolicyRow {
+            frame_no: self.frame_no,
+            confirm_no: self.confirm_no?,
+            insurer: self.insurer?,
+            class: self.class?,
+            policy_no: self.policy_no?,
+            plate_kind: self.plate_kind,
+            plate: self.plate,
+            engine_no: self.engine_no?,
+            owner_index: self.owner_index?,
+            quoted_at: self.quoted_at?,
+            issued_at: self.issued_at?,
+            cover_from: self.cover_from?,
+            cover_to: self.cover_to?,
+            short_term: self.short_term?,
+            transferred_at: self.transferred_at,
+            ended_at: self.ended_at,
+            end_kind: self.end_kind,
+        })
+    }
+}
+
+impl KnownRow {
+    /// The claim of a row that is one.
+    fn claim(self) -> Option<KnownClaimRow> {
+        Some(KnownClaimRow {
+            claim_no: self.claim_no?,
+            insurer: self.insurer?,
+            class: self.class?,
+            accident_at: self.accident_at?,
+            closed_at: self.closed_at,
+            paid_at: self.paid_at,
+            first_settled_at: self.first_settled_at,
+            total_fen: self.total_fen?,
+            at_fault: self.at_fault?,
+            death: self.death?,
+            counts: self.counts?,
+            fully_recovered: self.fully_recovered?,
+            stolen: self.stolen?,
+        })
+    }
+}
+
+struct KnownClaimRow {
+    claim_no: String,
+    insurer: String,
+    class: String,
+    accident_at: jiff_sqlx::Timestamp,
+    closed_at: Option<jiff_sqlx::Timestamp>,
+    paid_at: Option<jiff_sqlx::Timestamp>,
+    first_settled_at: Option<jiff_sqlx::Timestamp>,
+    total_fen: i64,
+    at_fault: bool,
+    death: bool,
+    counts: bool,
+    fully_recovered: bool,
+    stolen: bool,
+}
+
+impl TryFrom<KnownClaimRow> for ClaimRecord {
+    type Error = ProductionError;
+
+    fn try_from(row: KnownClaimRow) -> Result<ClaimRecord, ProductionError> {
+        let corrupt = || ProductionError::Corrupt("claim");
+        Ok(ClaimRecord {
             claim_code: row.claim_no,
             insurer: InsurerCode::parse(&row.insurer).map_err(|_| corrupt())?,
             class: PolicyClass::parse(&row.class).map_err(|_| corrupt())?,
@@ -133,42 +323,8 @@ async fn read_claims(
             counts: row.counts,
             fully_recovered: row.fully_recovered,
             stolen_at_the_time: row.stolen,
-        };
-        claims.push((row.frame_no, claim));
+        })
     }
-    Ok(claims)
-}
-
-/// The policies of each frame, in order: as they stand in this very transaction.
-pub async fn read_policies(
-    conn: &mut PgConnection,
-    frames: &[&FrameNo],
-) -> Result<Vec<Known>, ProductionError> {
-    let slots: Vec<i32> = frames.iter().map(|frame| i32::from(frame.slot().0)).collect();
-    let numbers: Vec<String> = frames.iter().map(|frame| frame.as_str().to_owned()).collect();
-    let mut known: Vec<Known> = frames.iter().map(|_| Known::default()).collect();
-    let policies = sqlx::query_as!(
-        KnownPolicyRow,
-        r#"select frame_no as "frame_no!", confirm_no as "confirm_no!", insurer as "insurer!",
-                  class as "class!", policy_no as "policy_no!", plate_kind, plate,
-                  engine_no as "engine_no!", owner_index as "owner_index!",
-                  quoted_at as "quoted_at!", issued_at as "issued_at!",
-                  cover_from as "cover_from!", cover_to as "cover_to!",
-                  short_term as "short_term!", transferred_at, ended_at, end_kind
-           from production.vehicle_policies($1, $2)"#,
-        &slots,
-        &numbers
-    );
-    for row in policies.fetch_all(&mut *conn).await? {
-        let frame_no = row.frame_no.clone();
-        let policy = KnownPolicy::try_from(row)?;
-        for (frame, known) in frames.iter().zip(&mut known) {
-            if frame.as_str() == frame_no {
-                known.policies.push(policy.clone());
-            }
-        }
-    }
-    Ok(known)
 }
 
 struct KnownPolicyRow {

@@ -62,6 +62,9 @@ pub struct QuoteRecord {
 }
 
 /// Writes a set of quotes in one statement.
+///
+/// The arrays stand in the select list, where they go row by row: in the from clause each column
+/// would first be put into a table of its own.
 pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), ProductionError> {
     macro_rules! column {
         (|$quote:ident| $value:expr) => {
@@ -78,21 +81,14 @@ pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), Producti
                 compulsory_from, compulsory_to, compulsory_premium_fen,
                 commercial_from, commercial_to, commercial_premium_fen, tax_fen,
                 tariff_version, rating_digest, input, vehicle, parties_sealed, outside, challenge)
-           select slot, query_no, tenant_id, client, insurer, region, frame_no, quoted_at,
-                  expires_at, compulsory_from, compulsory_to, compulsory_premium_fen,
-                  commercial_from, commercial_to, commercial_premium_fen, tax_fen, tariff_version,
-                  rating_digest, input::json, vehicle::json, parties_sealed, outside::json,
-                  challenge::json
-           from unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                       $7::text[], $8::timestamptz[], $9::timestamptz[], $10::timestamptz[],
-                       $11::timestamptz[], $12::bigint[], $13::timestamptz[], $14::timestamptz[],
-                       $15::bigint[], $16::bigint[], $17::text[], $18::bytea[], $19::text[],
-                       $20::text[], $21::bytea[], $22::text[], $23::text[])
-                    as fresh (slot, query_no, tenant_id, client, insurer, region, frame_no,
-                              quoted_at, expires_at, compulsory_from, compulsory_to,
-                              compulsory_premium_fen, commercial_from, commercial_to,
-                              commercial_premium_fen, tax_fen, tariff_version, rating_digest,
-                              input, vehicle, parties_sealed, outside, challenge)"#,
+           select unnest($1::integer[]), unnest($2::text[]), unnest($3::uuid[]),
+                  unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::text[]),
+                  unnest($8::timestamptz[]), unnest($9::timestamptz[]), unnest($10::timestamptz[]),
+                  unnest($11::timestamptz[]), unnest($12::bigint[]), unnest($13::timestamptz[]),
+                  unnest($14::timestamptz[]), unnest($15::bigint[]), unnest($16::bigint[]),
+                  unnest($17::text[]), unnest($18::bytea[]), unnest($19::text[])::json,
+                  unnest($20::text[])::json, unnest($21::bytea[]), unnest($22::text[])::json,
+                  unnest($23::text[])::json"#,
         column!(|quote| i32::from(quote.frame.slot().0)),
         column!(|quote| quote.query_no.to_string()),
         column!(|quote| quote.tenant.0),
