@@ -315,7 +315,7 @@ async fn the_chain_shows_every_insurers_cover_and_nobody_elses_money() {
 async fn a_quote_names_the_vehicle_it_rests_on_and_its_reading_the_policies() {
     let world = World::new().await;
     let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
-    world.clock.set(noon(2026, 2, 20));
+    world.clock.set(noon(2026, 3, 1));
     let quoted =
         world.quote(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await.unwrap();
     let recorded = world.served().pop().unwrap();
