@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use reqwest::Method;
 use serde_json::{Value, json};
-use workspace_tests::Platform;
 use workspace_tests::api::{Answer, Api, answer, http_client};
 use workspace_tests::market::Car;
-use workspace_tests::platform::Start;
+use workspace_tests::{Platform, Start};
 
 /// When policies are sold.
 const SOLD: &str = "2026-03-02T10:00:00+08:00";
