@@ -239,7 +239,7 @@ impl Accident {
 
     /// What the police tell at `now`: nothing of what happens later, and until the day of the
     /// statement no duty.
-    pub(crate) fn as_of(mut self, now: Timestamp) -> Option<Accident> {
+    pub(crate) fn known_at(mut self, now: Timestamp) -> Option<Accident> {
         let today = kernel::time::day_of(now);
         if self.statement.as_ref().is_some_and(|statement| today < statement.issued_on) {
             self.statement = None;

@@ -240,7 +240,7 @@ async fn query_accidents(
         _ => return unintelligible(question),
     };
     let mut accidents: Vec<Accident> =
-        found.into_iter().filter_map(|accident| accident.as_of(now)).collect();
+        found.into_iter().filter_map(|accident| accident.known_at(now)).collect();
     accidents.drain(..accidents.len().saturating_sub(MOST_ACCIDENTS));
     if accidents.is_empty() {
         let none = answer(question, "0404", "未找到事故 no such accident", None);

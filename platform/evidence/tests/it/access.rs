@@ -195,7 +195,8 @@ async fn a_regulator_sees_its_region_or_everything_and_others_see_nothing() {
     let digest = World::digest(CAR);
     world.look("PICC", QUOTE, |done| done.about_vehicle(digest)).await;
 
-    let cases: [(&str, &[&str], &[&[&str]]); 3] = [
+    type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a [&'a str]]);
+    let cases: [Case<'_>; 3] = [
         // Latest first: PICC's own policy is no look at another's.
         ("000000", &["CPIC C1", "PICC P1"], &[&["CPIC C1"], &["PICC P1"], &["CPIC C1"]]),
         ("320000", &["PICC P1"], &[&["PICC P1"]]),
