@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod claim_batch;
+mod claim_crash;
 mod crash;
 mod document;
 mod health;
