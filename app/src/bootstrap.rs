@@ -21,7 +21,14 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "production.underwriting", title_zh: "承保", title_en: "Underwriting" },
     Level { code: "production.endorsement", title_zh: "批改与退保", title_en: "Endorsement" },
     Level { code: "production.fee", title_zh: "费用登记", title_en: "Fees" },
+    Level { code: "platform", title_zh: "云开放平台", title_en: "Open platform" },
+    Level { code: "platform.evidence", title_zh: "存证与审计", title_en: "Evidence" },
 ];
+
+/// What an insurer subscribes to, and what its clients may call, unless somebody says otherwise.
+pub(crate) const OF_INSURERS: [&str; 2] = ["production.*", "platform.*"];
+/// The same for a regulator.
+pub(crate) const OF_REGULATORS: [&str; 1] = ["platform.*"];
 
 /// Who loads and who publishes the sandbox's tariff.
 const MAKER: &str = "sandbox-maker";
@@ -35,7 +42,8 @@ const OWN_VERSIONS: &str = "sandbox-";
 pub(crate) struct SandboxClient {
     pub(crate) client_id: String,
     pub(crate) secret: String,
-    pub(crate) insurer: String,
+    /// `None` for the regulator's.
+    pub(crate) insurer: Option<&'static str>,
     pub(crate) region: &'static str,
 }
 
@@ -61,8 +69,8 @@ pub(crate) async fn operator(base: &Base) -> anyhow::Result<TenantId> {
     }
 }
 
-/// A market to play in: insurers with branches and clients, subscribed to everything, and the
-/// tariff of `tariffs` in force. Safe to repeat; secrets stay the same for the same master key.
+/// A market to play in: insurers with branches and clients, subscribed to everything, a regulator
+/// of the whole country, and the tariff of `tariffs` in force. Safe to repeat; secrets stay the same for the same master key.
 pub(crate) async fn sandbox_market(
     base: &Base,
     tariffs: &Path,
@@ -79,9 +87,18 @@ pub(crate) async fn sandbox_market(
     for (code, name_zh, name_en) in INSURERS {
         let tenant = insurer(base, code, (name_zh, name_en)).await?;
         for (region, branch) in REGIONS {
-            clients.push(client(base, &tenant, code, region, branch).await?);
+            let desk = Desk { tenant, insurer: Some(code), region, branch, rights: &OF_INSURERS };
+            clients.push(desk.client(base).await?);
         }
     }
+    let desk = Desk {
+        tenant: regulator(base).await?,
+        insurer: None,
+        region: "000000",
+        branch: "总局",
+        rights: &OF_REGULATORS,
+    };
+    clients.push(desk.client(base).await?);
     Ok(clients)
 }
 
@@ -93,61 +110,88 @@ async fn insurer(base: &Base, code: &str, names: (&str, &str)) -> anyhow::Result
     if let Some(Tenant { tenant_id, .. }) = found {
         return Ok(tenant_id);
     }
+    member(base, Kind::Insurer(code), names, OF_INSURERS).await
+}
+
+async fn regulator(base: &Base) -> anyhow::Result<TenantId> {
+    let mut tx = base.db.begin(Scope::nobody()).await?;
+    let members = tenancy::list(&mut tx, None, 500).await?;
+    drop(tx);
+    if let Some(known) = members.iter().find(|tenant| tenant.kind == Kind::Regulator) {
+        return Ok(known.tenant_id);
+    }
+    let names = ("保险监管机构（沙箱）", "Insurance regulator (sandbox)");
+    member(base, Kind::Regulator, names, OF_REGULATORS).await
+}
+
+/// Registers a member and subscribes it to `functions`.
+pub(crate) async fn member(
+    base: &Base,
+    kind: Kind,
+    names: (&str, &str),
+    functions: impl IntoIterator<Item = impl Into<String>>,
+) -> anyhow::Result<TenantId> {
     let now = base.clock.now();
-    let register = RegisterTenant::new(Kind::Insurer(code), names, &base.ids, &base.master, now)?;
+    let register = RegisterTenant::new(kind, names, &base.ids, &base.master, now)?;
     let tenant = base.db.run(register.scope(), &register).await?.tenant_id;
-    let subscribe = Subscribe {
-        tenant,
-        subscription: Subscription {
+    for function_pattern in functions {
+        let subscription = Subscription {
             subscription_id: base.ids.next(now),
-            function_pattern: "production.*".to_owned(),
+            function_pattern: function_pattern.into(),
             plan_code: MEMBER_PLAN.to_owned(),
             valid_from: now,
             valid_to: None,
             daily_quota_per_user: None,
-        },
-        now,
-    };
-    base.db.run(Scope::of(tenant), &subscribe).await?;
+        };
+        base.db.run(Scope::of(tenant), &Subscribe { tenant, subscription, now }).await?;
+    }
     Ok(tenant)
 }
 
-async fn client(
-    base: &Base,
-    tenant: &TenantId,
-    insurer: &str,
+/// Where a client of the sandbox sits.
+struct Desk {
+    tenant: TenantId,
+    insurer: Option<&'static str>,
     region: &'static str,
-    branch: &str,
-) -> anyhow::Result<SandboxClient> {
-    let client_id = format!("{}-{region}", insurer.to_lowercase());
-    let secret: Secret = base.master.derive(&format!("sandbox.client.{client_id}"));
-    let shown = SandboxClient {
-        client_id: client_id.clone(),
-        secret: secret.to_base64url().to_string(),
-        insurer: insurer.to_owned(),
-        region,
-    };
-    let mut tx = base.db.begin(Scope::of(*tenant)).await?;
-    let known = iam::clients(&mut tx, *tenant, None, 500).await?;
-    drop(tx);
-    if known.iter().any(|known| known.client_id.as_str() == client_id) {
-        return Ok(shown);
+    branch: &'static str,
+    rights: &'static [&'static str],
+}
+
+impl Desk {
+    /// Its client, registered at the first start.
+    async fn client(&self, base: &Base) -> anyhow::Result<SandboxClient> {
+        let Desk { tenant, region, .. } = *self;
+        let name = self.insurer.unwrap_or("regulator");
+        let client_id = format!("{}-{region}", name.to_lowercase());
+        let secret: Secret = base.master.derive(&format!("sandbox.client.{client_id}"));
+        let shown = SandboxClient {
+            client_id: client_id.clone(),
+            secret: secret.to_base64url().to_string(),
+            insurer: self.insurer,
+            region,
+        };
+        let mut tx = base.db.begin(Scope::of(tenant)).await?;
+        let known = iam::clients(&mut tx, tenant, None, 500).await?;
+        drop(tx);
+        if known.iter().any(|known| known.client_id.as_str() == client_id) {
+            return Ok(shown);
+        }
+        let now = base.clock.now();
+        let branch = self.branch.to_owned();
+        let open = OpenBranch { tenant, region: region.to_owned(), name: branch, now };
+        base.db.run(Scope::of(tenant), &open).await?;
+        let new = NewClient {
+            tenant,
+            client_id: ClientId::parse(&client_id)?,
+            region: region.to_owned(),
+            user_label: format!("{name} core system, {}", self.branch),
+            rights: self.rights.iter().map(|&right| right.to_owned()).collect(),
+            sources: Vec::new(),
+        };
+        let register = RegisterClient::new(new, &secret, &base.master, &base.ids, now)?;
+        base.db.run(register.scope(), &register).await?;
+        Ok(shown)
     }
-    let now = base.clock.now();
-    let open =
-        OpenBranch { tenant: *tenant, region: region.to_owned(), name: branch.to_owned(), now };
-    base.db.run(Scope::of(*tenant), &open).await?;
-    let new = NewClient {
-        tenant: *tenant,
-        client_id: ClientId::parse(&client_id)?,
-        region: region.to_owned(),
-        user_label: format!("{insurer} core system, {branch}"),
-        rights: vec!["production.*".to_owned()],
-        sources: Vec::new(),
-    };
-    let register = RegisterClient::new(new, &secret, &base.master, &base.ids, now)?;
-    base.db.run(register.scope(), &register).await?;
-    Ok(shown)
 }
 
 async fn tariff(base: &Base, dir: &Path) -> anyhow::Result<()> {

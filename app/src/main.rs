@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 #[cfg(test)]
 mod documents;
+mod looked_at;
 mod member;
 mod openapi;
 mod recorder;
@@ -215,11 +216,14 @@ fn print_sandbox(sandbox: &Announcement) {
         "  settings   {}      for --config of the other commands\n",
         sandbox.settings.display()
     );
-    println!("  insurer  region  client id        client secret");
+    println!("  insurer  region  client id         client secret");
     for client in &sandbox.clients {
         println!(
-            "  {:<8} {}  {:<16} {}",
-            client.insurer, client.region, client.client_id, client.client_secret
+            "  {:<8} {}  {:<17} {}",
+            client.insurer.as_deref().unwrap_or("-"),
+            client.region,
+            client.client_id,
+            client.client_secret
         );
     }
     println!("\n  The README shows the first quote with curl. Ctrl-C stops everything.");

@@ -70,7 +70,9 @@ pub(crate) struct Announcement {
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AnnouncedClient {
-    pub(crate) insurer: String,
+    /// Absent for the regulator's.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) insurer: Option<String>,
     pub(crate) region: String,
     pub(crate) client_id: String,
     pub(crate) client_secret: String,
@@ -182,7 +184,7 @@ async fn run(
 impl From<SandboxClient> for AnnouncedClient {
     fn from(client: SandboxClient) -> AnnouncedClient {
         AnnouncedClient {
-            insurer: client.insurer,
+            insurer: client.insurer.map(str::to_owned),
             region: client.region.to_owned(),
             client_id: client.client_id,
             client_secret: client.secret,

@@ -11,6 +11,7 @@ use base_http::body::LARGEST_BODY;
 use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
 use crypto::{IndexKey, MasterKey};
+use evidence::AccessLog;
 use iam::Authority;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Ids};
@@ -32,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::bootstrap;
+use crate::looked_at::OnVehicles;
 use crate::recorder::SideRows;
 use crate::settings::{Lanes, Outside as OutsideSettings};
 
@@ -56,7 +58,7 @@ pub(crate) fn migrations() -> [&'static Migrator; 8] {
 
 /// Every function offered.
 pub(crate) fn functions() -> Vec<&'static Function> {
-    production::function::ALL.to_vec()
+    [production::function::ALL, evidence::function::ALL].concat()
 }
 
 /// A database, migrated, with its pool and keys.
@@ -128,7 +130,7 @@ pub(crate) async fn platform(
     let challenge_key = IndexKey::new(&base.master.derive("production.challenge"));
     let production = Production::start(
         Parts {
-            spine,
+            spine: spine.clone(),
             book: book.clone(),
             outside,
             sealer: Sealer::new(keys, operator),
@@ -152,7 +154,9 @@ pub(crate) async fn platform(
         ids: base.ids.clone(),
         db: base.db.clone(),
     });
-    let (routes, document) = routes(authority, production);
+    let on_vehicles = OnVehicles { production: production.clone() };
+    let accesses = AccessLog::new(spine, Arc::new(on_vehicles));
+    let (routes, document) = routes(authority, production, accesses);
     let api = base_http::openapi::behind(routes, door)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(not_found)
@@ -163,28 +167,37 @@ pub(crate) async fn platform(
     Ok(Platform { api, db: base.db.clone(), tasks, stop })
 }
 
-fn routes(authority: Arc<Authority>, production: Production) -> (Router, OpenApi) {
+fn routes(
+    authority: Arc<Authority>,
+    production: Production,
+    accesses: AccessLog,
+) -> (Router, OpenApi) {
     let (production, of_production) =
         production::api::router().with_state(production).split_for_parts();
+    let (evidence, of_evidence) = evidence::api::router().with_state(accesses).split_for_parts();
     let (identity, of_identity) = iam::routes(authority).split_for_parts();
-    (production.merge(identity), complete(of_production, of_identity))
+    let routes = production.merge(evidence).merge(identity);
+    (routes, complete(of_production, [of_evidence, of_identity]))
 }
 
 /// The API document alone, without a platform behind it.
 pub(crate) fn document() -> OpenApi {
     let production: OpenApiRouter<Production> = production::api::router();
-    complete(production.into_openapi(), iam::document())
+    let evidence: OpenApiRouter<AccessLog> = evidence::api::router();
+    complete(production.into_openapi(), [evidence.into_openapi(), iam::document()])
 }
 
-fn complete(mut document: OpenApi, identity: OpenApi) -> OpenApi {
-    document.merge(identity);
+fn complete(mut document: OpenApi, others: [OpenApi; 2]) -> OpenApi {
+    for other in others {
+        document.merge(other);
+    }
     document.info.title = "Commonwheel (同行)".to_owned();
     document.info.version = env!("CARGO_PKG_VERSION").to_owned();
     document.info.license = None;
     document.info.contact = None;
     document.info.description = Some(
         "The shared platform of a motor-insurance market: quote, pre-confirm, pay, confirm, \
-         endorse, surrender. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
+         endorse, surrender; and who looked at whose records. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
          cover are civil time in China. Get a token at /oauth/token with client credentials."
             .to_owned(),
     );

@@ -24,7 +24,9 @@ pub use body::Incoming;
 pub use call::{Call, Caller};
 pub use function::Function;
 pub use problem::{FieldError, Notice, Problem, ProblemCode};
-pub use spine::{Admission, Done, EventDraft, Recorder, Reply, Served, SetCommand, Spine};
+pub use spine::{
+    Admission, Done, EventDraft, Recorder, Reply, Served, SetCommand, ShownRecord, Spine,
+};
 
 /// Migrations of the schema `http`: stored idempotency answers.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -38,6 +38,21 @@ pub struct EventDraft {
     pub data: serde_json::Value,
 }
 
+/// An insurer's record that an answer shows, named for whoever asks later who looked at it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShownRecord {
+    /// Four-letter code of the insurer it belongs to.
+    pub owner: String,
+    /// Region of the record, six digits.
+    pub region: String,
+    /// Slot of the vehicle it is about.
+    pub slot: u16,
+    /// Digest of the frame number, as in [`Done::vehicle`], when it is about one.
+    pub vehicle: Option<[u8; 16]>,
+    /// Its platform number: a confirm code, a claim code.
+    pub subject: String,
+}
+
 /// A finished piece of work, not yet committed.
 #[derive(Clone, Debug)]
 pub struct Done {
@@ -49,6 +64,12 @@ pub struct Done {
     pub slot: u16,
     /// What the call was about: a platform number or a masked frame number.
     pub subject: String,
+    /// First 16 bytes of SHA-256 over the frame number of the one vehicle whose whole history,
+    /// of all insurers, the answer rests on.
+    pub vehicle: Option<[u8; 16]>,
+    /// Records the answer shows, one by one. The caller's own may be among them: they are not
+    /// recorded as looked at.
+    pub shown: Vec<ShownRecord>,
     /// Facts for the outbox.
     pub events: Vec<EventDraft>,
 }
@@ -63,7 +84,20 @@ impl Done {
     ) -> Done {
         // Views are plain structs of strings, numbers and lists, which always serialise.
         let body = serde_json::to_vec(view).unwrap_or_default().into();
-        Done { status, body, slot, subject: subject.into(), events: Vec::new() }
+        let subject = subject.into();
+        Done { status, body, slot, subject, vehicle: None, shown: Vec::new(), events: Vec::new() }
+    }
+
+    /// The same work, resting on all that insurers recorded of one vehicle. Costs no row: for hot
+    /// calls. A call that says what it showed with [`Done::showing`] does not say this too.
+    pub fn about_vehicle(self, digest: [u8; 16]) -> Done {
+        Done { vehicle: Some(digest), ..self }
+    }
+
+    /// The same work, showing these records, each of which its owner can find the look at.
+    pub fn showing(mut self, records: impl IntoIterator<Item = ShownRecord>) -> Done {
+        self.shown.extend(records);
+        self
     }
 
     /// The same work, telling `event`.

@@ -1,16 +1,26 @@
-//! The message log: who asked what, when, for which purpose, with digests of request and reply.
+//! The message log: who asked what, when, for which purpose, with digests of request and reply;
+//! and who looked at whose records.
 //!
 //! Always true here: a message row exists if and only if its call was committed; rows are only
 //! ever added. The messages themselves are not kept: a party that kept its copy can prove it by
 //! the digest. Personal data never stands here; a subject is a platform number or a digest.
+//!
+//! A look at other insurers' records is found by their owners in one of two ways, and the service
+//! that answers says which: rows of `access` that name each record shown, or, where calls are too
+//! many for rows of their own, the digest of the vehicle in the message.
 
+pub mod api;
+pub mod function;
+pub mod reading;
 mod store;
 
+pub use reading::{AccessLog, RecordOnVehicle, Records, VehicleRecords};
 pub use store::{find, of_subject, record};
 
 /// This crate's schema, run by `pg::migrate`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
 
+use base_http::ShownRecord;
 use jiff::Timestamp;
 use kernel::TenantId;
 use uuid::Uuid;
@@ -32,6 +42,12 @@ pub struct Entry<'a> {
     pub purpose: &'a str,
     /// Platform number or digest of the frame number; empty when the call was about no vehicle.
     pub subject: &'a str,
+    /// Digest of the vehicle whose whole history the answer rests on.
+    pub vehicle: Option<[u8; 16]>,
+    /// Code of the insurer that asked; its own records are not logged as looked at.
+    pub insurer: Option<&'a str>,
+    /// Records the answer shows.
+    pub shown: &'a [ShownRecord],
     /// SHA-256 of the request.
     pub request_digest: [u8; 32],
     /// SHA-256 of the reply body.
@@ -59,6 +75,8 @@ pub struct Message {
     pub purpose: String,
     /// Platform number or digest of the frame number.
     pub subject: String,
+    /// Digest of the vehicle whose whole history the answer rests on.
+    pub vehicle: Option<[u8; 16]>,
     /// SHA-256 of the request.
     pub request_digest: [u8; 32],
     /// SHA-256 of the reply body.

@@ -13,7 +13,7 @@ mod store;
 pub use keys::{TenantKey, TenantKeys};
 pub use parameters::{DAILY_QUOTE_QUOTA, ParameterScope, Parameters, SetParameter};
 pub use register::{InsurerCode, Kind, OpenBranch, RegisterTenant, SetStanding, Standing, Tenant};
-pub use store::{Branch, branches, find, find_by_insurer_code, inactive, list, operator};
+pub use store::{Branch, branches, find, find_all, find_by_insurer_code, inactive, list, operator};
 
 /// This crate's schema, run by `pg::migrate`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

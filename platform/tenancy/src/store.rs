@@ -61,6 +61,20 @@ pub async fn find(tx: &mut Tx, tenant: TenantId) -> Result<Option<Tenant>, Tenan
     row.fetch_optional(tx.conn()).await?.map(Tenant::try_from).transpose()
 }
 
+/// Those of the tenants that are registered, by identifier.
+pub async fn find_all(tx: &mut Tx, tenants: &[TenantId]) -> Result<Vec<Tenant>, TenancyError> {
+    let tenants: Vec<uuid::Uuid> = tenants.iter().map(|tenant| tenant.0).collect();
+    let rows = sqlx::query_as!(
+        TenantRow,
+        "select tenant_id, kind, insurer_code, name_zh, name_en, status, created_at
+         from tenancy.tenant
+         where tenant_id = any ($1)
+         order by tenant_id",
+        &tenants
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Tenant::try_from).collect()
+}
+
 /// A tenant by its insurer code.
 pub async fn find_by_insurer_code(
     tx: &mut Tx,

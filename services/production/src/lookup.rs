@@ -16,8 +16,10 @@ pub mod vehicles;
 use std::sync::Arc;
 
 use base_http::function::covers;
-use base_http::{Call, Done, Problem, Reply, problem};
+use base_http::{Call, Done, Problem, Reply, ShownRecord, problem};
 use pg::{Command, Tx};
+use production_core::frame::FrameNo;
+use production_core::number::PlatformNumber;
 
 use crate::Production;
 use crate::error::{self, ProductionError};
@@ -56,6 +58,18 @@ pub(crate) fn purpose(call: &Call) -> Result<Arc<str>, Problem> {
                       is recorded with the evidence";
         Problem::new(&error::PURPOSE_MISSING, detail)
     })
+}
+
+/// A record on the vehicle `frame` that an answer shows, for its owner to find the look at. The
+/// number says whose it is and of which region.
+pub fn shown_record(frame: &FrameNo, number: PlatformNumber) -> ShownRecord {
+    ShownRecord {
+        owner: number.insurer().as_str().to_owned(),
+        region: number.area().code().to_owned(),
+        slot: frame.slot().0,
+        vehicle: Some(frame.digest()),
+        subject: number.to_string(),
+    }
 }
 
 impl Production {

@@ -1,4 +1,8 @@
-//! The message log on a real PostgreSQL.
+//! The message log and who looked at what, on a real PostgreSQL.
+#![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
+
+mod access;
+mod world;
 
 use evidence::Entry;
 use kernel::TenantId;
@@ -17,6 +21,9 @@ fn entry(tenant: TenantId, call: u128, subject: &str) -> Entry<'_> {
         function_code: "production.underwriting.quote",
         purpose: "underwriting",
         subject,
+        vehicle: None,
+        insurer: Some("PICC"),
+        shown: &[],
         request_digest: [1; 32],
         reply_digest: [2; 32],
         status: 200,

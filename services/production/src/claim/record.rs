@@ -124,6 +124,8 @@ impl SetCommand for RecordStep {
                         body: answer.into(),
                         slot: claim_no.slot().0,
                         subject: claim_no.to_string(),
+                        vehicle: None,
+                        shown: Vec::new(),
                         events: Vec::new(),
                     },
                     Decided::Taken { done, .. } => done,

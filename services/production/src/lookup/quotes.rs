@@ -15,11 +15,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Production;
 use crate::error::ProductionError;
-use crate::lookup::Shown;
 use crate::lookup::ask::{self, View};
 use crate::lookup::party::{self, PartyView};
 use crate::lookup::replay::Replay;
 use crate::lookup::stage::stage_at;
+use crate::lookup::{Shown, shown_record};
 use crate::pre_confirm::number;
 use crate::quote::{Assumed, Parties, VehicleIdentity};
 use crate::sealed;
@@ -207,7 +207,9 @@ impl Production {
                 .collect(),
         };
         let slot = query_no.slot().0;
-        let done = Done::json(StatusCode::OK, &view, slot, query_no.to_string());
+        let rated_on = replayed.input.history.policies.iter();
+        let rated_on = rated_on.map(|policy| shown_record(&record.frame, policy.confirm_no));
+        let done = Done::json(StatusCode::OK, &view, slot, query_no.to_string()).showing(rated_on);
         self.answer(call, shown, done).await
     }
 

@@ -8,16 +8,19 @@ use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Period};
+use pg::Scope;
 use production_core::frame::FrameNo;
 use production_core::insurer::InsurerCode;
+use production_core::number::PlatformNumber;
 use production_core::plate::PlateKind;
-use production_core::policy::PolicyState;
+use production_core::policy::{Ending, PolicyState};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Production;
+use crate::error::ProductionError;
 use crate::lookup::ask::{self, View};
-use crate::lookup::{Shown, purpose};
+use crate::lookup::{Shown, purpose, shown_record};
 use crate::store::chain::{self, ChainPolicy, VersionLine};
 
 /// As of when the chain is read.
@@ -146,7 +149,41 @@ pub struct CarrierView {
     pub last_known_at: Timestamp,
 }
 
+/// A policy somebody wrote on a vehicle, as far as looks at the vehicle go.
+#[derive(Clone, Copy, Debug)]
+pub struct PolicyOnVehicle {
+    /// Its confirm code, which says whose it is and of which region.
+    pub confirm_no: PlatformNumber,
+    /// Quotes of the vehicle rest on it from here on.
+    pub issued_at: Timestamp,
+    /// And no longer from here on: a revoked policy never covered anything.
+    pub revoked_at: Option<Timestamp>,
+}
+
 impl Production {
+    /// Every insurer's policies on the vehicle of a frame number, as known at `now`. For rooms
+    /// that ask whose records stand on a vehicle, not for answers to callers.
+    pub async fn policies_on(
+        &self,
+        frame_no: &str,
+        now: Timestamp,
+    ) -> Result<(FrameNo, Vec<PolicyOnVehicle>), Problem> {
+        let frame = ask::frame("frameNo", frame_no)?;
+        let begun = self.spine.db().begin(Scope::nobody()).await;
+        let mut tx = begun.map_err(ProductionError::from)?;
+        let policies = chain::policies(&mut tx, &frame, now).await?;
+        drop(tx);
+        let policies = policies.iter().map(|policy| PolicyOnVehicle {
+            confirm_no: policy.confirm_no,
+            issued_at: policy.issued_at,
+            revoked_at: match policy.facts.ending {
+                Some(Ending::Revoked { at }) => Some(at),
+                _ => None,
+            },
+        });
+        Ok((frame, policies.collect()))
+    }
+
     /// Every policy of a vehicle.
     pub async fn read_chain(
         &self,
@@ -172,8 +209,9 @@ impl Production {
                 .map(|policy| line(policy, &versions, viewer, view.at))
                 .collect(),
         };
+        let shown = policies.iter().map(|policy| shown_record(&frame, policy.confirm_no));
         let done = Done::json(StatusCode::OK, &answer, frame.slot().0, frame.masked());
-        self.answer(call, Shown::Masked, done).await
+        self.answer(call, Shown::Masked, done.showing(shown)).await
     }
 
     /// The vehicles that were insured under a plate.
@@ -190,6 +228,8 @@ impl Production {
         let carriers = chain::carriers(&mut tx, &plate, kind, view.at).await?;
         let frames: Vec<FrameNo> = carriers.iter().map(|carrier| carrier.frame.clone()).collect();
         let own = chain::own(&mut tx, &frames).await?;
+        // What is said of a vehicle rests on all its policies: their insurers learn of the look.
+        let looked_at = chain::confirm_numbers(&mut tx, &frames, view.at).await?;
         drop(tx);
         let vehicles = carriers.iter().map(|carrier| {
             let own = own.contains(carrier.frame.as_str());
@@ -203,7 +243,9 @@ impl Production {
         let answer = CarriersView { vehicles: vehicles.collect(), plate };
         let slot = frames.first().map_or(0, |frame| frame.slot().0);
         let subject = frames.first().map_or_else(|| "vehicles".to_owned(), FrameNo::masked);
-        self.answer(call, Shown::Masked, Done::json(StatusCode::OK, &answer, slot, subject)).await
+        let records = looked_at.iter().map(|(frame, number)| shown_record(frame, *number));
+        let done = Done::json(StatusCode::OK, &answer, slot, subject).showing(records);
+        self.answer(call, Shown::Masked, done).await
     }
 }
 

@@ -15,6 +15,7 @@ use utoipa::ToSchema;
 use crate::Production;
 use crate::error::{self, ProductionError};
 use crate::lookup::replay::Replayed;
+use crate::lookup::shown_record;
 use crate::pre_confirm::number;
 use crate::quote::answer::{self, QuoteView};
 use crate::quote::checks::{self, Duplicate};
@@ -58,7 +59,7 @@ impl Production {
         if !answered {
             self.judge(&call, &record, given).await?;
         }
-        let view = self.whole(&record).await?;
+        let (view, rated_on) = self.whole(&record).await?;
         let command = Answered {
             query_no,
             tenant: record.tenant,
@@ -66,9 +67,9 @@ impl Production {
             now: call.received_at,
         };
         let slot = query_no.slot().0;
-        self.spine
-            .run(call, &command, |()| Done::json(StatusCode::OK, &view, slot, query_no.to_string()))
-            .await
+        let shown = rated_on.iter().map(|&number| shown_record(&record.frame, number));
+        let done = Done::json(StatusCode::OK, &view, slot, query_no.to_string()).showing(shown);
+        self.spine.run(call, &command, |()| done.clone()).await
     }
 
     /// Takes one try and judges the answer.
@@ -120,8 +121,12 @@ impl Production {
     }
 
     /// The quote as it would have been answered without a challenge: computed again from what it
-    /// was rated on, so that what has happened since does not show.
-    async fn whole(&self, record: &QuoteRecord) -> Result<QuoteView, Problem> {
+    /// was rated on, so that what has happened since does not show. With the confirm codes of the
+    /// policies it was rated on.
+    async fn whole(
+        &self,
+        record: &QuoteRecord,
+    ) -> Result<(QuoteView, Vec<PlatformNumber>), Problem> {
         let Replayed { input, rating, .. } = self.replay(record).await?;
         let now_known = self.history.of(&record.frame).await?;
         let snapshots = self.opened(&now_known.kept).await;
@@ -139,7 +144,8 @@ impl Production {
         notices.extend(of_duplicates.map(|one| answer::duplicate_notice(one, &record.frame)));
         let police = assumed.sources.contains(&crate::outside::Source::Police);
         let registered = snapshots.police.as_ref().filter(|_| !police);
-        Ok(QuoteView {
+        let rated_on = input.history.policies.iter().map(|policy| policy.confirm_no).collect();
+        let view = QuoteView {
             query_code: record.query_no.to_string(),
             quoted_at: record.quoted_at,
             expires_at: record.expires_at,
@@ -155,7 +161,8 @@ impl Production {
             assumed: assumed.sources.iter().map(|source| source.name()).collect(),
             notices,
             challenge: None,
-        })
+        };
+        Ok((view, rated_on))
     }
 }
 

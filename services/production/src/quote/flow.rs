@@ -128,6 +128,7 @@ impl Production {
             request.frame.slot().0,
             query_no.to_string(),
         )
+        .about_vehicle(request.frame.digest())
         .telling(base_http::EventDraft {
             kind: "production.quote.made",
             subject: query_no.to_string(),

@@ -157,6 +157,27 @@ pub async fn carriers(
     rows.collect()
 }
 
+/// Confirm codes of every insurer's policies on these vehicles, as known at `at`, each with its
+/// vehicle.
+pub async fn confirm_numbers(
+    tx: &mut Tx,
+    frames: &[FrameNo],
+    at: Timestamp,
+) -> Result<Vec<(FrameNo, PlatformNumber)>, ProductionError> {
+    let slots: Vec<i32> = frames.iter().map(|frame| i32::from(frame.slot().0)).collect();
+    let numbers: Vec<String> = frames.iter().map(|frame| frame.as_str().to_owned()).collect();
+    let rows = sqlx::query!(
+        r#"select wanted.frame_no as "frame_no!", chain.confirm_no as "confirm_no!"
+           from unnest($1::integer[], $2::text[]) as wanted (slot, frame_no)
+           cross join lateral production.vehicle_chain(wanted.slot, wanted.frame_no, $3) as chain"#,
+        &slots,
+        &numbers,
+        at.to_sqlx() as _
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    rows.map(|row| Ok((stored_frame(&row.frame_no)?, parsed(&row.confirm_no, "policy")?))).collect()
+}
+
 /// The vehicles among `frames` the caller itself has or had a policy on.
 pub async fn own(tx: &mut Tx, frames: &[FrameNo]) -> Result<HashSet<String>, ProductionError> {
     let slots: Vec<i32> = frames.iter().map(|frame| i32::from(frame.slot().0)).collect();

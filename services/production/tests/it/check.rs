@@ -53,7 +53,7 @@ async fn a_quote_is_shown_whole_once_its_image_is_read() {
 #[tokio::test]
 async fn what_happened_after_the_quote_does_not_show_in_it() {
     let world = World::new().await;
-    world.insure(&world.cpic, &message(world.clock.now(), VIN, PLATE)).await;
+    let sale = world.insure(&world.cpic, &message(world.clock.now(), VIN, PLATE)).await;
     world.clock.set(noon(2026, 3, 1));
     let body = message(world.clock.now(), VIN, PLATE);
     let plain = world.quote(&world.picc, &body).await.unwrap();
@@ -69,6 +69,13 @@ async fn what_happened_after_the_quote_does_not_show_in_it() {
     let query = word(&quoted, "/queryCode");
     let shown = check(&world, &world.picc, &query, &digits(&world, &query)).await.unwrap();
     assert_eq!(shown["previousPolicies"], plain["previousPolicies"]);
+    let recorded = world.served().pop().unwrap();
+    let mut looked_at: Vec<_> =
+        recorded.shown.into_iter().map(|record| Some(record.subject)).collect();
+    looked_at.sort();
+    let mut expected = [sale.compulsory, sale.commercial];
+    expected.sort();
+    assert_eq!(looked_at, expected);
     assert_eq!(shown["duplicates"], json!([]));
     assert_eq!(shown["reinsureFlag"], json!("0"));
     assert_eq!(shown["changesInsurer"], json!(true));

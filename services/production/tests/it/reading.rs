@@ -1,5 +1,6 @@
 //! Reading back quotes, policies and the chain of a vehicle.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base_http::{Call, Caller, Problem};
@@ -290,6 +291,47 @@ async fn the_chain_shows_every_insurers_cover_and_nobody_elses_money() {
     let frame = production::store::quote::stored_frame(VIN).unwrap();
     assert_eq!(recorded.slot, frame.slot().0);
     assert_eq!(recorded.purpose.as_deref(), Some("underwriting"));
+    // The look is said to whoever owns what it showed, record by record.
+    let shown = recorded.shown.iter().map(|record| (&*record.owner, record.subject.clone()));
+    let shown: BTreeSet<_> = shown.collect();
+    let expected = [
+        ("PICC", first.compulsory.unwrap()),
+        ("PICC", first.commercial.unwrap()),
+        ("CPIC", second.compulsory.unwrap()),
+    ];
+    assert_eq!(shown, expected.into());
+    for record in &recorded.shown {
+        assert_eq!((&*record.region, record.slot), ("320000", frame.slot().0));
+        assert_eq!(record.vehicle, Some(frame.digest()));
+    }
+    assert_eq!(recorded.vehicle, None);
+    // As of a day on which the other policy was not known, it was not shown.
+    let before = world.served().into_iter().rev().nth(1).unwrap();
+    assert_eq!(before.shown.iter().filter(|record| record.owner == "CPIC").count(), 0);
+    assert_eq!(before.shown.len(), 2);
+}
+
+#[tokio::test]
+async fn a_quote_names_the_vehicle_it_rests_on_and_its_reading_the_policies() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    world.clock.set(noon(2026, 2, 20));
+    let quoted =
+        world.quote(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await.unwrap();
+    let recorded = world.served().pop().unwrap();
+    let frame = production::store::quote::stored_frame(VIN).unwrap();
+    assert_eq!((recorded.vehicle, recorded.shown.len()), (Some(frame.digest()), 0));
+    let (_, policies) = world.production.policies_on(VIN, world.clock.now()).await.unwrap();
+    let numbers: Vec<String> =
+        policies.iter().map(|policy| policy.confirm_no.to_string()).collect();
+    assert_eq!(numbers, [sale.compulsory.clone().unwrap()]);
+    assert!(policies[0].issued_at < world.clock.now() && policies[0].revoked_at.is_none());
+
+    quote(&world, &world.cpic, &word(&quoted, "/queryCode")).await.unwrap();
+    let recorded = world.served().pop().unwrap();
+    assert_eq!(recorded.vehicle, None);
+    let shown: Vec<_> = recorded.shown.iter().map(|record| record.subject.clone()).collect();
+    assert_eq!(shown, [sale.compulsory.unwrap()]);
 }
 
 #[tokio::test]
@@ -309,14 +351,14 @@ async fn a_chain_is_not_read_without_a_purpose() {
 #[tokio::test]
 async fn a_plate_leads_to_the_vehicles_that_carried_it() {
     let world = World::new().await;
-    world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let first = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
     world.clock.set(noon(2026, 3, 10));
     // The plate passed to another car.
     let other = "LSVAM4187C2184850";
     world.sandbox.load(car(other, PLATE).with_engine("EA211000002"));
     let mut body = compulsory(world.clock.now(), other, PLATE);
     body["vehicle"]["engineNo"] = json!("EA211000002");
-    world.insure(&world.cpic, &body).await;
+    let second = world.insure(&world.cpic, &body).await;
     world.pass(1);
     let find = |plate: &str, kind: Option<&str>, as_of: Option<&str>| {
         let call = world.read(&world.picc, &function::VEHICLE_CHAIN);
@@ -336,6 +378,11 @@ async fn a_plate_leads_to_the_vehicles_that_carried_it() {
         .map(|vehicle| vehicle["frameNo"].as_str().unwrap())
         .collect();
     assert_eq!(frames, ["***********184850", VIN]);
+    let recorded = world.served().pop().unwrap();
+    let shown: Vec<_> = recorded.shown.iter().map(|one| (one.slot, one.subject.clone())).collect();
+    let slot = |frame| production::store::quote::stored_frame(frame).unwrap().slot().0;
+    let expected = [(other, second.compulsory.unwrap()), (VIN, first.compulsory.unwrap())];
+    assert_eq!(shown, expected.map(|(frame, number)| (slot(frame), number)));
     let earlier = find(PLATE, None, Some("2026-01-01")).await;
     assert_eq!(earlier["vehicles"].as_array().unwrap().len(), 1);
     let kindless = find(PLATE, Some("01"), None).await;

@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base_http::trace::TraceId;
-use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
+use base_http::{
+    Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, Spine,
+};
 use crypto::{IndexKey, MasterKey};
 use futures::future::BoxFuture;
 use jiff::civil::date;
@@ -43,6 +45,8 @@ pub(crate) struct Recorded {
     pub(crate) purpose: Option<String>,
     pub(crate) slot: u16,
     pub(crate) subject: String,
+    pub(crate) vehicle: Option<[u8; 16]>,
+    pub(crate) shown: Vec<ShownRecord>,
     pub(crate) events: Vec<&'static str>,
     pub(crate) answer: Value,
 }
@@ -72,6 +76,8 @@ impl Recorder for Memory {
                 purpose: served.call.purpose.as_deref().map(str::to_owned),
                 slot: served.done.slot,
                 subject: served.done.subject.clone(),
+                vehicle: served.done.vehicle,
+                shown: served.done.shown.clone(),
                 events: served.done.events.iter().map(|event| event.kind).collect(),
                 answer: serde_json::from_slice(&served.done.body).unwrap_or_default(),
             }));
