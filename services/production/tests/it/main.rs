@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
 mod check;
+mod claim_reading;
 mod claim_story;
 mod claims;
 mod endorsement;
