@@ -44,6 +44,9 @@ functions! {
     CLAIM_ESTIMATE = "production.claim.estimate" "未决估损" "Estimate what is outstanding" Optional false;
     CLAIM_RECOVERY = "production.claim.recovery" "追偿回款" "Tell what was recovered" Optional false;
     CLAIM_INTAKE = "production.claim.intake" "理赔批量上传" "Take claim steps in batches" Optional false;
+    CLAIM_READ = "production.claim.read" "理赔查询" "Read a claim" Optional false;
+    CLAIM_LIST = "production.claim.list" "理赔列表" "List claims" Optional false;
+    CLAIM_ACCIDENT = "production.claim.accident" "事故关联查询" "Find the claims of an accident" Optional false;
     FEE_REGISTER = "production.fee.register" "费用登记" "Register a policy's fee" Required false;
     FEE_CHANGE = "production.fee.change" "手续费比例变更" "Change a registered commission ratio" Required false;
     FEE_READ = "production.fee.read" "费用登记查询" "Read registered fees" Optional false;

@@ -1,11 +1,16 @@
-//! Reading back: own quotes and policies, and the chain of a vehicle across insurers.
+//! Reading back: own quotes, policies and claims; the chain of a vehicle and the claims of an
+//! accident across insurers.
 //!
 //! Every read is a served call with its usage and evidence rows, so that who looked at what, and
 //! why, can be told years later. What is answered is computed first and recorded with the
 //! evidence; a read that cannot be recorded is not answered. Personal data is masked unless the
 //! caller holds the right to see it and says why.
 
+pub mod accidents;
 pub mod ask;
+pub mod claim_line;
+pub(crate) mod claim_message;
+pub mod claims;
 pub(crate) mod party;
 pub mod policies;
 pub mod quotes;

@@ -160,7 +160,7 @@ impl Certificate {
 
     /// First three and last four characters, the rest starred; six or fewer are starred whole.
     pub fn masked(&self) -> String {
-        mask(&self.number, 3, 4)
+        mask_number(&self.number)
     }
 }
 
@@ -257,7 +257,7 @@ impl Mobile {
 
     /// `138****1234`.
     pub fn masked(&self) -> String {
-        mask(&self.0, 3, 4)
+        mask_number(&self.0)
     }
 }
 
@@ -333,6 +333,11 @@ impl Party {
 /// First character of a person's name, the rest starred: `张**`.
 pub fn mask_name(name: &str) -> String {
     mask(name, 1, 0)
+}
+
+/// First three and last four characters of a number, the rest starred: `138****1234`.
+pub fn mask_number(number: &str) -> String {
+    mask(number, 3, 4)
 }
 
 /// Keeps `head` and `tail` characters and stars the rest; stars all when nothing would be hidden.

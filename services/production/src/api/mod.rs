@@ -1,5 +1,6 @@
 //! Routes of the production cloud. Handlers translate and nothing else.
 
+pub mod claim_reading;
 pub mod claims;
 pub mod endorsement;
 pub mod fees;
@@ -18,4 +19,5 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(fees::router())
         .merge(endorsement::router())
         .merge(claims::router())
+        .merge(claim_reading::router())
 }

@@ -100,8 +100,9 @@ async fn list_policies(
 
 /// Read the chain of a vehicle (车辆主链)
 ///
-/// Policies of every insurer. Of other insurers' policies neither premium nor party is shown. An
-/// X-Purpose header is required and recorded.
+/// Policies and claims of every insurer. Of other insurers' policies neither premium nor party is
+/// shown, of their claims no amount and nobody's liability. An X-Purpose header is required and
+/// recorded.
 #[utoipa::path(get, path = "/v1/vehicles/{frameNo}/chain", tag = "reading",
     params(("frameNo" = String, Path), ChainQuery,
         ("x-purpose" = String, Header, description = "Why the chain is read")),

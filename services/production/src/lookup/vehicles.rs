@@ -1,15 +1,20 @@
 //! The chain of a vehicle across insurers, and the vehicles behind a plate.
 //!
 //! Own policies are shown with what was agreed; of other insurers' policies only what a duplicate
-//! would show: who covers the vehicle when, under which number. No premium, no party.
+//! would show: who covers the vehicle when, under which number. No premium, no party. Own claims are
+//! shown as lists show them; of other insurers' claims only what a quote counts: that there was an
+//! accident on that day, and whether it was closed, paid and counted. No amount, no liability.
 
 use base_http::paging::bad;
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
-use kernel::{Fen, Period};
+use jiff::civil::Date;
+use kernel::{Fen, Period, time};
 use pg::Scope;
+use production_core::claim::{Step, counts_by_rule};
 use production_core::frame::FrameNo;
+use production_core::history::PolicyClass;
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
 use production_core::plate::PlateKind;
@@ -20,8 +25,10 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Production;
 use crate::error::ProductionError;
 use crate::lookup::ask::{self, View};
+use crate::lookup::claim_line::{self, ClaimLine};
 use crate::lookup::{Shown, purpose, shown_record};
 use crate::store::chain::{self, ChainPolicy, VersionLine};
+use crate::store::claim_lookup::{self, ChainClaim, ChainClosing, ListedClaim};
 
 /// As of when the chain is read.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -58,6 +65,8 @@ pub struct ChainView {
     pub as_of: Timestamp,
     /// Policies of every insurer, latest cover first.
     pub policies: Vec<ChainLine>,
+    /// Claims of every insurer, latest accident first.
+    pub claims: Vec<ChainClaimLine>,
 }
 
 /// A policy on the chain.
@@ -102,6 +111,38 @@ pub struct ChainLine {
     /// endorsement.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ChainEvent>,
+}
+
+/// A claim on the chain.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ChainClaim)]
+pub struct ChainClaimLine {
+    /// 理赔编号.
+    pub claim_code: String,
+    /// Who handles it.
+    pub insurer: String,
+    /// Whether that is the caller.
+    pub own: bool,
+    /// `compulsory` or `commercial`.
+    pub class: &'static str,
+    /// Day of the accident in China.
+    #[schema(value_type = String, format = Date)]
+    pub accident_on: Date,
+    /// `open`, `closed` or `cancelled`; a reopened one is open.
+    pub standing: &'static str,
+    /// When the closing that holds was made; a reopened claim has it still.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub closed_at: Option<Timestamp>,
+    /// Whether that closing counts towards the discount; absent while there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counts: Option<bool>,
+    /// Money went out, and not all of it came back.
+    pub paid: bool,
+    /// An own claim as lists show it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claim: Option<ClaimLine>,
 }
 
 /// A confirmation or an endorsement of an own policy.
@@ -184,7 +225,7 @@ impl Production {
         Ok((frame, policies.collect()))
     }
 
-    /// Every policy of a vehicle.
+    /// Every policy and claim of a vehicle.
     pub async fn read_chain(
         &self,
         call: Call,
@@ -200,6 +241,11 @@ impl Production {
         let own = policies.iter().filter(|policy| policy.insurer == viewer);
         let own: Vec<_> = own.map(|policy| policy.confirm_no).collect();
         let versions = chain::versions(&mut tx, own.iter().copied(), view.at).await?;
+        let claims = claim_lookup::on_chain(&mut tx, &frame, view.at).await?;
+        let own_claims = claims.iter().filter(|claim| claim.insurer == viewer);
+        let own_claims: Vec<_> = own_claims.map(|claim| claim.claim_no).collect();
+        let own_claims = claim_lookup::own(&mut tx, own_claims).await?;
+        let own_claims = claim_line::known(&mut tx, own_claims, view.as_of).await?;
         drop(tx);
         let answer = ChainView {
             frame_no: shown(&frame, !own.is_empty()),
@@ -208,8 +254,14 @@ impl Production {
                 .iter()
                 .map(|policy| line(policy, &versions, viewer, view.at))
                 .collect(),
+            claims: claims
+                .iter()
+                .map(|claim| chain_claim(claim, &own_claims, viewer, view.at))
+                .collect(),
         };
-        let shown = policies.iter().map(|policy| shown_record(&frame, policy.confirm_no));
+        let policies = policies.iter().map(|policy| policy.confirm_no);
+        let numbers = policies.chain(claims.iter().map(|claim| claim.claim_no));
+        let shown = numbers.map(|number| shown_record(&frame, number));
         let done = Done::json(StatusCode::OK, &answer, frame.slot().0, frame.masked());
         self.answer(call, Shown::Masked, done.showing(shown)).await
     }
@@ -286,4 +338,37 @@ fn line(
             })
             .collect(),
     }
+}
+
+fn chain_claim(
+    claim: &ChainClaim,
+    own: &[ListedClaim],
+    viewer: InsurerCode,
+    at: Timestamp,
+) -> ChainClaimLine {
+    let listed = own.iter().find(|own| own.claim_no == claim.claim_no);
+    ChainClaimLine {
+        claim_code: claim.claim_no.to_string(),
+        insurer: claim.insurer.as_str().to_owned(),
+        own: claim.insurer == viewer,
+        class: claim.class.name(),
+        accident_on: time::day_of(claim.accident_at),
+        standing: match claim.last_turn {
+            Some(Step::Close) => "closed",
+            Some(Step::Cancel) => "cancelled",
+            _ => "open",
+        },
+        closed_at: claim.closing.map(|closing| closing.at),
+        counts: claim.closing.map(|closing| counts(claim.class, closing)),
+        paid: claim.paid,
+        claim: listed.map(|listed| claim_line::line(listed, at)),
+    }
+}
+
+/// Whether a closing counts, as every quote tells it ([`production_core::claim::Case::record`]).
+fn counts(class: PolicyClass, closing: ChainClosing) -> bool {
+    // The rule asks whether anything is paid, not how much.
+    let total = if closing.pays { Fen(1) } else { Fen::ZERO };
+    let told = closing.corrected_counts.or(closing.counts);
+    told.unwrap_or_else(|| counts_by_rule(class, total, closing.liability))
 }

@@ -3,6 +3,7 @@
 
 mod check;
 mod claim_hints;
+mod claim_reading;
 mod claim_story;
 mod claims;
 mod endorsement;
