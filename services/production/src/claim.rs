@@ -17,6 +17,7 @@ pub mod lock;
 pub mod mark;
 pub mod read;
 mod record;
+mod step;
 pub mod terms;
 pub mod wire;
 
