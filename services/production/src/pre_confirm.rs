@@ -5,6 +5,7 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 
 use pg::{Command, Tx};
+use production_core::claim::corrected;
 use production_core::number::{NumberKind, PlatformNumber};
 use production_core::quote::{Amounts, QuoteError, QuoteStage};
 use production_core::rule::Findings;
@@ -20,8 +21,8 @@ use crate::identity::IdentityBody;
 use crate::outside::{Ask, Rated, Verdict};
 use crate::quote::flow::{json, quoted_tax};
 use crate::quote::{Assumed, VehicleIdentity, read};
-use crate::store::claim;
 use crate::store::identity::{self, PassedCheck};
+use crate::store::known;
 use crate::store::proposal::{self, ProposalRecord};
 use crate::store::quote::{self, QuoteRecord};
 
@@ -215,7 +216,7 @@ impl Production {
         let rechecked = self.outside.recheck(&ask, &rated, self.opened(&known.kept).await).await;
         if let Some(fresh) = self.fresh(&rechecked.consulted).await? {
             let mut conn = self.spine.db().pool().acquire().await.map_err(ProductionError::from)?;
-            crate::store::known::keep(&mut conn, &[(&record.frame, &fresh)], now).await?;
+            known::keep(&mut conn, &[(&record.frame, &fresh)], now).await?;
         }
         let names = |sources: &[crate::outside::Source]| {
             sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ")
@@ -266,13 +267,7 @@ impl Command for PreConfirm {
         let record = &self.record;
         let standing = proposal::lock(tx, &[record.query_no]).await?.pop();
         let again = standing.is_some();
-        let seen = [(&record.frame, record.quoted_at)];
-        if let Some(at) = claim::corrected_since(tx, &seen).await?.into_iter().flatten().next() {
-            let detail = format!(
-                "a claim this quote counted was corrected or reopened and closed anew at {at}; quote again"
-            );
-            return Err(ProductionError::refused(&error::QUOTE_STALE, detail));
-        }
+        self.still_counts(tx).await?;
         let stage = match standing {
             Some(proposal) => proposal.stage,
             None if !quote::superseded(tx, &[record]).await?.is_empty() => {
@@ -310,6 +305,32 @@ impl Command for PreConfirm {
         }
         identity::insert(tx, record.query_no, record.tenant, &self.passed, self.now).await?;
         Ok((amounts, until))
+    }
+}
+
+impl PreConfirm {
+    /// Refuses a quote that counted a claim which is something else by now. What was counted is held
+    /// against what is known, not times against each other: a correction may have been on its way
+    /// while the quote looked.
+    async fn still_counts(&self, tx: &mut Tx) -> Result<(), ProductionError> {
+        let record = &self.record;
+        let input: RatingInput =
+            serde_json::from_str(&record.input).map_err(|_| ProductionError::Corrupt("quote"))?;
+        let seen = &input.history.claims;
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let known = known::claims(tx.conn(), &record.frame).await?;
+        match corrected(seen, &known) {
+            None => Ok(()),
+            Some(claim) => {
+                let detail = format!(
+                    "claim {}, which this quote counted, was corrected, or reopened and closed anew; quote again",
+                    claim.claim_code
+                );
+                Err(ProductionError::refused(&error::QUOTE_STALE, detail))
+            }
+        }
     }
 }
 

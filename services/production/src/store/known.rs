@@ -92,6 +92,16 @@ pub async fn read(
 }
 
 /// Claims of the vehicles, each with its frame number.
+/// Claims of one vehicle, of every insurer, without cancelled ones.
+pub async fn claims(
+    conn: &mut PgConnection,
+    frame: &FrameNo,
+) -> Result<Vec<ClaimRecord>, ProductionError> {
+    let (slots, numbers) = ([i32::from(frame.slot().0)], [frame.as_str().to_owned()]);
+    let found = read_claims(conn, &slots, &numbers).await?;
+    Ok(found.into_iter().map(|(_, claim)| claim).collect())
+}
+
 async fn read_claims(
     conn: &mut PgConnection,
     slots: &[i32],
