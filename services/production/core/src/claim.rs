@@ -12,6 +12,7 @@
 
 mod case;
 pub mod check;
+pub mod dispute;
 mod effect;
 mod facts;
 
