@@ -1,6 +1,7 @@
 //! Routes of the production cloud. Handlers translate and nothing else.
 
 pub mod claims;
+pub mod disputes;
 pub mod endorsement;
 pub mod fees;
 pub mod reading;
@@ -18,4 +19,5 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(fees::router())
         .merge(endorsement::router())
         .merge(claims::router())
+        .merge(disputes::router())
 }

@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod claim;
+pub mod claim_dispute;
 pub mod endorsement;
 pub mod fee;
 pub mod identity;

@@ -4,6 +4,7 @@
 mod check;
 mod claim_story;
 mod claims;
+mod dispute;
 mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;

@@ -26,6 +26,7 @@ pub const ANSWER_WORKING_DAYS: u16 = 5;
 /// What is said to be wrong about a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
+#[cfg_attr(feature = "openapi", schema(as = DisputeGround))]
 #[serde(rename_all = "snake_case")]
 pub enum Ground {
     /// Another vehicle was in the accident.
