@@ -34,6 +34,9 @@ pub use read::{
 use crate::HOUSE;
 use open::{OpenAccount, SetLimits};
 
+/// How the ledger's sets are cut: large, because sets that share an account take turns.
+pub const LANES: Lanes = Lanes { lanes: 2, set: 512, queue: 8192 };
+
 /// How often a set starts over after a serialisation failure, a deadlock or a race for an id.
 const ATTEMPTS: u32 = 5;
 /// How often reservations that nobody touches are looked at.

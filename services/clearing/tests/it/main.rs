@@ -1,4 +1,5 @@
 //! The stored ledger on a real PostgreSQL: use cases, races, and crashes.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
 mod crash;
 mod posting;

@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use clearing::ledger::Ledger;
+use clearing::ledger::{LANES, Ledger};
 use clearing_ledger::{
     AccountId, Action, Amount, Chain, Currency, Limits, Movement, NewAccount, Outcome, Purpose,
     Reason, Reference, Timeout, Transfer, TransferId,
 };
 use kernel::{Clock, Fen, Ids, SetClock, TenantId};
 use pg::Db;
-use pg::coalesce::Lanes;
 use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -66,7 +65,7 @@ pub(crate) async fn assert_whole(ledger: &Ledger) {
 
 pub(crate) fn ledger(db: Db, clock: Arc<dyn Clock>, ids: Arc<Ids>) -> (Ledger, CancellationToken) {
     let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-    (Ledger::start(db, clock, ids, Lanes::default(), &tracker, &stop), stop)
+    (Ledger::start(db, clock, ids, LANES, &tracker, &stop), stop)
 }
 
 pub(crate) fn account_id(number: u128) -> AccountId {

@@ -46,7 +46,7 @@ pub(crate) fn piece(client: u32, number: u32) -> Chain {
     let id = name(number, 0);
     let timeout = random.random_range(0..3);
     let one = |transfer: Transfer| Chain::one(transfer);
-    if number % 2 == 0 {
+    if number.is_multiple_of(2) {
         return match random.random_range(0..4) {
             0 => one(post(id, debit, credit, amount)),
             1 | 2 => one(reserve(id, debit, credit, amount, timeout)),
