@@ -9,12 +9,18 @@
     reason = "statistics are floating point; money is not computed here"
 )]
 
+pub mod credibility;
+pub mod forecast;
+pub mod glm;
 mod linalg;
+pub mod network;
 mod number;
 mod random;
 pub mod reserving;
 mod special;
+pub mod survival;
 mod triangle;
+pub mod warning;
 
 pub use number::NotFinite;
 pub use triangle::Triangle;

@@ -50,6 +50,17 @@ impl Symmetric {
         dot(&self.times(x), x)
     }
 
+    /// The rows and columns `kept`, in that order.
+    pub(crate) fn minor(&self, kept: &[usize]) -> Symmetric {
+        let mut minor = Symmetric::zero(kept.len());
+        for (i, &row) in kept.iter().enumerate() {
+            for (j, &column) in kept.iter().enumerate() {
+                minor.cells[i * kept.len() + j] = self.at(row, column);
+            }
+        }
+        minor
+    }
+
     /// Factorises, in the order of the unknowns.
     ///
     /// An unknown is superfluous when the ones before it leave less than `tolerance` of its
@@ -107,6 +118,35 @@ impl Cholesky {
     }
 }
 
+/// x of A·x = b for any square A (row by row, spent), by elimination with the largest pivot of each
+/// column. A singular system gives values that are no numbers, which the caller checks.
+pub(crate) fn solve_general(a: &mut [f64], mut b: Vec<f64>) -> Vec<f64> {
+    let n = b.len();
+    for column in 0..n {
+        let larger =
+            |&i: &usize, &j: &usize| a[i * n + column].abs().total_cmp(&a[j * n + column].abs());
+        let pivot = (column..n).max_by(larger).unwrap_or(column);
+        if pivot != column {
+            (0..n).for_each(|k| a.swap(pivot * n + k, column * n + k));
+            b.swap(pivot, column);
+        }
+        let (above, below) = a.split_at_mut((column + 1) * n);
+        let line = &above[column * n..];
+        for (offset, row) in below.chunks_exact_mut(n).enumerate() {
+            let factor = row[column] / line[column];
+            if factor != 0.0 {
+                row[column..].iter_mut().zip(&line[column..]).for_each(|(x, y)| *x -= factor * y);
+                b[column + 1 + offset] -= factor * b[column];
+            }
+        }
+    }
+    for row in (0..n).rev() {
+        let done = dot(&a[row * n + row + 1..(row + 1) * n], &b[row + 1..]);
+        b[row] = (b[row] - done) / a[row * n + row];
+    }
+    b
+}
+
 /// Σ a·b.
 pub(crate) fn dot(a: &[f64], b: &[f64]) -> f64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
@@ -131,6 +171,16 @@ mod tests {
         }
         let product = a.times(&(0..3).map(|row| factor.inverse().at(row, 1)).collect::<Vec<_>>());
         assert!((product[1] - 1.0).abs() < 1e-12 && product[0].abs() + product[2].abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_system_without_symmetry_is_solved_past_a_zero_pivot() {
+        let mut a = [0.0, 2.0, 1.0, 1.0, 1.0, 0.0, 3.0, 0.0, -1.0];
+        // x = (1, 2, 3).
+        let x = solve_general(&mut a, vec![7.0, 3.0, 0.0]);
+        for (got, want) in x.iter().zip([1.0, 2.0, 3.0]) {
+            assert!((got - want).abs() < 1e-12);
+        }
     }
 
     #[test]

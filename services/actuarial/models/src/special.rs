@@ -17,6 +17,31 @@ pub(crate) fn ln_gamma(x: f64) -> f64 {
     (x - 0.5) * x.ln() - x + HALF_LN_TAU + tail - product.ln()
 }
 
+/// d/dx ln Γ(x) for x > 0.
+pub(crate) fn digamma(x: f64) -> f64 {
+    let (mut x, mut sum) = (x, 0.0);
+    while x < 12.0 {
+        sum -= 1.0 / x;
+        x += 1.0;
+    }
+    let r = 1.0 / (x * x);
+    let tail =
+        r * (1.0 / 12.0 - r * (1.0 / 120.0 - r * (1.0 / 252.0 - r * (1.0 / 240.0 - r / 132.0))));
+    sum + x.ln() - 0.5 / x - tail
+}
+
+/// d²/dx² ln Γ(x) for x > 0.
+pub(crate) fn trigamma(x: f64) -> f64 {
+    let (mut x, mut sum) = (x, 0.0);
+    while x < 12.0 {
+        sum += 1.0 / (x * x);
+        x += 1.0;
+    }
+    let r = 1.0 / (x * x);
+    let tail = r * (1.0 / 6.0 - r * (1.0 / 30.0 - r * (1.0 / 42.0 - r * (1.0 / 30.0))));
+    sum + 1.0 / x + 0.5 * r + tail / x
+}
+
 /// Upper tail of the regularised incomplete gamma function, Q(a, x), for a > 0 and x ≥ 0.
 pub(crate) fn gamma_upper(a: f64, x: f64) -> f64 {
     if x <= 0.0 {
@@ -48,6 +73,11 @@ pub(crate) fn gamma_upper(a: f64, x: f64) -> f64 {
         }
     }
     front * fraction
+}
+
+/// P(X > x) of a chi-squared variable with `degrees` degrees of freedom.
+pub(crate) fn chi_squared_upper(x: f64, degrees: f64) -> f64 {
+    gamma_upper(0.5 * degrees, 0.5 * x.max(0.0))
 }
 
 /// P(Z > z) of a standard normal variable, accurate in both tails.
@@ -99,6 +129,10 @@ mod tests {
         close(ln_gamma(1.0), 0.0);
         close(ln_gamma(5.0), 24f64.ln());
         close(ln_gamma(0.5), 0.5 * std::f64::consts::PI.ln());
+        let euler = 0.577_215_664_901_532_9;
+        close(digamma(1.0), -euler);
+        close(digamma(0.5), -euler - 2.0 * std::f64::consts::LN_2);
+        close(trigamma(1.0), std::f64::consts::PI.powi(2) / 6.0);
         close(gamma_upper(1.0, 3.0), (-3f64).exp());
         close(gamma_upper(3.0, 1.0), 2.5 * (-1f64).exp());
     }
@@ -110,5 +144,6 @@ mod tests {
         close(normal_quantile(0.975), 1.959_963_984_540_054);
         close(normal_quantile(0.001), -3.090_232_306_167_813_5);
         close(normal_quantile(0.5), 0.0);
+        close(chi_squared_upper(3.841_458_820_694_124, 1.0), 0.05);
     }
 }

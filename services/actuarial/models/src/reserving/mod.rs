@@ -23,6 +23,7 @@ pub use expected::{CapeCod, CapeCodTrend, benktander, bornhuetter_ferguson, cape
 pub use mack::{LastSigma, Mack, MackError, mack};
 pub use munich::{Munich, munich};
 pub use odp::{Odp, OdpError, odp};
+pub(crate) use tail::line;
 pub use tail::{Tail, TailCurve, TailFit};
 
 use crate::number::NotFinite;

@@ -2,7 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 #![expect(clippy::float_arithmetic, reason = "comparing floating-point figures")]
 
+mod credibility;
+mod glm;
 mod reserving;
+mod table;
+mod warning;
 
 use std::fs::File;
 use std::path::PathBuf;
