@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench-quote bench-confirm bench-ledger bench-glm lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-glm lint fmt sqlx openapi setup build clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ bench-quote: setup build ## Measure quotes against pgbench on the same cluster
 
 bench-confirm: setup build ## Measure confirms against pgbench on the same cluster
 	@$(CARGO) run --release --quiet --package benches --bin confirm
+
+bench-claims: setup build ## Measure whole claims against pgbench on the same cluster
+	@$(CARGO) run --release --quiet --package benches --bin claims
 
 bench-ledger: setup ## Measure transfers against pgbench on the same cluster
 	@$(CARGO) run --release --quiet --package benches --bin ledger

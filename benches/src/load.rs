@@ -16,6 +16,9 @@ use tokio::net::TcpStream;
 pub trait Calls: Send {
     /// Appends a whole request.
     fn next(&mut self, random: &mut dyn rand::RngCore, request: &mut Vec<u8>) -> Option<()>;
+
+    /// Sees the body of the answer, for callers whose next request depends on it.
+    fn answered(&mut self, _body: &[u8]) {}
 }
 
 /// What a round of load came to.
@@ -87,6 +90,7 @@ async fn converse<C: Calls>(
             bail!("a call was not answered as it should be:\n{text}");
         }
         round.answered_bytes += body.len() as u64;
+        calls.answered(&answer[body]);
         let done = Instant::now();
         round.latencies_us.push(u32::try_from((done - now).as_micros()).unwrap_or(u32::MAX));
         now = done;

@@ -58,6 +58,11 @@ pub fn ours(rounds: &[Ours]) -> Value {
     })
 }
 
+/// A rate of calls as one of units of so many calls.
+pub fn per(rate: f64, calls: usize) -> f64 {
+    rate / calls as f64
+}
+
 /// To two places.
 pub fn rounded(figure: f64) -> f64 {
     (figure * 100.0).round() / 100.0

@@ -2,7 +2,7 @@
 //!
 //! Written with `copy` as the owner of the schema, past the API but with everything the API would
 //! have written where a quote or a confirmation looks. Versions of the seeded policies are left
-//! out: no measured call reads them.
+//! out: quotes and confirmations read none, and `bin/claims` writes those it needs.
 
 use std::fmt::Write as _;
 use std::path::Path;
@@ -115,12 +115,13 @@ async fn empty(conn: &mut PgConnection) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Takes away the quotes and policies of earlier runs and what was recorded beside them.
+/// Takes away the quotes, policies and claims of earlier runs and what was recorded beside them.
 pub async fn forget_calls(conn: &mut PgConnection) -> anyhow::Result<()> {
     sqlx::raw_sql(
         "truncate production.policy_version, production.tax_declaration, production.quote,
-             production.proposal, production.payment, metering.usage, metering.daily_count,
-             evidence.message, events.outbox, http.idempotency cascade;
+             production.proposal, production.payment, production.claim, production.claim_mark,
+             metering.usage, metering.daily_count, evidence.message, events.outbox,
+             http.idempotency cascade;
          with gone as (
              delete from production.policy
              where issued_at >= (select min(seeded_at)::timestamptz from bench.seed)
@@ -133,6 +134,17 @@ pub async fn forget_calls(conn: &mut PgConnection) -> anyhow::Result<()> {
          delete from production.compulsory_plate_cover cover using gone
          where (cover.plate, cover.plate_kind, cover.confirm_no)
              = (gone.plate, gone.plate_kind, gone.confirm_no)",
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Takes away the claims of a round and what was recorded beside them.
+pub async fn forget_claims(conn: &mut PgConnection) -> anyhow::Result<()> {
+    sqlx::raw_sql(
+        "truncate production.claim, production.claim_mark, metering.usage, metering.daily_count,
+             evidence.message, events.outbox cascade",
     )
     .execute(conn)
     .await?;
