@@ -385,7 +385,7 @@ async fn an_overdue_dispute_is_shown_and_can_still_be_answered() {
     world.clock.set("2026-03-09T15:59:59Z".parse().unwrap());
     assert_eq!(overdue().await.unwrap().0, Vec::<String>::new());
     world.clock.set("2026-03-09T16:00:00Z".parse().unwrap());
-    assert_eq!(overdue().await.unwrap().0, [dispute_no.clone()]);
+    assert_eq!(overdue().await.unwrap().0, std::slice::from_ref(&dispute_no));
     let read = world.read_dispute(&world.cpic, &dispute_no, None).await.unwrap();
     assert_eq!((&read["state"], &read["overdue"]), (&json!("open"), &json!(true)));
     world.decide(&world.picc, &dispute_no, &upheld()).await.unwrap();

@@ -199,7 +199,7 @@ mod tests {
                 ClaimRecord { fully_recovered: true, ..settled(class) },
             ];
             for other in others {
-                assert!(is_corrected(&seen, &[other.clone()]), "{other:?}");
+                assert!(is_corrected(&seen, std::slice::from_ref(&other)), "{other:?}");
             }
             assert!(is_corrected(&seen, &[]));
             assert!(!is_corrected(&seen, &[settled(class)]));
@@ -217,7 +217,7 @@ mod tests {
         };
         let unpaid = ClaimRecord { paid_at: None, ..settled(PolicyClass::Compulsory) };
         for before in [open, unpaid] {
-            assert!(!is_corrected(&before, &[compulsory.clone()]));
+            assert!(!is_corrected(&before, std::slice::from_ref(&compulsory)));
         }
         let zero = ClaimRecord { paid: Fen::ZERO, ..settled(PolicyClass::Commercial) };
         assert!(!is_corrected(&zero, &[settled(PolicyClass::Commercial)]));
