@@ -383,11 +383,21 @@ fn limits() -> CompulsoryLimits {
 }
 
 fn compulsory_promise() -> Promise {
-    Promise { class: PolicyClass::Compulsory, covers: Vec::new(), limits: Some(limits()) }
+    Promise {
+        class: PolicyClass::Compulsory,
+        covers: Vec::new(),
+        hull_deductible: Fen::ZERO,
+        limits: Some(limits()),
+    }
 }
 
 fn commercial_promise(covers: Vec<CoverRequest>) -> Promise {
-    Promise { class: PolicyClass::Commercial, covers, limits: Some(limits()) }
+    Promise {
+        class: PolicyClass::Commercial,
+        covers,
+        hull_deductible: Fen::ZERO,
+        limits: Some(limits()),
+    }
 }
 
 fn hull(agreed: i64) -> CoverRequest {
@@ -533,6 +543,10 @@ fn l46_holds_own_damage_to_the_formula() {
     assert_eq!(adjusted(&case, &promise, vec![paid(18_000)]), [RuleId::L46]);
     let other = CoverRow { item: Some(2), ..paid(5_400) };
     assert_eq!(adjusted(&case, &promise, vec![other]), [RuleId::L46]);
+    // (20,000 - 2,000) x 30 % - 1,000 chosen with the policy.
+    let chosen = Promise { hull_deductible: yuan(1_000), ..promise };
+    assert_eq!(adjusted(&case, &chosen, vec![paid(4_400)]), []);
+    assert_eq!(adjusted(&case, &chosen, vec![paid(5_400)]), [RuleId::L46]);
 }
 
 #[test]
