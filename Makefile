@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench-quote bench-confirm bench-claims lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-glm lint fmt sqlx openapi setup build clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -27,6 +27,16 @@ bench-confirm: setup build ## Measure confirms against pgbench on the same clust
 
 bench-claims: setup build ## Measure whole claims against pgbench on the same cluster
 	@$(CARGO) run --release --quiet --package benches --bin claims
+
+bench-ledger: setup ## Measure transfers against pgbench on the same cluster
+	@$(CARGO) run --release --quiet --package benches --bin ledger
+
+bench-glm: ## Measure a pricing model's fit against glum, in a Python environment of its own
+	@test -d target/bench/glum || { python3 -m venv target/bench/glum \
+		&& target/bench/glum/bin/pip install --quiet glum pandas; } || true
+	@python=$(CURDIR)/target/bench/glum/bin/python; \
+		$$python -c 'import glum' 2>/dev/null && export GLUM_PYTHON=$$python; \
+		$(CARGO) bench --quiet --package actuarial-models --bench glm
 
 lint: ## Check format, lints, layering and tidiness
 	$(CARGO) fmt --all --check

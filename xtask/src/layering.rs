@@ -14,7 +14,8 @@ use cargo_metadata::DependencyKind;
 use crate::workspace::{Room, Workspace};
 
 /// Crates that only compute.
-const PURE: [&str; 3] = ["kernel", "production-core", "production-rating"];
+const PURE: [&str; 5] =
+    ["kernel", "actuarial-models", "clearing-ledger", "production-core", "production-rating"];
 
 /// What a pure crate must not need: a web server, a database, a runtime.
 const HEAVY: [&str; 5] = ["axum", "sqlx", "tokio", "reqwest", "hyper"];
@@ -167,6 +168,7 @@ mod tests {
             (room("clearing", "services/clearing", &["production"]), "never imports another"),
             (room("actuarial", "services/actuarial", &["sandbox"]), "know the sandbox"),
             (room("production-rating", "services/production/rating", &["axum"]), "only computes"),
+            (room("clearing-ledger", "services/clearing/ledger", &["sqlx"]), "only computes"),
             (room("xtask", "xtask", &["iam"]), "xtask → iam"),
             (room("stray", "misc/stray", &[]), "which is no layer"),
         ];

@@ -51,8 +51,8 @@ pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Re
     let fourth = sold::walk(market, teller, &third).await?;
     neighbour::walk(market, teller).await?;
     surrendered::walk(market, teller, &fourth, &past).await?;
-    accidents::walk(market, teller).await?;
-    claims_renewal::walk(market, teller).await
+    let mutual = accidents::walk(market, teller).await?;
+    claims_renewal::walk(market, teller, &mutual).await
 }
 
 /// The car as police, model library and tax office know it before it has a plate.

@@ -10,6 +10,7 @@
 //! since; other content under the same number is refused with a pointer to the first.
 
 pub mod answer;
+pub mod dispute;
 pub(crate) mod flow;
 pub(crate) mod hint;
 pub mod intake;
@@ -18,6 +19,7 @@ pub mod mark;
 mod outside;
 pub mod read;
 mod record;
+mod step;
 pub mod terms;
 pub mod wire;
 

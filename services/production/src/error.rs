@@ -83,6 +83,14 @@ problems! {
     CLAIM_AMOUNT = "E2045" 422 "an amount does not fit the claim" "赔案金额不符";
     /// A recovery lock touches the case.
     CLAIM_LOCKED = "E2046" 409 "a recovery lock touches the claim" "赔案存在代位锁定";
+    /// Another dispute of the claim waits for its answer.
+    DISPUTE_OPEN = "E2050" 409 "a dispute of this claim is open" "该赔案存在未决争议";
+    /// What the other insurer of the dispute may do.
+    DISPUTE_SIDE = "E2051" 403 "this is for the other side of the dispute" "此操作应由争议另一方办理";
+    /// It was decided or withdrawn.
+    DISPUTE_OVER = "E2052" 409 "the dispute is over" "争议已了结";
+    /// The claim says already what the correction says.
+    DISPUTE_CORRECTS_NOTHING = "E2053" 422 "the correction changes nothing of the claim" "更正内容与赔案现状一致";
     /// The quote must be answered first.
     CHALLENGE_OPEN = "C3001" 409 "answer the challenge of this quote first" "请先完成投保查询校验";
     /// The answer is wrong.
@@ -131,6 +139,14 @@ pub enum ProductionError {
         sequence: i32,
         /// When the first was recorded.
         recorded_at: jiff::Timestamp,
+    },
+    /// One dispute of a claim at a time.
+    #[error("dispute {dispute_no} of claim {claim_no} waits for its answer")]
+    DisputeOpen {
+        /// The claim.
+        claim_no: PlatformNumber,
+        /// Its open dispute, of whichever insurer.
+        dispute_no: PlatformNumber,
     },
     /// Rules are broken.
     #[error("{} findings", .0.len())]
@@ -216,6 +232,9 @@ impl From<ProductionError> for Problem {
                     "recordedAt": recorded_at,
                 });
                 Problem::new(&CLAIM_STEP_DIFFERS, error.to_string()).with("first", first)
+            }
+            ProductionError::DisputeOpen { dispute_no, .. } => {
+                Problem::new(&DISPUTE_OPEN, error.to_string()).with("dispute", dispute_no)
             }
             ProductionError::Invalid(errors) => Problem::invalid(errors),
             ProductionError::Corrupt(_)

@@ -47,6 +47,10 @@ functions! {
     CLAIM_READ = "production.claim.read" "理赔查询" "Read a claim" Optional false;
     CLAIM_LIST = "production.claim.list" "理赔列表" "List claims" Optional false;
     CLAIM_ACCIDENT = "production.claim.accident" "事故关联查询" "Find the claims of an accident" Optional false;
+    CLAIM_DISPUTE = "production.claim.dispute" "赔案争议" "Dispute a claim" Required false;
+    CLAIM_DISPUTE_READ = "production.claim.dispute_read" "赔案争议查询" "Read disputes of claims" Optional false;
+    CLAIM_DISPUTE_DECIDE = "production.claim.dispute_decide" "赔案争议答复" "Decide a dispute" Required false;
+    CLAIM_DISPUTE_WITHDRAW = "production.claim.dispute_withdraw" "赔案争议撤回" "Withdraw a dispute" Required false;
     FEE_REGISTER = "production.fee.register" "费用登记" "Register a policy's fee" Required false;
     FEE_CHANGE = "production.fee.change" "手续费比例变更" "Change a registered commission ratio" Required false;
     FEE_READ = "production.fee.read" "费用登记查询" "Read registered fees" Optional false;

@@ -5,6 +5,7 @@ use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 
 use pg::{Command, Tx};
+use production_core::claim::corrected;
 use production_core::number::{NumberKind, PlatformNumber};
 use production_core::quote::{Amounts, QuoteError, QuoteStage};
 use production_core::rule::Findings;
@@ -215,7 +216,7 @@ impl Production {
         let rechecked = self.outside.recheck(&ask, &rated, self.opened(&known.kept).await).await;
         if let Some(fresh) = self.fresh(&rechecked.consulted).await? {
             let mut conn = self.spine.db().pool().acquire().await.map_err(ProductionError::from)?;
-            crate::store::known::keep(&mut conn, &[(&record.frame, &fresh)], now).await?;
+            known::keep(&mut conn, &[(&record.frame, &fresh)], now).await?;
         }
         let names = |sources: &[crate::outside::Source]| {
             sources.iter().map(|source| source.name()).collect::<Vec<_>>().join(", ")
@@ -266,7 +267,7 @@ impl Command for PreConfirm {
         let record = &self.record;
         let standing = proposal::lock(tx, &[record.query_no]).await?.pop();
         let again = standing.is_some();
-        still_counts(tx, record).await?;
+        self.still_counts(tx).await?;
         let stage = match standing {
             Some(proposal) => proposal.stage,
             None if !quote::superseded(tx, &[record]).await?.is_empty() => {
@@ -307,26 +308,30 @@ impl Command for PreConfirm {
     }
 }
 
-/// Refuses a quote whose premium rests on claims that became something else since: corrected, or
-/// reopened and closed anew. What it counted is compared itself, so that no race is missed.
-async fn still_counts(tx: &mut Tx, record: &QuoteRecord) -> Result<(), ProductionError> {
-    let input: RatingInput =
-        serde_json::from_str(&record.input).map_err(|_| ProductionError::Corrupt("quote"))?;
-    if input.history.claims.is_empty() {
-        return Ok(());
-    }
-    let now = known::claims_of(tx.conn(), &record.frame).await?;
-    for counted in &input.history.claims {
-        let later = now.iter().find(|claim| claim.claim_code == counted.claim_code);
-        if later.is_none_or(|later| counted.is_corrected_by(later)) {
-            let detail = format!(
-                "claim {} was corrected, or reopened and closed anew, after this quote; quote again",
-                counted.claim_code
-            );
-            return Err(ProductionError::refused(&error::QUOTE_STALE, detail));
+impl PreConfirm {
+    /// Refuses a quote that counted a claim which is something else by now. What was counted is held
+    /// against what is known, not times against each other: a correction may have been on its way
+    /// while the quote looked.
+    async fn still_counts(&self, tx: &mut Tx) -> Result<(), ProductionError> {
+        let record = &self.record;
+        let input: RatingInput =
+            serde_json::from_str(&record.input).map_err(|_| ProductionError::Corrupt("quote"))?;
+        let seen = &input.history.claims;
+        if seen.is_empty() {
+            return Ok(());
+        }
+        let known = known::claims(tx.conn(), &record.frame).await?;
+        match corrected(seen, &known) {
+            None => Ok(()),
+            Some(claim) => {
+                let detail = format!(
+                    "claim {}, which this quote counted, was corrected, or reopened and closed anew; quote again",
+                    claim.claim_code
+                );
+                Err(ProductionError::refused(&error::QUOTE_STALE, detail))
+            }
         }
     }
-    Ok(())
 }
 
 struct CancelPreConfirm {

@@ -1,5 +1,5 @@
-//! Sealing personal data: parties with the tenant's key, answers of outside systems, which belong
-//! to no insurer, with the operator's.
+//! Sealing personal data: parties with the tenant's key; answers of outside systems, which belong to
+//! no insurer, and what two insurers must read, with the operator's.
 
 use std::sync::Arc;
 
@@ -18,6 +18,8 @@ pub const PARTIES: &str = "production.parties";
 pub const PAYER: &str = "production.payer";
 /// Message of a claim step.
 pub const CLAIM: &str = "production.claim";
+/// What a customer says and shows in a dispute, for the insurers of both sides.
+pub const DISPUTE: &str = "production.dispute";
 /// Kept answer of an outside system.
 pub const OUTSIDE: &str = "production.outside";
 /// Blind index of an owner, shared by the market so that a change of owner shows.
@@ -85,6 +87,25 @@ impl Sealer {
     /// Opens what belongs to the platform.
     pub async fn open_own<T: DeserializeOwned>(&self, sealed: &[u8]) -> Result<T, ProductionError> {
         self.open(self.operator, OUTSIDE, sealed).await
+    }
+
+    /// Seals what the insurers of both sides of a matter may read.
+    pub async fn seal_shared(
+        &self,
+        purpose: &str,
+        value: &(impl Serialize + Sync),
+    ) -> Result<Vec<u8>, ProductionError> {
+        self.seal(self.operator, purpose, value).await
+    }
+
+    /// Opens what the insurers of both sides of a matter may read; who they are is for the caller to
+    /// have made sure of.
+    pub async fn open_shared<T: DeserializeOwned>(
+        &self,
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<T, ProductionError> {
+        self.open(self.operator, purpose, sealed).await
     }
 
     /// Blind index of an owner: certificate number where there is one, name otherwise.

@@ -12,6 +12,7 @@
 
 mod case;
 pub mod check;
+pub mod dispute;
 mod effect;
 mod facts;
 
@@ -21,7 +22,7 @@ use crate::coded_enum;
 
 pub use case::{Accepted, Case, ClaimError, Stage, Standing};
 pub use check::Promise;
-pub use effect::{Closing, counts_by_rule};
+pub use effect::{Closing, corrected, counts_by_rule};
 pub use facts::{
     AdjustFacts, AssessFacts, CancelFacts, CloseFacts, CorrectFacts, CoverRow, DocumentsFacts,
     EstimateFacts, LossPerson, LossProperty, LossVehicle, NotifyFacts, PayFacts, PayeeRow,

@@ -2,6 +2,7 @@
 
 pub mod claim_reading;
 pub mod claims;
+pub mod disputes;
 pub mod endorsement;
 pub mod fees;
 pub mod reading;
@@ -20,4 +21,5 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(endorsement::router())
         .merge(claims::router())
         .merge(claim_reading::router())
+        .merge(disputes::router())
 }

@@ -7,26 +7,26 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base_http::{Done, EventDraft, Notice, SetCommand, ShownRecord};
+use base_http::{Done, Notice, SetCommand, ShownRecord};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
 use pg::Tx;
-use production_core::claim::{Case, ClaimError, Stage, Standing, Step, StepFacts, check};
+use production_core::claim::{Case, Stage, Standing, Step, StepFacts, check};
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
 use production_core::rule::Findings;
-use production_core::statutory::{self, ClockState};
 
 use crate::book::TariffBook;
-use crate::claim::answer::{ClaimStepView, HintView, PoliceAccidentView};
+use crate::claim::answer::{HintView, PoliceAccidentView};
 use crate::claim::hint::{self, Viewer, Windows};
 use crate::claim::lock::{RecoveryLock, RecoveryLocks};
 use crate::claim::read::ReadStep;
+use crate::claim::step::{self, Told};
 use crate::claim::terms::Terms;
 use crate::error::{self, ProductionError};
 use crate::quote::read as wording;
-use crate::store::claim::{self as store, ClaimRow, MarkRow, Marked, StepRow, standing_name};
+use crate::store::claim::{self as store, ClaimRow, MarkRow, Marked, StepRow};
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
 
 /// Whose case a step is of.
@@ -278,15 +278,10 @@ async fn decide(
             };
             belongs(command, &working.row)?;
             locked(command, board.locks.get(&claim_no))?;
-            let accepted = working.row.case.accept(&read.facts).map_err(refused)?;
-            let before = &working.row;
-            let mut row = before.clone();
-            if before.case.is_corrected_by(&accepted.case, command.insurer) {
-                row.corrected_at = Some(command.now);
-            }
-            row.case = accepted.case;
+            let (row, standing) =
+                step::accepted(&working.row, &read.facts, command.insurer, command.now)?;
             let terms = row.terms.clone();
-            (row, accepted.standing, terms)
+            (row, standing, terms)
         }
     };
     let before = known.and_then(|no| board.cases.get(&no)).map(|working| working.row.case.clone());
@@ -409,9 +404,6 @@ fn taken(
     fresh: bool,
 ) -> Decided {
     let read = &command.read;
-    row.steps += 1;
-    row.changed_at = command.now;
-    row.next_due_at = next_due(&row.case, command.now);
     let viewer = Viewer { claim_no: row.claim_no, insurer: command.insurer, case: &row.case };
     let mut risk_hints = command.hints.clone();
     if let StepFacts::Notify(notify) = &read.facts {
@@ -423,58 +415,22 @@ fn taken(
     risk_hints.extend(common);
     let mut notices = command.notices.clone();
     notices.extend(findings);
-    let view = ClaimStepView {
-        claim_code: row.claim_no.to_string(),
-        step: read.step().name_en(),
-        business_no: read.business_no.clone(),
-        sequence: row.steps,
-        round: row.case.round,
-        standing: standing_name(standing),
-        stage: row.case.stage,
-        recorded_at: command.now,
-        closing_check_code: command.check_no.map(|number| number.to_string()),
-        due: row
-            .case
-            .due()
-            .filter(|_| !row.case.stage.is_open() && row.case.stage != Stage::Cancelled),
-        next_due_at: row.next_due_at,
+    let told = Told {
+        facts: &read.facts,
+        business_no: &read.business_no,
+        digest: read.digest(),
+        message_sealed: &command.message_sealed,
+        tenant: command.tenant,
+        client: &command.client,
+        check_no: command.check_no,
         risk_hints,
         locks: board.locks.get(&row.claim_no).cloned().unwrap_or_default(),
         police: command.police.clone(),
         notices,
+        now: command.now,
     };
-    let done =
-        Done::json(StatusCode::CREATED, &view, row.claim_no.slot().0, row.claim_no.to_string())
-            .showing(shown)
-            .telling(EventDraft {
-                kind: event(read.step()),
-                subject: row.claim_no.to_string(),
-                data: serde_json::json!({
-                    "confirmCode": row.confirm_no,
-                    "class": row.case.class,
-                    "sequence": row.steps,
-                    "round": row.case.round,
-                    "stage": row.case.stage,
-                    "total": row.case.closing().map(|closing| closing.total),
-                    "corrects": row.corrected_at == Some(command.now),
-                }),
-            });
-    let step = StepRow {
-        claim_no: row.claim_no,
-        sequence: row.steps,
-        tenant: command.tenant,
-        step: read.step(),
-        business_no: read.business_no.clone(),
-        round: row.case.round,
-        standing,
-        occurred_at: read.facts.at(),
-        recorded_at: command.now,
-        client: command.client.clone(),
-        digest: read.digest(),
-        facts: serde_json::to_string(&read.facts).unwrap_or_default(),
-        message_sealed: command.message_sealed.clone(),
-        answer: done.body.to_vec(),
-    };
+    let (step, done) = step::written(&mut row, standing, told);
+    let done = done.showing(shown);
     board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
     let fresh = fresh || board.cases.get(&row.claim_no).is_some_and(|working| working.fresh);
     board.cases.insert(row.claim_no, Working { row, fresh, touched: true });
@@ -491,18 +447,6 @@ fn shown_by(hint: &HintView) -> Option<ShownRecord> {
         vehicle: None,
         subject: claim_no.to_string(),
     })
-}
-
-/// The earliest duty that is not done.
-fn next_due(case: &Case, now: Timestamp) -> Option<Timestamp> {
-    if case.stage == Stage::Cancelled {
-        return None;
-    }
-    statutory::clocks(&case.clock_facts(), now, &statutory::Parameters::default())
-        .iter()
-        .filter(|clock| matches!(clock.state, ClockState::Running | ClockState::Overdue))
-        .map(|clock| clock.due_at)
-        .min()
 }
 
 async fn save(
@@ -570,41 +514,4 @@ async fn end_lost_policies(
         policy::insert_versions(tx, &[&version]).await?;
     }
     Ok(())
-}
-
-fn event(step: Step) -> &'static str {
-    match step {
-        Step::Notify => "production.claim.notified",
-        Step::Survey => "production.claim.surveyed",
-        Step::Register => "production.claim.registered",
-        Step::Assess => "production.claim.assessed",
-        Step::Documents => "production.claim.documented",
-        Step::Adjust => "production.claim.adjusted",
-        Step::Close => "production.claim.closed",
-        Step::Pay => "production.claim.paid",
-        Step::Reopen => "production.claim.reopened",
-        Step::Cancel => "production.claim.cancelled",
-        Step::Estimate => "production.claim.estimated",
-        Step::Recovery => "production.claim.recovered",
-        Step::Correct => "production.claim.corrected",
-    }
-}
-
-/// A guard's refusal as the caller reads it.
-pub(crate) fn refused(error: ClaimError) -> ProductionError {
-    let code = match &error {
-        ClaimError::WrongStage { .. } | ClaimError::Twice(_) | ClaimError::CancelKind { .. } => {
-            &error::CLAIM_STAGE
-        }
-        ClaimError::OutOfOrder { .. } => &error::CLAIM_ORDER,
-        ClaimError::ClosingDiffers { .. }
-        | ClaimError::PaymentDiffers { .. }
-        | ClaimError::OverRecovered { .. }
-        | ClaimError::Overflow => &error::CLAIM_AMOUNT,
-    };
-    let detail = match error.rule() {
-        Some(rule) => format!("{error} (rule {rule})"),
-        None => error.to_string(),
-    };
-    ProductionError::refused(code, detail)
 }

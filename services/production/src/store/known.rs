@@ -112,7 +112,7 @@ pub async fn read(
 }
 
 /// Claims of one vehicle, of every insurer, as they stand in this very transaction.
-pub async fn claims_of(
+pub async fn claims(
     conn: &mut PgConnection,
     frame: &FrameNo,
 ) -> Result<Vec<ClaimRecord>, ProductionError> {

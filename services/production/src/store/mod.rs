@@ -3,6 +3,7 @@
 
 pub mod chain;
 pub mod claim;
+pub mod claim_dispute;
 pub mod claim_lookup;
 pub mod endorsement;
 pub mod fee;

@@ -6,6 +6,7 @@ mod claim_hints;
 mod claim_reading;
 mod claim_story;
 mod claims;
+mod dispute;
 mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;

@@ -119,12 +119,126 @@ impl Case {
         })
     }
 
-    /// Whether `next` tells a quote something else than this did about a closing it may have seen:
-    /// what was counted already has changed.
+    /// Whether `next` tells a quote something else than this did about what it may have counted.
+    ///
+    /// A case that comes to count corrects nothing: a quote made before knew all there was to know.
+    /// Later payments and closings that say the same move nothing either.
     pub fn is_corrected_by(&self, next: &Case, insurer: InsurerCode) -> bool {
-        match (self.record("", insurer), next.record("", insurer)) {
-            (Some(seen), Some(next)) => seen.is_corrected_by(&next),
-            (seen, next) => seen.is_some() != next.is_some() && self.closing().is_some(),
+        let counted = |case: &Case| case.record("", insurer).as_ref().and_then(effect);
+        let before = counted(self);
+        before.is_some() && before != counted(next)
+    }
+}
+
+/// The first of the claims a quote saw that may have counted in it and is something else by what is
+/// `known` now; `None` while the quote stands. A claim that is known no more is something else.
+pub fn corrected<'a>(seen: &'a [ClaimRecord], known: &[ClaimRecord]) -> Option<&'a ClaimRecord> {
+    seen.iter().find(|&claim| {
+        let before = effect(claim);
+        let now = known.iter().find(|known| known.claim_code == claim.claim_code);
+        before.is_some() && before != now.and_then(effect)
+    })
+}
+
+/// A record as far as discounts depend on it; `None` until something is paid, from when on a discount
+/// may rest on it: closed with a payment (commercial cover) or paid (compulsory cover).
+fn effect(record: &ClaimRecord) -> Option<ClaimRecord> {
+    let last = match record.class {
+        PolicyClass::Commercial => record.closed_at,
+        PolicyClass::Compulsory => record.paid_at,
+    };
+    let settled_at = record.first_settled_at.or(last).filter(|_| Fen::ZERO < record.paid);
+    settled_at.map(|at| ClaimRecord {
+        closed_at: None,
+        paid_at: None,
+        first_settled_at: Some(at),
+        ..record.clone()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(day: &str) -> Option<Timestamp> {
+        Some(format!("2025-06-{day}T12:00:00+08:00").parse().unwrap())
+    }
+
+    /// Paid 2,000 with fault on 3 June, closed on the 2nd.
+    fn settled(class: PolicyClass) -> ClaimRecord {
+        ClaimRecord {
+            claim_code: "05PICC320025000010000000000018".to_owned(),
+            insurer: InsurerCode::parse("PICC").unwrap(),
+            class,
+            accident_at: at("01").unwrap(),
+            closed_at: at("02"),
+            paid_at: at("03"),
+            first_settled_at: None,
+            paid: Fen(200_000),
+            at_fault: true,
+            death: false,
+            counts: true,
+            fully_recovered: false,
+            stolen_at_the_time: false,
         }
+    }
+
+    fn is_corrected(seen: &ClaimRecord, known: &[ClaimRecord]) -> bool {
+        corrected(std::slice::from_ref(seen), known).is_some()
+    }
+
+    #[test]
+    fn a_counted_claim_that_says_something_else_is_corrected() {
+        for class in [PolicyClass::Compulsory, PolicyClass::Commercial] {
+            let seen = settled(class);
+            let others = [
+                ClaimRecord { counts: false, ..settled(class) },
+                ClaimRecord { at_fault: false, ..settled(class) },
+                ClaimRecord { paid: Fen::ZERO, ..settled(class) },
+                ClaimRecord { death: true, ..settled(class) },
+                ClaimRecord { fully_recovered: true, ..settled(class) },
+            ];
+            for other in others {
+                assert!(is_corrected(&seen, &[other.clone()]), "{other:?}");
+            }
+            assert!(is_corrected(&seen, &[]));
+            assert!(!is_corrected(&seen, &[settled(class)]));
+        }
+    }
+
+    #[test]
+    fn a_claim_that_comes_to_count_later_corrects_nothing() {
+        let compulsory = settled(PolicyClass::Compulsory);
+        let open = ClaimRecord {
+            closed_at: None,
+            paid_at: None,
+            paid: Fen::ZERO,
+            ..settled(PolicyClass::Compulsory)
+        };
+        let unpaid = ClaimRecord { paid_at: None, ..settled(PolicyClass::Compulsory) };
+        for before in [open, unpaid] {
+            assert!(!is_corrected(&before, &[compulsory.clone()]));
+        }
+        let zero = ClaimRecord { paid: Fen::ZERO, ..settled(PolicyClass::Commercial) };
+        assert!(!is_corrected(&zero, &[settled(PolicyClass::Commercial)]));
+    }
+
+    #[test]
+    fn a_later_payment_or_the_same_closing_again_corrects_nothing() {
+        let paid_on = ClaimRecord {
+            paid_at: at("09"),
+            first_settled_at: at("03"),
+            ..settled(PolicyClass::Compulsory)
+        };
+        assert!(!is_corrected(&settled(PolicyClass::Compulsory), &[paid_on]));
+        let closed_anew = ClaimRecord {
+            closed_at: at("09"),
+            first_settled_at: at("02"),
+            ..settled(PolicyClass::Commercial)
+        };
+        assert!(!is_corrected(&settled(PolicyClass::Commercial), &[closed_anew]));
+        // Commercial cover looks at the closing alone, compulsory cover at the payment.
+        let unpaid = ClaimRecord { paid_at: None, ..settled(PolicyClass::Commercial) };
+        assert!(!is_corrected(&unpaid, &[settled(PolicyClass::Commercial)]));
     }
 }

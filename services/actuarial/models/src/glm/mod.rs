@@ -1,0 +1,119 @@
+//! Generalised linear models: frequency, severity, pure premium and conversion.
+//!
+//! Rows stay columns of level numbers and numbers: a categorical is never spread out into zeros and
+//! ones. One pass over the rows yields the sums the normal equations consist of, by combinations of
+//! levels ([`Frame`] holds the rows, `layout` says which sums, `pass` takes them on all cores), and a
+//! Newton step needs nothing else. So memory is that of the columns, and time is that of reading them
+//! some six times. What goes wrong with data has a name in [`GlmError`].
+
+mod family;
+mod fit;
+mod frame;
+mod inference;
+mod layout;
+mod negative_binomial;
+mod pass;
+mod penalty;
+mod term;
+
+pub use family::{Family, Link};
+pub use fit::{Aliased, Coefficient, Fit, Model, Observations};
+pub use frame::{Column, Frame};
+pub use inference::{Test, likelihood_ratio, type_three};
+pub use negative_binomial::NegativeBinomialFit;
+pub use penalty::Penalty;
+pub use term::Term;
+
+use crate::number::NotFinite;
+
+/// Why a model cannot be fitted. Rows are counted from 0.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum GlmError {
+    /// A column the data do not have, or not of this kind.
+    #[error("there is no {kind} column {name}")]
+    NoColumn {
+        /// Factor or numeric.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+    },
+    /// A column the data have already.
+    #[error("there are two columns {0}")]
+    Twice(String),
+    /// A level its factor does not have.
+    #[error("factor {factor} has no level {level}")]
+    NoLevel {
+        /// The factor.
+        factor: String,
+        /// The level.
+        level: String,
+    },
+    /// A code beyond the levels of its factor.
+    #[error("factor {factor} has no level number {code}, which row {row} names")]
+    Code {
+        /// The factor.
+        factor: String,
+        /// The code.
+        code: u32,
+        /// The row.
+        row: usize,
+    },
+    /// Columns, responses, weights or offsets of different lengths.
+    #[error("{what} has {found} rows where there are {rows}")]
+    Length {
+        /// Which of them.
+        what: String,
+        /// Its length.
+        found: usize,
+        /// The length of the others.
+        rows: usize,
+    },
+    /// A value that is no number.
+    #[error("{what} is not a finite number in row {row}")]
+    Value {
+        /// Which column.
+        what: String,
+        /// The row.
+        row: usize,
+    },
+    /// A response the family does not know.
+    #[error("the response {value} of row {row} is not {wanted}")]
+    Response {
+        /// The value.
+        value: f64,
+        /// The row.
+        row: usize,
+        /// What the family knows.
+        wanted: &'static str,
+    },
+    /// A weight below zero.
+    #[error("the weight of row {0} is negative")]
+    Weight(usize),
+    /// No row with a weight, or a response that says nothing, such as no claim at all.
+    #[error("the response is the same extreme value in every row, or there is no row")]
+    NoInformation,
+    /// An argument out of its range.
+    #[error("{0} is out of range")]
+    Argument(&'static str),
+    /// A spline without enough knots in increasing order.
+    #[error("the spline of {0} needs at least three increasing knots")]
+    Knots(String),
+    /// A column that is zero in every row with a weight: a level nobody has.
+    #[error("{0} is zero in every row")]
+    ZeroColumn(String),
+    /// A column the ones before it determine.
+    #[error("{0} is determined by the columns before it")]
+    Aliased(String),
+    /// A level whose responses are all at the edge: its coefficient would be infinite.
+    #[error("the response of {0} is at its limit in every row, so its coefficient is infinite")]
+    Separated(String),
+    /// An iteration did not come to rest.
+    #[error("no convergence in {0} steps")]
+    NoConvergence(usize),
+    /// Models that are not one inside the other.
+    #[error("the restricted model is not part of the full one")]
+    NotNested,
+    /// A result is no number.
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+}

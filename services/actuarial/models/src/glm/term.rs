@@ -1,0 +1,184 @@
+//! What a linear predictor consists of.
+
+use super::{Frame, GlmError};
+
+/// One term of a linear predictor; the intercept is always there and is none of them.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Term {
+    /// A coefficient for every level of a factor but its base.
+    Factor {
+        /// The factor.
+        column: String,
+        /// The level whose effect is in the intercept.
+        base: String,
+    },
+    /// A coefficient for the values of a column.
+    Numeric {
+        /// The column.
+        column: String,
+    },
+    /// A natural cubic spline: cubic between knots, straight outside the outer two.
+    Spline {
+        /// The column.
+        column: String,
+        /// At least three, increasing.
+        knots: Vec<f64>,
+    },
+    /// The products of the columns of its parts.
+    Product(Vec<Term>),
+}
+
+/// Columns of the design that belong together: a number times a choice of levels.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// Factors and their bases; a combination has a column when none of its levels is a base.
+    pub(crate) factors: Vec<(String, String)>,
+    /// Name of the number, and its values; nothing stands for one.
+    pub(crate) number: Option<(String, Vec<f64>)>,
+}
+
+impl Term {
+    /// A factor with its base level.
+    pub fn factor(column: &str, base: &str) -> Term {
+        Term::Factor { column: column.to_owned(), base: base.to_owned() }
+    }
+
+    /// A number as it is; transformations are columns of the frame.
+    pub fn numeric(column: &str) -> Term {
+        Term::Numeric { column: column.to_owned() }
+    }
+
+    /// A natural cubic spline over these knots.
+    pub fn spline(column: &str, knots: &[f64]) -> Term {
+        Term::Spline { column: column.to_owned(), knots: knots.to_vec() }
+    }
+
+    /// The interaction of this term with another.
+    pub fn times(self, other: Term) -> Term {
+        let mut parts = match self {
+            Term::Product(parts) => parts,
+            single => vec![single],
+        };
+        match other {
+            Term::Product(more) => parts.extend(more),
+            single => parts.push(single),
+        }
+        Term::Product(parts)
+    }
+
+    /// What the term is called in tables of tests.
+    pub fn name(&self) -> String {
+        match self {
+            Term::Factor { column, .. } | Term::Numeric { column } => column.clone(),
+            Term::Spline { column, .. } => format!("spline({column})"),
+            Term::Product(parts) => parts.iter().map(Term::name).collect::<Vec<_>>().join(":"),
+        }
+    }
+
+    /// The parts of the design it stands for, with values from `frame`.
+    pub(crate) fn parts(&self, frame: &Frame) -> Result<Vec<Part>, GlmError> {
+        match self {
+            Term::Factor { column, base } => {
+                let (levels, _) = frame.factor(column)?;
+                if !levels.contains(base) {
+                    let (factor, level) = (column.clone(), base.clone());
+                    return Err(GlmError::NoLevel { factor, level });
+                }
+                Ok(vec![Part { factors: vec![(column.clone(), base.clone())], number: None }])
+            }
+            Term::Numeric { column } => {
+                let number = Some((column.clone(), frame.numbers(column)?.to_vec()));
+                Ok(vec![Part { factors: vec![], number }])
+            }
+            Term::Spline { column, knots } => {
+                let increasing = knots.windows(2).all(|pair| pair[0] < pair[1]);
+                if knots.len() < 3 || !increasing || knots.iter().any(|knot| !knot.is_finite()) {
+                    return Err(GlmError::Knots(column.clone()));
+                }
+                let values = frame.numbers(column)?;
+                let part = |index: usize| {
+                    let basis = values.iter().map(|&x| natural_spline(x, knots, index)).collect();
+                    let number = Some((format!("spline({column}){}", index + 1), basis));
+                    Part { factors: vec![], number }
+                };
+                Ok((0..knots.len() - 1).map(part).collect())
+            }
+            Term::Product(terms) => {
+                let mut product = vec![Part { factors: vec![], number: None }];
+                for term in terms {
+                    let parts = term.parts(frame)?;
+                    product = product
+                        .iter()
+                        .flat_map(|left| parts.iter().map(|right| left.times(right)))
+                        .collect();
+                }
+                Ok(product)
+            }
+        }
+    }
+}
+
+impl Part {
+    fn times(&self, other: &Part) -> Part {
+        let factors = self.factors.iter().chain(&other.factors).cloned().collect();
+        let number = match (&self.number, &other.number) {
+            (Some((name, values)), Some((more, others))) => {
+                let product = values.iter().zip(others).map(|(a, b)| a * b).collect();
+                Some((format!("{name}:{more}"), product))
+            }
+            (one, other) => one.clone().or_else(|| other.clone()),
+        };
+        Part { factors, number }
+    }
+}
+
+/// Value at `x` of the basis function `index` (0 is x itself) of the natural cubic spline.
+///
+/// Truncated powers, scaled by the squared range so that the columns are of the size of x. They are
+/// nearly collinear, which does not matter: numbers are orthogonalised before the fit.
+/// Source: Hastie, Tibshirani, Friedman, The Elements of Statistical Learning, 5.2.1.
+fn natural_spline(x: f64, knots: &[f64], index: usize) -> f64 {
+    if index == 0 {
+        return x;
+    }
+    let last = knots.len() - 1;
+    let cube = |knot: f64| (x - knot).max(0.0).powi(3);
+    let d = |k: usize| (cube(knots[k]) - cube(knots[last])) / (knots[last] - knots[k]);
+    (d(index - 1) - d(last - 1)) / (knots[last] - knots[0])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_natural_spline_is_straight_outside_and_smooth_inside() {
+        let knots = [1.0, 2.0, 4.0];
+        let at = |x: f64| natural_spline(x, &knots, 1);
+        // Hand calculation at 3: (8/3 − 1/2) / 3.
+        assert!((at(3.0) - (8.0 / 3.0 - 0.5) / 3.0).abs() < 1e-15);
+        assert_eq!((at(0.0), at(1.0)), (0.0, 0.0));
+        let second = |x: f64| (at(x + 1e-3) - 2.0 * at(x) + at(x - 1e-3)) / 1e-6;
+        assert!(second(6.0).abs() < 1e-6 && second(3.0) > 0.1);
+        // The second derivative has no jump at the inner knot.
+        assert!((second(2.0 + 2e-3) - second(2.0 - 2e-3)).abs() < 0.02);
+    }
+
+    #[test]
+    fn products_take_every_combination_of_columns() {
+        let mut frame = Frame::new();
+        frame.add_texts("area", &["a", "b"]).unwrap();
+        frame.add_numbers("age", vec![2.0, 3.0]).unwrap();
+        let term = Term::factor("area", "a").times(Term::spline("age", &[1.0, 2.0, 4.0]));
+        let parts = term.times(Term::numeric("age")).parts(&frame).unwrap();
+        assert_eq!(parts.len(), 2);
+        let (name, values) = parts[0].number.as_ref().unwrap();
+        assert_eq!((name.as_str(), values.as_slice()), ("spline(age)1:age", [4.0, 9.0].as_slice()));
+        assert_eq!(parts[1].factors, [("area".to_owned(), "a".to_owned())]);
+        assert_eq!(
+            Term::factor("area", "z").parts(&frame).unwrap_err(),
+            GlmError::NoLevel { factor: "area".into(), level: "z".into() }
+        );
+        assert!(matches!(Term::spline("age", &[1.0, 2.0]).parts(&frame), Err(GlmError::Knots(_))));
+    }
+}

@@ -1,0 +1,539 @@
+//! Models of real portfolios against statsmodels and base R.
+
+use std::collections::HashSet;
+
+use actuarial_models::glm::{
+    Aliased, Family, Fit, Frame, GlmError, Model, Observations, Penalty, Term, likelihood_ratio,
+    type_three,
+};
+use serde_json::Value;
+
+use super::table::Texts;
+use super::{near, number, numbers, oracle};
+
+/// How close estimates and standard errors must come.
+struct Within {
+    estimate: f64,
+    error: f64,
+}
+
+/// Compares every coefficient of an oracle, by name.
+#[track_caller]
+fn coefficients(fit: &Fit, case: &Value, within: &Within) {
+    let wanted = case["coefficients"].as_object().unwrap();
+    assert_eq!(fit.coefficients.len(), wanted.len());
+    for (name, want) in wanted {
+        let found = fit.coefficient(name).unwrap_or_else(|| panic!("no coefficient {name}"));
+        let estimate = if want.is_object() { &want["estimate"] } else { want };
+        // Tolerances of estimates are absolute; oracles print twelve digits of large ones.
+        near(name, found.estimate, number(estimate), within.estimate, 1.0);
+        for key in ["se", "se_prior_weights"] {
+            if want.is_object() && !want[key].is_null() {
+                near(name, found.error.unwrap(), number(&want[key]), within.error, 0.0);
+            }
+        }
+    }
+}
+
+/// Terms for the names of an oracle: every factor column of `frame` whose base is the one level that
+/// has no coefficient, then numbers, in the order of the names.
+fn terms_of(frame: &Frame, case: &Value) -> Vec<Term> {
+    let names: Vec<&String> = case["coefficients"].as_object().unwrap().keys().collect();
+    let mut terms = vec![];
+    let mut seen = HashSet::new();
+    for name in names.iter().filter(|name| **name != "(Intercept)") {
+        let column = name.split('=').next().unwrap();
+        if !seen.insert(column) {
+            continue;
+        }
+        if !name.contains('=') {
+            terms.push(Term::numeric(column));
+            continue;
+        }
+        let (levels, _) = frame.factor(column).unwrap();
+        let has = |level: &&String| !names.contains(&&format!("{column}={level}"));
+        let bases: Vec<&String> = levels.iter().filter(has).collect();
+        assert_eq!(bases.len(), 1, "{column}: {bases:?}");
+        terms.push(Term::factor(column, bases[0]));
+    }
+    terms
+}
+
+/// Index of the class of a value: the number of bounds not above it.
+fn class(value: f64, bounds: &[f64]) -> String {
+    bounds.iter().filter(|bound| **bound <= value).count().to_string()
+}
+
+fn mean(values: &[f64]) -> f64 {
+    values.iter().sum::<f64>() / values.len() as f64
+}
+
+/// The French portfolio in the classes of the papers.
+struct French {
+    frame: Frame,
+    claims: Vec<f64>,
+    exposure: Vec<f64>,
+    policies: Vec<String>,
+}
+
+impl French {
+    /// Its learning part (`L`) or its test part (`T`).
+    fn read(part: &str) -> Option<French> {
+        let all = Texts::read("fremtpl2/freMTPL2freq.csv.gz")?;
+        let split: Vec<bool> = all.texts("SplitS100").iter().map(|text| text == part).collect();
+        let texts = all.only(|row| split[row]);
+        let mut frame = Frame::new();
+        let mut classes = |name: &str, column: &str, class: &dyn Fn(f64) -> String| {
+            let classes: Vec<String> = texts.numbers(column).into_iter().map(class).collect();
+            frame.add_texts(name, &classes).unwrap();
+        };
+        classes("VehPower", "VehPower", &|power| power.min(9.0).to_string());
+        classes("VehAgeClass", "VehAge", &|age| {
+            (1 + (age >= 1.0) as u8 + (age > 10.0) as u8).to_string()
+        });
+        let ages = [0.0, 21.0, 26.0, 31.0, 41.0, 51.0, 71.0];
+        classes("DrivAgeClass", "DrivAge", &|age| class(age, &ages));
+        for name in ["VehBrand", "VehGas", "Region"] {
+            frame.add_texts(name, texts.texts(name)).unwrap();
+        }
+        let mut add = |name: &str, column: &str, value: &dyn Fn(f64) -> f64| {
+            let values = texts.numbers(column).into_iter().map(value).collect();
+            frame.add_numbers(name, values).unwrap();
+        };
+        add("BonusMalus", "BonusMalus", &|level| level.min(150.0));
+        add("ln(Density)", "Density", &f64::ln);
+        add("DrivAge", "DrivAge", &|age| age);
+        add("ln(DrivAge)", "DrivAge", &f64::ln);
+        for power in [2, 3, 4] {
+            add(&format!("DrivAge^{power}"), "DrivAge", &|age| age.powi(power));
+        }
+        let areas = texts.texts("Area").iter().map(|area| f64::from(area.as_bytes()[0] - b'A' + 1));
+        frame.add_numbers("Area(1..6)", areas.collect()).unwrap();
+        Some(French {
+            claims: texts.numbers("ClaimNb").into_iter().map(|count| count.min(4.0)).collect(),
+            exposure: texts.numbers("Exposure").into_iter().map(|part| part.min(1.0)).collect(),
+            policies: texts.texts("IDpol").to_vec(),
+            frame,
+        })
+    }
+
+    fn log_exposure(&self) -> Vec<f64> {
+        self.exposure.iter().map(|exposure| exposure.ln()).collect()
+    }
+}
+
+#[test]
+fn poisson_models_of_the_french_portfolio_are_those_of_statsmodels() {
+    let (Some(oracle), Some(french)) = (oracle("fremtpl2_poisson_glm"), French::read("L")) else {
+        return;
+    };
+    let offset = french.log_exposure();
+    let data = Observations {
+        frame: &french.frame,
+        response: &french.claims,
+        weight: None,
+        offset: Some(&offset),
+    };
+    assert_eq!(french.claims.len(), 610_212);
+    let test = French::read("T").unwrap();
+    let mut fits = vec![];
+    for (name, case) in oracle["models"].as_object().unwrap() {
+        let model = Model::log(Family::Poisson, terms_of(&french.frame, case));
+        let fit = model.fit(&data).unwrap_or_else(|error| panic!("{name}: {error}"));
+        coefficients(&fit, case, &Within { estimate: 1e-8, error: 1e-6 });
+        near(name, fit.deviance, number(&case["deviance_learn"]), 1e-10, 0.0);
+        near(name, fit.log_likelihood.unwrap(), number(&case["log_likelihood"]), 1e-10, 0.0);
+        near(name, fit.aic().unwrap(), number(&case["aic"]), 1e-10, 0.0);
+        let null = fit.null_deviance / 6102.12;
+        near(name, null, number(&oracle["null"]["in_sample"]), 1e-10, 0.0);
+        let first = numbers(&case["first_10_expected_counts_in_file_order"]);
+        // The file's order: learning rows with test rows between them.
+        let expected = fit.predict(&french.frame, Some(&offset)).unwrap();
+        for (got, means) in expected.iter().zip(&fit.means) {
+            assert!((got - means).abs() <= 1e-9 * means.abs(), "{name}: {got} is not {means}");
+        }
+        let found = first.iter().filter(|want| {
+            expected[..10].iter().any(|got| (got - *want).abs() < 1e-8 * want.abs())
+        });
+        assert!(found.count() >= 8, "{name}: {first:?} {:?}", &expected[..10]);
+        let offset = test.log_exposure();
+        let means = fit.predict(&test.frame, Some(&offset)).unwrap();
+        let deviance: f64 = test.claims.iter().zip(&means).map(|(y, m)| poisson(*y, *m)).sum();
+        let loss = 100.0 * deviance / means.len() as f64;
+        near(name, loss, number(&case["out_of_sample"]), 1e-9, 0.0);
+        fits.push(fit);
+    }
+    // Leaving out Area: the oracle's deviances differ by 0.235319.
+    let test = likelihood_ratio(&fits[0], &fits[1]).unwrap();
+    assert_eq!((test.name.as_str(), test.degrees), ("Area(1..6)", 1));
+    near("ratio", test.statistic, 190_797.538_395 - 190_797.303_076, 1e-5, 0.0);
+    assert!((test.p - 0.6276).abs() < 1e-3, "{}", test.p);
+    let wald = fits[0].wald().unwrap();
+    let area = wald.iter().find(|test| test.name == "Area(1..6)").unwrap();
+    near("Wald", area.statistic, 0.485_088_585_557f64.powi(2), 1e-6, 0.0);
+    assert_eq!(likelihood_ratio(&fits[1], &fits[0]).unwrap_err(), GlmError::NotNested);
+}
+
+fn poisson(y: f64, mean: f64) -> f64 {
+    2.0 * (if y > 0.0 { y * (y / mean).ln() } else { 0.0 } - (y - mean))
+}
+
+/// Claim amounts of policies, each claim capped: number of claims and their sum.
+fn amounts(cap: f64) -> Option<std::collections::HashMap<String, (f64, f64)>> {
+    let texts = Texts::read("fremtpl2/freMTPL2sev.csv.gz")?;
+    let mut sums = std::collections::HashMap::<String, (f64, f64)>::new();
+    for (policy, amount) in texts.texts("IDpol").iter().zip(texts.numbers("ClaimAmount")) {
+        let sum = sums.entry(policy.clone()).or_default();
+        *sum = (sum.0 + 1.0, sum.1 + amount.min(cap));
+    }
+    Some(sums)
+}
+
+#[test]
+fn gamma_and_tweedie_models_of_the_french_portfolio_are_those_of_statsmodels() {
+    let (Some(oracle), Some(french)) = (oracle("fremtpl2_gamma_tweedie"), French::read("L")) else {
+        return;
+    };
+    let case = &oracle["gamma_severity"];
+    let amounts = amounts(number(&case["cap"])).unwrap();
+    let claims: Vec<(f64, f64)> = french
+        .policies
+        .iter()
+        .map(|policy| amounts.get(policy).copied().unwrap_or_default())
+        .collect();
+    // Severity: rows without a claim have no weight, and any positive response.
+    let weight: Vec<f64> = claims.iter().map(|claim| claim.0).collect();
+    let severity: Vec<f64> =
+        claims.iter().map(|claim| if claim.0 > 0.0 { claim.1 / claim.0 } else { 1.0 }).collect();
+    let terms = terms_of(&french.frame, case);
+    let frame = &french.frame;
+    let data = Observations { frame, response: &severity, weight: Some(&weight), offset: None };
+    let fit = Model::log(Family::Gamma, terms.clone()).fit(&data).unwrap();
+    coefficients(&fit, case, &Within { estimate: 1e-7, error: 1e-6 });
+    near("deviance", fit.deviance, number(&case["deviance_learn"]), 1e-9, 0.0);
+    near("null", fit.null_deviance, number(&case["deviance_null_learn"]), 1e-9, 0.0);
+    near("Pearson", fit.pearson, number(&case["pearson_chi2_learn"]), 1e-9, 0.0);
+    near("dispersion", fit.dispersion, number(&case["dispersion_pearson_policies"]), 1e-9, 0.0);
+    assert_eq!(fit.rows as u64, case["rows_learn"].as_u64().unwrap());
+
+    let premium: Vec<f64> =
+        claims.iter().zip(&french.exposure).map(|(claim, exposure)| claim.1 / exposure).collect();
+    for (key, case) in oracle["tweedie_pure_premium"].as_object().unwrap() {
+        let power = key.trim_start_matches("p=").parse().unwrap();
+        let weight = Some(french.exposure.as_slice());
+        let data = Observations { frame, response: &premium, weight, offset: None };
+        let fit = Model::log(Family::Tweedie { power }, terms.clone()).fit(&data).unwrap();
+        coefficients(&fit, case, &Within { estimate: 1e-7, error: 1e-6 });
+        near(key, fit.deviance, number(&case["deviance_learn"]), 1e-9, 0.0);
+        near(key, fit.null_deviance, number(&case["deviance_null_learn"]), 1e-9, 0.0);
+        near(key, fit.dispersion, number(&case["dispersion_pearson"]), 1e-9, 0.0);
+        assert_eq!(fit.log_likelihood, None);
+    }
+}
+
+/// Compares the figures about a whole fit.
+#[track_caller]
+fn figures(what: &str, fit: &Fit, case: &Value) {
+    near(what, fit.deviance, number(&case["deviance"]), 1e-9, 0.0);
+    near(what, fit.null_deviance, number(&case["null_deviance"]), 1e-9, 0.0);
+    near(what, fit.pearson, number(&case["pearson_chi2"]), 1e-8, 0.0);
+    near(what, fit.log_likelihood.unwrap(), number(&case["log_likelihood"]), 1e-9, 0.0);
+    assert_eq!(fit.rows as u64, case["rows"].as_u64().unwrap(), "{what}");
+    assert_eq!(fit.degrees as u64, case["df_residual"].as_u64().unwrap(), "{what}");
+}
+
+const PORTFOLIO: Within = Within { estimate: 1e-7, error: 1e-6 };
+
+#[test]
+fn swedish_models_are_those_of_statsmodels() {
+    let (Some(oracle), Some(all)) =
+        (oracle("portfolio_glms"), Texts::read("portfolios/swautoins.csv.gz"))
+    else {
+        return;
+    };
+    let frame_of = |texts: &Texts| {
+        let mut frame = Frame::new();
+        for name in ["Kilometres", "Zone", "Bonus", "Make"] {
+            frame.add_texts(name, texts.texts(name)).unwrap();
+        }
+        frame
+    };
+    let frame = frame_of(&all);
+    let offset: Vec<f64> = all.numbers("Insured").iter().map(|years| years.ln()).collect();
+    let claims = all.numbers("Claims");
+    let case = &oracle["swautoins_poisson"];
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    let fit = Model::log(Family::Poisson, terms_of(&frame, case)).fit(&data).unwrap();
+    coefficients(&fit, case, &PORTFOLIO);
+    figures("swautoins Poisson", &fit, case);
+
+    let some = all.only(|row| claims[row] > 0.0);
+    let (frame, weight) = (frame_of(&some), some.numbers("Claims"));
+    let mean: Vec<f64> = some.numbers("Payment").iter().zip(&weight).map(|(p, n)| p / n).collect();
+    let data = Observations { frame: &frame, response: &mean, weight: Some(&weight), offset: None };
+    let case = &oracle["swautoins_gamma_severity"];
+    let fit = Model::log(Family::Gamma, terms_of(&frame, case)).fit(&data).unwrap();
+    coefficients(&fit, case, &PORTFOLIO);
+    figures("swautoins Gamma", &fit, case);
+}
+
+#[test]
+fn motorcycles_are_those_of_statsmodels() {
+    let (Some(oracle), Some(texts)) =
+        (oracle("portfolio_glms"), Texts::read("portfolios/swmotorcycle.csv.gz"))
+    else {
+        return;
+    };
+    let exposure = texts.numbers("Exposure");
+    let texts = texts.only(|row| exposure[row] > 0.0);
+    let mut frame = Frame::new();
+    for name in ["Area", "RiskClass", "Gender"] {
+        frame.add_texts(name, texts.texts(name)).unwrap();
+    }
+    let ages: Vec<&str> = texts
+        .numbers("VehAge")
+        .iter()
+        .map(|&age| {
+            if age <= 1.0 {
+                "0-1"
+            } else if age <= 4.0 {
+                "2-4"
+            } else {
+                "5+"
+            }
+        })
+        .collect();
+    frame.add_texts("VehAgeC", &ages).unwrap();
+    let owners = texts.numbers("OwnerAge");
+    let owners: Vec<&str> =
+        owners.iter().map(|&age| if age < 30.0 { "<30" } else { "30+" }).collect();
+    frame.add_texts("OwnerAgeC", &owners).unwrap();
+    let claims = texts.numbers("ClaimNb");
+    let offset: Vec<f64> = texts.numbers("Exposure").iter().map(|years| years.ln()).collect();
+    let case = &oracle["swmotorcycle_poisson"];
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    let fit = Model::log(Family::Poisson, terms_of(&frame, case)).fit(&data).unwrap();
+    coefficients(&fit, case, &PORTFOLIO);
+    figures("swmotorcycle", &fit, case);
+}
+
+#[test]
+fn australian_logit_poisson_and_negative_binomial_are_those_of_statsmodels() {
+    let (Some(oracle), Some(texts)) =
+        (oracle("portfolio_glms"), Texts::read("portfolios/ausprivauto0405.csv.gz"))
+    else {
+        return;
+    };
+    let mut frame = Frame::new();
+    for name in ["VehAge", "VehBody", "Gender", "DrivAge"] {
+        frame.add_texts(name, texts.texts(name)).unwrap();
+    }
+    frame.add_numbers("VehValue", texts.numbers("VehValue")).unwrap();
+    let offset: Vec<f64> = texts.numbers("Exposure").iter().map(|years| years.ln()).collect();
+    let happened = texts.numbers("ClaimOcc");
+    let case = &oracle["ausprivauto_logit_occurrence"];
+    let terms = terms_of(&frame, case);
+    let data = Observations { frame: &frame, response: &happened, weight: None, offset: None };
+    let fit = Model::logistic(terms.clone()).fit(&data).unwrap();
+    coefficients(&fit, case, &PORTFOLIO);
+    figures("logit", &fit, case);
+
+    let claims = texts.numbers("ClaimNb");
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    let case = &oracle["ausprivauto_poisson"];
+    let model = Model::log(Family::Poisson, terms);
+    let fit = model.fit(&data).unwrap();
+    coefficients(&fit, case, &PORTFOLIO);
+    figures("Poisson", &fit, case);
+    let tests = type_three(&fit, &data).unwrap();
+    assert_eq!(tests.iter().map(|test| test.degrees).sum::<usize>(), 22);
+    // With one degree of freedom both tests ask the same: z² of an oracle's coefficient.
+    let gender = tests.iter().find(|test| test.name == "Gender").unwrap();
+    let want = &case["coefficients"]["Gender=Male"];
+    near(
+        "Gender",
+        gender.statistic,
+        (number(&want["estimate"]) / number(&want["se"])).powi(2),
+        0.01,
+        0.0,
+    );
+
+    let case = &oracle["ausprivauto_negative_binomial2"];
+    let found = model.fit_negative_binomial(&data).unwrap();
+    near("alpha", found.alpha, number(&case["alpha"]), 1e-5, 0.0);
+    let likelihood = found.fit.log_likelihood.unwrap();
+    near("likelihood", likelihood, number(&case["log_likelihood"]), 1e-9, 0.0);
+    // The oracle's errors are of the observed curvature, ours of the expected one.
+    coefficients(&found.fit, case, &Within { estimate: 1e-5, error: 0.01 });
+}
+
+/// The Belgian portfolio: its frame, claims and logarithms of exposure.
+fn belgian() -> Option<(Frame, Vec<f64>, Vec<f64>)> {
+    let texts = Texts::read("portfolios/beMTPL97.csv.gz")?;
+    let mut frame = Frame::new();
+    for name in ["coverage", "sex", "fuel", "use", "fleet"] {
+        frame.add_texts(name, texts.texts(name)).unwrap();
+    }
+    let mut classes = |name: &str, column: &str, class: &dyn Fn(f64) -> String| {
+        let classes: Vec<String> = texts.numbers(column).into_iter().map(class).collect();
+        frame.add_texts(name, &classes).unwrap();
+    };
+    classes("ageC", "ageph", &|age| class(age, &[21.0, 26.0, 31.0, 41.0, 51.0, 61.0, 71.0]));
+    classes("agecC", "agec", &|age| class(age.min(48.0), &[3.0, 6.0, 9.0, 12.0, 16.0]));
+    classes("powC", "power", &|kw| class(kw, &[35.0, 45.0, 55.0, 66.0, 76.0, 91.0, 111.0]));
+    classes("bmC", "bm", &|bm| bm.min(11.0).to_string());
+    classes("district", "postcode", &|code| (code / 100.0).floor().to_string());
+    let offset = texts.numbers("expo").iter().map(|years| years.ln()).collect();
+    Some((frame, texts.numbers("nclaims"), offset))
+}
+
+/// Claims that the model without districts expects of every Belgian policy.
+pub(crate) fn belgian_expected() -> Option<Vec<f64>> {
+    let (frame, claims, offset) = belgian()?;
+    let terms = terms_of(&frame, &oracle("portfolio_glms")?["beMTPL97_poisson_no_region"]);
+    let offset = Some(offset.as_slice());
+    let data = Observations { frame: &frame, response: &claims, weight: None, offset };
+    Some(Model::log(Family::Poisson, terms).fit(&data).unwrap().means)
+}
+
+#[test]
+fn belgian_models_with_and_without_districts_are_those_of_statsmodels() {
+    let (Some(oracle), Some((frame, claims, offset))) = (oracle("portfolio_glms"), belgian())
+    else {
+        return;
+    };
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    for name in ["beMTPL97_poisson_no_region", "beMTPL97_poisson_district_dummies"] {
+        let case = &oracle[name];
+        let fit = Model::log(Family::Poisson, terms_of(&frame, case)).fit(&data).unwrap();
+        coefficients(&fit, case, &PORTFOLIO);
+        figures(name, &fit, case);
+        if name.ends_with("no_region") {
+            let (levels, codes) = frame.factor("district").unwrap();
+            for want in oracle["beMTPL97_district_observed_expected"].as_array().unwrap() {
+                let district = want["district"].to_string();
+                let level = levels.iter().position(|level| *level == district).unwrap() as u32;
+                let rows = codes.iter().zip(&fit.means).filter(|(code, _)| **code == level);
+                let expected: f64 = rows.map(|(_, mean)| mean).sum();
+                near(&district, expected, number(&want["expected"]), 1e-9, 0.0);
+            }
+        }
+    }
+}
+
+#[test]
+fn lapses_are_fitted_once_what_separates_them_is_named_and_left_out() {
+    let (Some(oracle), Some(all)) =
+        (oracle("portfolio_glms"), Texts::read("portfolios/eudirectlapse.csv.gz"))
+    else {
+        return;
+    };
+    let is_test = |row: usize| {
+        let hashed = ((row as u64 + 1) * 2_654_435_761) % (1 << 32);
+        hashed * 100 / (1 << 32) < 30
+    };
+    let texts = all.only(|row| !is_test(row));
+    let case = &oracle["eudirectlapse_logit"];
+    let mut frame = Frame::new();
+    let names = case["coefficients"].as_object().unwrap().keys();
+    let mut seen = HashSet::from(["(Intercept)"]);
+    for name in names {
+        let column = name.split('=').next().unwrap();
+        if !seen.insert(column) {
+            continue;
+        }
+        if name.contains('=') {
+            frame.add_texts(column, texts.texts(column)).unwrap();
+            continue;
+        }
+        let ratio = |below: &str| -> Vec<f64> {
+            let above = texts.numbers("prem_final");
+            above.iter().zip(texts.numbers(below)).map(|(a, b)| a / b).collect()
+        };
+        let values = match column {
+            "rel_last_market" => ratio("prem_market"),
+            "rel_change" => ratio("prem_last"),
+            _ => texts.numbers(column),
+        };
+        let centre = mean(&values);
+        let spread = mean(&values.iter().map(|x| (x - centre).powi(2)).collect::<Vec<_>>()).sqrt();
+        let standard = values.iter().map(|x| (x - centre) / spread).collect();
+        frame.add_numbers(column, standard).unwrap();
+    }
+    let lapsed = texts.numbers("lapse");
+    let data = Observations { frame: &frame, response: &lapsed, weight: None, offset: None };
+    let model = Model::logistic(terms_of(&frame, case));
+    // Nobody with such an engine lapsed: the oracle's coefficients of both levels ran away.
+    assert_eq!(model.fit(&data).unwrap_err(), GlmError::Separated("vehicl_powerkw=250 kW".into()));
+    let runaway = ["250 kW", "275 kW"];
+    let weight: Vec<f64> = texts
+        .texts("vehicl_powerkw")
+        .iter()
+        .map(|power| if runaway.contains(&power.as_str()) { 0.0 } else { 1.0 })
+        .collect();
+    let data = Observations { weight: Some(&weight), ..data };
+    let empty = model.fit(&data).unwrap_err();
+    assert_eq!(empty, GlmError::ZeroColumn("vehicl_powerkw=250 kW".into()));
+    // Nor did commercial drivers whose use is unknown: a combination, so it shows while fitting.
+    let model = Model { aliased: Aliased::Drop, ..model };
+    let GlmError::Separated(name) = model.fit(&data).unwrap_err() else { panic!("not separated") };
+    let among = ["(Intercept)", "polholder_diffdriver=", "policy_caruse="];
+    assert!(among.iter().any(|known| name.starts_with(known)), "{name}");
+    let (drivers, uses) = (texts.texts("polholder_diffdriver"), texts.texts("policy_caruse"));
+    let alone = |row: usize| uses[row] == "unknown" && drivers[row] == "commercial";
+    let weight: Vec<f64> =
+        weight.iter().enumerate().map(|(row, w)| if alone(row) { 0.0 } else { *w }).collect();
+    let data = Observations { weight: Some(&weight), ..data };
+    // Now commercial drivers are the commercial users: one of both columns says what the other does.
+    let fit = model.fit(&data).unwrap();
+    assert_eq!(fit.dropped.len(), 3, "{:?}", fit.dropped);
+    near("lapse", fit.deviance, number(&case["deviance"]), 1e-9, 0.0);
+    near("lapse", fit.log_likelihood.unwrap(), number(&case["log_likelihood"]), 1e-9, 0.0);
+    let mut compared = 0;
+    for (name, want) in case["coefficients"].as_object().unwrap() {
+        // No policy of the training part has 300 kW: the oracle has a column of zeros there.
+        if number(&want["se"]) < 1e3 && name != "vehicl_powerkw=300 kW" {
+            let found = fit.coefficient(name).unwrap();
+            near(name, found.estimate, number(&want["estimate"]), 1e-7, 1.0);
+            near(name, found.error.unwrap(), number(&want["se"]), 1e-6, 0.0);
+            compared += 1;
+        }
+    }
+    assert_eq!(compared, 50);
+}
+
+#[test]
+fn a_ridge_penalty_shrinks_as_the_equations_of_its_optimum_say() {
+    let Some(texts) = Texts::read("portfolios/swautoins.csv.gz") else { return };
+    let mut frame = Frame::new();
+    frame.add_texts("Bonus", texts.texts("Bonus")).unwrap();
+    frame.add_numbers("Kilometres", texts.numbers("Kilometres")).unwrap();
+    let offset: Vec<f64> = texts.numbers("Insured").iter().map(|years| years.ln()).collect();
+    let claims = texts.numbers("Claims");
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    let terms = vec![Term::factor("Bonus", "1"), Term::numeric("Kilometres")];
+    let kilometres = frame.numbers("Kilometres").unwrap();
+    for penalty in [Penalty { l1: 0.0, l2: 500.0 }, Penalty { l1: 300.0, l2: 20.0 }] {
+        let fit =
+            Model { penalty, ..Model::log(Family::Poisson, terms.clone()) }.fit(&data).unwrap();
+        // Karush–Kuhn–Tucker: the score of each coefficient is the slope of its penalty.
+        let score = |column: &[f64]| -> f64 {
+            let rows = claims.iter().zip(&fit.means).zip(column);
+            rows.map(|((y, mean), x)| (y - mean) * x).sum()
+        };
+        assert!(score(&vec![1.0; claims.len()]).abs() < 1e-4);
+        let beta = fit.coefficient("Kilometres").unwrap().estimate;
+        let want = penalty.l1 * beta.signum() + penalty.l2 * beta;
+        assert!((score(kilometres) - want).abs() < 1e-3, "{} is not {want}", score(kilometres));
+        assert!(fit.coefficients.iter().all(|coefficient| coefficient.error.is_none()));
+    }
+    let all = Penalty { l1: 1e9, l2: 0.0 };
+    let fit = Model { penalty: all, ..Model::log(Family::Poisson, terms) }.fit(&data).unwrap();
+    assert!(fit.coefficients[1..].iter().all(|coefficient| coefficient.estimate == 0.0));
+    near("null", fit.deviance, fit.null_deviance, 1e-9, 0.0);
+}

@@ -1,0 +1,310 @@
+//! Reserving against chainladder, statsmodels and the true outcomes of a market.
+
+use actuarial_models::Triangle;
+use actuarial_models::reserving::{
+    Average, Bootstrap, Calibration, CapeCodTrend, ChainLadder, LastSigma, Mack, Predictive,
+    Projected, Residuals, Selection, Tail, benktander, bornhuetter_ferguson, cape_cod,
+    chain_ladder, mack, munich, odp,
+};
+use serde_json::Value;
+
+use super::{all_near, near, number, numbers, oracle, shared};
+
+/// The triangle an oracle holds; `None` where its source has no amounts.
+fn triangle(case: &Value) -> Option<Triangle> {
+    let ages = case["ages_months"].as_array().unwrap();
+    let ages: Vec<u32> = ages.iter().map(|age| age.as_u64().unwrap() as u32).collect();
+    let rows: Vec<Vec<Option<f64>>> = case["cumulative"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| row.as_array().unwrap().iter().map(Value::as_f64).collect())
+        .collect();
+    let empty = rows.iter().flatten().all(Option::is_none);
+    (!empty).then(|| Triangle::cumulative(12, ages, &rows).unwrap())
+}
+
+/// The triangles of the chain-ladder oracle by name.
+fn triangles() -> Option<Vec<(String, Triangle, Value)>> {
+    let cases = oracle("reserving_chainladder_mack")?["triangles"].clone();
+    let cases = cases.as_object().unwrap().iter();
+    let known =
+        cases.filter_map(|(name, case)| Some((name.clone(), triangle(case)?, case.clone())));
+    Some(known.collect())
+}
+
+fn named(name: &str) -> Option<Triangle> {
+    let found = triangles()?.into_iter().find(|(known, _, _)| known == name);
+    Some(found.unwrap().1)
+}
+
+fn ladder(triangle: &Triangle) -> ChainLadder {
+    let development = Selection::default().develop(triangle).unwrap();
+    chain_ladder(triangle, development, Tail::default()).unwrap()
+}
+
+fn ultimates(origins: &[Projected]) -> Vec<f64> {
+    origins.iter().map(|origin| origin.ultimate).collect()
+}
+
+fn reserves(origins: &[Projected]) -> Vec<f64> {
+    origins.iter().map(Projected::reserve).collect()
+}
+
+#[test]
+fn averages_and_chain_ladder_are_those_of_the_package() {
+    let Some(cases) = triangles() else { return };
+    assert_eq!(cases.len(), 13, "one of fourteen has no amounts");
+    for (name, triangle, case) in cases {
+        let averages = [
+            ("age_to_age_volume", Average::Volume),
+            ("age_to_age_simple", Average::Simple),
+            ("age_to_age_regression", Average::Regression),
+        ];
+        for (key, average) in averages {
+            let selection = Selection { average, ..Selection::default() };
+            let factors = selection.develop(&triangle).unwrap().factors;
+            all_near(&format!("{name} {key}"), &factors, &numbers(&case[key]), 1e-10, 0.0);
+        }
+        let (ladder, want) = (ladder(&triangle), &case["chain_ladder"]);
+        let ultimate = numbers(&want["ultimate"]);
+        all_near(&name, &ultimates(&ladder.origins), &ultimate, 1e-10, 0.0);
+        // A reserve is a difference of amounts, so it is known to 1e-10 of those.
+        let largest = ultimate.iter().copied().fold(0.0, f64::max);
+        all_near(&name, &reserves(&ladder.origins), &numbers(&want["ibnr"]), 1e-10, largest);
+        near(&name, ladder.reserve(), number(&want["total_ibnr"]), 1e-10, largest);
+    }
+}
+
+#[test]
+fn mack_errors_are_those_of_the_package_under_both_rules() {
+    let Some(cases) = triangles() else { return };
+    for (name, triangle, case) in cases {
+        let rules = [
+            ("mack_sigma_log-linear", LastSigma::LogLinear),
+            ("mack_sigma_mack", LastSigma::Minimum),
+        ];
+        for (key, rule) in rules {
+            let (want, what) = (&case[key], format!("{name} {key}"));
+            let found = mack(&triangle, &Selection::default(), rule, Tail::default()).unwrap();
+            let sigmas = numbers(&want["sigma"]);
+            all_near(&what, &found.sigmas, &sigmas[..found.sigmas.len()], 1e-10, 0.0);
+            let errors: Vec<f64> = found.origins.iter().map(|error| error.total()).collect();
+            all_near(&what, &errors, &numbers(&want["mack_std_err_by_origin"]), 1e-10, 0.0);
+            near(&what, found.total.process, number(&want["process_risk_total"]), 1e-10, 0.0);
+            near(&what, found.total.parameter, number(&want["parameter_risk_total"]), 1e-10, 0.0);
+            near(&what, found.total.total(), number(&want["mack_std_err_total"]), 1e-10, 0.0);
+        }
+    }
+}
+
+#[test]
+fn expectations_from_outside_are_used_as_in_the_package() {
+    let Some(cases) = oracle("reserving_bf_capecod") else { return };
+    for (name, case) in cases["cases"].as_object().unwrap() {
+        let triangle = if name == "cc_sample" { cc_sample() } else { named(name) };
+        let ladder = ladder(&triangle.unwrap());
+        let exposure = numbers(&case["exposure_per_origin"]);
+        all_near(
+            name,
+            &ladder.development.factors,
+            &numbers(&case["age_to_age_volume"]),
+            1e-10,
+            0.0,
+        );
+        let expected = |case: &Value| -> Vec<f64> {
+            exposure.iter().map(|exposure| exposure * number(&case["apriori"])).collect()
+        };
+        let want = &case["bornhuetter_ferguson"];
+        let found = bornhuetter_ferguson(&ladder, &expected(want)).unwrap();
+        all_near(name, &ultimates(&found), &numbers(&want["ultimate"]), 1e-10, 0.0);
+        for rounds in [2, 4] {
+            let want = &case[format!("benktander_{rounds}_iterations")];
+            let found = benktander(&ladder, &expected(want), rounds).unwrap();
+            all_near(name, &ultimates(&found), &numbers(&want["ultimate"]), 1e-10, 0.0);
+        }
+        for (key, trend, decay) in [("0.0_decay_1.0", 0.0, 1.0), ("0.05_decay_0.75", 0.05, 0.75)] {
+            let want = &case[format!("cape_cod_trend_{key}")];
+            let found = cape_cod(&ladder, &exposure, CapeCodTrend { trend, decay }).unwrap();
+            all_near(name, &found.trended, &numbers(&want["apriori_by_origin"]), 1e-10, 0.0);
+            let level = numbers(&want["detrended_apriori_by_origin"]);
+            all_near(name, &found.expected, &level, 1e-10, 0.0);
+            all_near(name, &ultimates(&found.origins), &numbers(&want["ultimate"]), 1e-10, 0.0);
+        }
+    }
+}
+
+/// The published Cape Cod example: its file has one row per cell, by calendar year.
+fn cc_sample() -> Option<Triangle> {
+    let mut rows = vec![vec![None; 5]; 5];
+    for row in csv::Reader::from_path(shared("triangles/cc_sample.csv")?).unwrap().records() {
+        let row = row.unwrap();
+        let year = |column: usize| row[column].parse::<usize>().unwrap();
+        let first = 1993;
+        rows[year(1) - first][year(2) - year(1)] = Some(row[3].parse().unwrap());
+    }
+    Some(Triangle::cumulative(12, vec![12, 24, 36, 48, 60], &rows).unwrap())
+}
+
+#[test]
+fn paid_and_incurred_pull_each_other_as_in_the_package() {
+    let Some(cases) = oracle("reserving_munich") else { return };
+    for (name, case) in cases["cases"].as_object().unwrap() {
+        let (Some(paid), Some(incurred)) =
+            (named(&format!("{name}.paid")), named(&format!("{name}.incurred")))
+        else {
+            return;
+        };
+        let found = munich(&paid, &incurred).unwrap();
+        let want = &case["lambda"];
+        near(name, found.lambda_paid, number(&want["paid"][0]), 1e-9, 0.0);
+        near(name, found.lambda_incurred, number(&want["incurred"][0]), 1e-9, 0.0);
+        all_near(name, &found.paid, &numbers(&case["munich_ultimate"]["paid"]), 1e-9, 0.0);
+        all_near(name, &found.incurred, &numbers(&case["munich_ultimate"]["incurred"]), 1e-9, 0.0);
+    }
+}
+
+#[test]
+fn exact_errors_of_the_poisson_model_are_those_of_the_package() {
+    let Some(cases) = oracle("reserving_odp_glm") else { return };
+    for (name, case) in cases["cases"].as_object().unwrap() {
+        let Some(triangle) = named(name.trim_end_matches(".values")) else { return };
+        let found = odp(&triangle).unwrap();
+        near(name, found.dispersion, number(&case["phi_pearson"]), 1e-8, 0.0);
+        let want = numbers(&case["coefficients_intercept_then_origin_then_development"]);
+        all_near(name, &found.coefficients, &want, 1e-8, 1.0);
+        assert_eq!(found.cells as u64, case["cells"].as_u64().unwrap());
+        // Where an increment is negative the reference puts a floor under the logarithm.
+        if let Some(deviance) = found.deviance {
+            near(name, deviance, number(&case["deviance"]), 1e-8, 0.0);
+        }
+        let origins = case["by_origin"].as_array().unwrap();
+        for (got, want) in found.origins.iter().zip(origins).chain([(&found.total, &case["total"])])
+        {
+            if want.is_null() {
+                assert_eq!(got.reserve, 0.0);
+                continue;
+            }
+            near(name, got.reserve, number(&want["reserve"]), 1e-8, 0.0);
+            near(name, got.process, number(&want["process_sd"]), 1e-8, 0.0);
+            near(name, got.estimation, number(&want["estimation_sd"]), 1e-8, 0.0);
+            near(name, got.total(), number(&want["prediction_error"]), 1e-8, 0.0);
+        }
+        let calendar = numbers(&case["expected_future_calendar_payments"]);
+        all_near(name, &found.calendar, &calendar, 1e-8, 0.0);
+        near(name, found.total.reserve, ladder(&triangle).reserve(), 1e-8, 0.0);
+    }
+}
+
+#[test]
+fn the_bootstrap_spreads_as_far_as_the_reference() {
+    let Some(cases) = oracle("reserving_odp_glm") else { return };
+    let mut compared = 0;
+    for (name, case) in cases["cases"].as_object().unwrap() {
+        let want = &case["bootstrap_gamma_process"];
+        if want.is_null() {
+            continue;
+        }
+        let triangle = named(name.trim_end_matches(".values")).unwrap();
+        let plan = Bootstrap { draws: 50_000, seed: 20, ..Bootstrap::default() };
+        let found = plan.run(&triangle).unwrap();
+        // Between two runs of this many draws; the oracle gives it for one of 10,000.
+        let between = number(&want["between_seed_sd_of_prediction_sd_10000_sims"]);
+        let within = 3.0 * between * (10_000.0f64 / 50_000.0).sqrt() * 2f64.sqrt();
+        near(name, found.prediction.deviation(), number(&want["prediction_sd"]), within, 1e-9);
+        near(name, found.parameter.deviation(), number(&want["parameter_sd"]), within, 1e-9);
+        let mean = number(&want["reserve_mean"]);
+        let error = number(&want["prediction_sd"]) * (2.0f64 / 50_000.0).sqrt();
+        near(name, found.prediction.mean(), mean, 3.0 * error, 1e-9);
+        for (p, want) in want["quantiles"].as_object().unwrap() {
+            let got = found.prediction.quantile(p.parse().unwrap());
+            near(&format!("{name} {p}"), got, number(want), 0.02, 0.0);
+        }
+        compared += 1;
+    }
+    assert_eq!(compared, 3);
+}
+
+#[test]
+fn hat_residuals_spread_the_parameters_as_in_the_package() {
+    let Some(cases) = oracle("reserving_bootstrap_package") else { return };
+    // The package drops exactly fitted cells where their residual rounds to zero: in one of the two.
+    for (name, exact_cells) in [("raa", false), ("genins", true)] {
+        let case = &cases["cases"][name];
+        let residuals = Residuals::Hat;
+        let plan = Bootstrap { draws: 50_000, seed: 4, residuals, exact_cells };
+        let found = plan.run(&named(name).unwrap()).unwrap();
+        near(name, found.dispersion, number(&case["scale_phi"]), 1e-8, 0.0);
+        let part = 2_000.0 / 10_000.0 + 2_000.0f64 / 50_000.0;
+        let within = |key: &str| 3.0 * number(&case[key]) * part.sqrt();
+        let (sd, mean) = (found.parameter.deviation(), found.parameter.mean());
+        // Absolute, so the floor that makes them relative is turned around.
+        assert!((sd - number(&case["ibnr_std"])).abs() < within("std_between_seed_sd"), "{sd}");
+        assert!(
+            (mean - number(&case["ibnr_mean"])).abs() < within("mean_between_seed_sd"),
+            "{mean}"
+        );
+    }
+}
+
+/// Paid squares of the companies of a market, by company.
+fn companies() -> Option<Vec<(u64, Vec<Vec<f64>>)>> {
+    let file = std::fs::File::open(shared("triangles/cas_comauto_1998_2007.csv.gz")?).unwrap();
+    let mut reader = csv::Reader::from_reader(flate2::read::GzDecoder::new(file));
+    let mut squares = std::collections::BTreeMap::<u64, Vec<Vec<f64>>>::new();
+    for row in reader.records() {
+        let row = row.unwrap();
+        let (year, lag): (usize, usize) = (row[2].parse().unwrap(), row[4].parse().unwrap());
+        if (1998..=2007).contains(&year) && (1..=10).contains(&lag) {
+            let square = squares.entry(row[0].parse().unwrap());
+            let square = square.or_insert_with(|| vec![vec![f64::NAN; 10]; 10]);
+            square[year - 1998][lag - 1] = row[6].parse().unwrap();
+        }
+    }
+    Some(squares.into_iter().collect())
+}
+
+fn upper(square: &[Vec<f64>]) -> Triangle {
+    let rows: Vec<Vec<Option<f64>>> = square
+        .iter()
+        .enumerate()
+        .map(|(origin, row)| row[..10 - origin].iter().copied().map(Some).collect())
+        .collect();
+    Triangle::cumulative(12, (1..=10).map(|year| 12 * year).collect(), &rows).unwrap()
+}
+
+#[test]
+fn reserves_of_a_market_and_their_calibration_are_those_of_the_back_test() {
+    let (Some(case), Some(companies)) = (oracle("reserving_backtest_comauto"), companies()) else {
+        return;
+    };
+    let case = &case["lines"]["comauto"];
+    let mut percentiles = vec![];
+    for want in case["company_results"].as_array().unwrap() {
+        let code = want["company"].as_u64().unwrap();
+        let square = &companies.iter().find(|(company, _)| *company == code).unwrap().1;
+        let found: Mack =
+            mack(&upper(square), &Selection::default(), LastSigma::Minimum, Tail::default())
+                .unwrap_or_else(|error| panic!("company {code}: {error}"));
+        let paid = number(&want["paid_to_date"]);
+        let (reserve, error) = (found.ladder.reserve(), found.total.total());
+        near("reserve", reserve, number(&want["chain_ladder_reserve"]), 1e-8, paid);
+        near("error", error, number(&want["mack_se"]), 1e-8, 0.0);
+        let outcome: f64 = square.iter().map(|row| row[9]).sum();
+        near("outcome", outcome - paid, number(&want["outcome"]), 1e-8, 1.0);
+        let percentile = Predictive::lognormal(paid + reserve, error).unwrap().percentile(outcome);
+        near(
+            "percentile",
+            percentile,
+            number(&want["mack_lognormal_percentile_of_outcome"]),
+            1e-6,
+            1.0,
+        );
+        percentiles.push(percentile);
+    }
+    let (found, want) = (Calibration::of(percentiles).unwrap(), &case["mack_calibration"]);
+    near("distance", found.distance(), number(&want["kolmogorov_smirnov_distance"]), 1e-5, 0.0);
+    near("limit", found.limit(), number(&want["ks_5pct_limit"]), 0.02, 0.0);
+    near("half", found.inside(0.5), number(&want["share_inside_central_50"]), 1e-4, 0.0);
+    near("nine tenths", found.inside(0.9), number(&want["share_inside_central_90"]), 1e-4, 0.0);
+}

@@ -1,0 +1,82 @@
+//! Opening accounts and setting how far they may go.
+
+use std::collections::BTreeSet;
+
+use clearing_ledger::{Account, AccountId, Limits, NewAccount, OpenRefusal, open};
+use jiff::Timestamp;
+use pg::{Command, Tx, failure};
+
+use super::LedgerError;
+use super::store;
+
+/// Why an account was not opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The ledger's rules.
+    #[error("cannot open the account")]
+    Refused(#[from] OpenRefusal),
+    /// The ledger did not answer.
+    #[error("the account was not opened")]
+    Ledger(#[from] LedgerError),
+}
+
+impl From<sqlx::Error> for OpenError {
+    fn from(error: sqlx::Error) -> OpenError {
+        OpenError::Ledger(error.into())
+    }
+}
+
+/// Opens an account or finds it.
+pub(super) struct OpenAccount {
+    pub(super) account: NewAccount,
+    pub(super) now: Timestamp,
+}
+
+impl Command for OpenAccount {
+    const NAME: &'static str = "ledger.open";
+    type Out = Account;
+    type Error = OpenError;
+
+    async fn apply(&self, tx: &mut Tx) -> Result<Account, OpenError> {
+        let found = store::find_to_open(tx, &self.account).await?;
+        let by_id = found.iter().find(|account| account.id == self.account.id);
+        let by_purpose = found.iter().find(|account| account.id != self.account.id);
+        let account = open(&self.account, by_id, by_purpose, self.now)?;
+        if by_id.is_none() {
+            store::insert_account(tx, &account).await.map_err(overtaken)?;
+            store::insert_limits(tx, account.id, account.limits, self.now).await?;
+        }
+        Ok(account)
+    }
+}
+
+/// Somebody opened it at the same time: start over and find it.
+fn overtaken(error: sqlx::Error) -> sqlx::Error {
+    match failure::constraint(&error) {
+        Some("account_pkey" | "account_purpose_is_unique") => failure::start_over(),
+        _ => error,
+    }
+}
+
+/// Sets the caps of an account.
+pub(super) struct SetLimits {
+    pub(super) account: AccountId,
+    pub(super) limits: Limits,
+    pub(super) now: Timestamp,
+}
+
+impl Command for SetLimits {
+    const NAME: &'static str = "ledger.set_limits";
+    type Out = ();
+    type Error = LedgerError;
+
+    async fn apply(&self, tx: &mut Tx) -> Result<(), LedgerError> {
+        let found = store::lock_accounts(tx, &BTreeSet::from([self.account])).await?;
+        let account = found.first().ok_or(LedgerError::UnknownAccount(self.account))?;
+        if account.limits != self.limits {
+            store::update_limits(tx, self.account, self.limits).await?;
+            store::insert_limits(tx, self.account, self.limits, self.now).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,16 @@
+//! The clearing and payment cloud (清算支付云). So far its foundation: the stored ledger.
+//!
+//! Always true here: money moves through [`ledger::Ledger`] and nowhere else, and what it answered
+//! is committed. Judging is pure and lies beside this crate (`clearing-ledger`); this crate locks,
+//! loads, writes down and reads. Payments and recoveries between insurers stand on it.
+
+pub mod ledger;
+
+use kernel::TenantId;
+
+/// This crate's schema, run by `pg::migrate`.
+pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();
+
+/// The clearing house: the tenant the ledger works for. It sees every account (the migrations name
+/// it too), belongs to nobody, and no token is ever issued for it.
+pub const HOUSE: TenantId = TenantId(uuid::Uuid::from_u128(0x636c6561_7269_8e67_8000_000000000001));

@@ -1,0 +1,9 @@
+//! The stored ledger on a real PostgreSQL: use cases, races, and crashes.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+
+mod crash;
+mod posting;
+mod races;
+mod reading;
+mod support;
+mod work;
