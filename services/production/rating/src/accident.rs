@@ -142,6 +142,8 @@ fn standing(claim: &ClaimRecord, windows: &[Window], sold: Option<Date>) -> Stan
     match paid {
         _ if !claim.at_fault => out(FloatVerdict::NoFault),
         _ if claim.stolen_at_the_time => out(FloatVerdict::Stolen),
+        // Before the flag: a closing at zero does not count by the rule, nobody marked it.
+        _ if claim.closed_at.is_some() && claim.paid <= Fen::ZERO => out(FloatVerdict::NothingPaid),
         _ if !claim.counts => out(FloatVerdict::MarkedNotCounting),
         _ if sold.is_some_and(|sold| day_of(claim.accident_at) < sold) => {
             out(FloatVerdict::BeforeTransfer)

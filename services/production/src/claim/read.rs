@@ -64,8 +64,34 @@ pub struct ReadStep {
     pub parts: Vec<PricedPart>,
     /// Frame numbers told of vehicles called the insured one, with their pointers (rule L42).
     pub own_frames: Vec<(String, FrameNo)>,
+    /// Where the rows of an adjustment lie in the message.
+    pub row_places: RowPlaces,
     /// The whole message as it is kept: JSON of the body without absent fields.
     pub message: Vec<u8>,
+}
+
+/// Where the rows of an adjustment lie in its message. Rules number rows over all adjustments of the
+/// message.
+#[derive(Clone, Debug, Default)]
+pub struct RowPlaces {
+    pub(super) covers: Vec<String>,
+    pub(super) recoveries: Vec<String>,
+}
+
+impl RowPlaces {
+    /// The pointer into the message for one of the rules'; `None` for one that points there already.
+    pub fn of(&self, pointer: &str) -> Option<String> {
+        for (list, places) in [("/covers", &self.covers), ("/recoveries", &self.recoveries)] {
+            let Some(rest) = pointer.strip_prefix(list) else { continue };
+            let Some(row) = rest.strip_prefix('/') else {
+                return Some("/adjustments".to_owned());
+            };
+            let (number, field) = row.find('/').map_or((row, ""), |at| row.split_at(at));
+            let place = places.get(number.parse::<usize>().ok()?)?;
+            return Some(format!("{place}{field}"));
+        }
+        None
+    }
 }
 
 impl ReadStep {
@@ -123,11 +149,18 @@ pub(super) struct Reader<'a> {
     pub(super) marks: Vec<Mark>,
     pub(super) parts: Vec<PricedPart>,
     pub(super) own_frames: Vec<(String, FrameNo)>,
+    pub(super) row_places: RowPlaces,
 }
 
 impl<'a> Reader<'a> {
     pub(super) fn of(found: &'a mut Findings) -> Reader<'a> {
-        Reader { found, marks: Vec::new(), parts: Vec::new(), own_frames: Vec::new() }
+        Reader {
+            found,
+            marks: Vec::new(),
+            parts: Vec::new(),
+            own_frames: Vec::new(),
+            row_places: RowPlaces::default(),
+        }
     }
 
     /// Puts the read message together, unless something rejects it.
@@ -148,6 +181,7 @@ impl<'a> Reader<'a> {
             marks: self.marks,
             parts: self.parts,
             own_frames: self.own_frames,
+            row_places: self.row_places,
             // A plain struct of texts, numbers and lists, which always serialises.
             message: serde_json::to_vec(body).unwrap_or_default(),
         })

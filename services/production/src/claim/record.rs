@@ -380,7 +380,12 @@ fn rules(
     check::step(before, &terms.promise, &command.read.facts, command.now, &mut found);
     let told = command.read.own_frames.iter().map(|(at, frame)| (at.as_str(), frame));
     check::own_vehicles(told, &row.frame, &mut found);
-    let (errors, warnings) = found.split();
+    let (mut errors, mut warnings) = found.split();
+    for finding in errors.iter_mut().chain(&mut warnings) {
+        if let Some(place) = command.read.row_places.of(&finding.pointer) {
+            finding.pointer = place;
+        }
+    }
     if errors.is_empty() {
         Ok(wording::notices(warnings))
     } else {

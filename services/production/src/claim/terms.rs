@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use kernel::{Period, time};
 use production_core::adjustment::compulsory::{ByItem, CompulsoryLimits};
 use production_core::claim::Promise;
-use production_core::cover::CoverRequest;
+use production_core::history::PolicyClass;
 use production_core::plate::Plate;
 use production_core::rule::RuleId;
 use production_rating::{Limits, LimitsPair, RatingInput, Tariff};
@@ -59,18 +59,21 @@ impl Terms {
             version.or(versions.first()).ok_or(ProductionError::Corrupt("policy version"))?;
         let identity: VehicleIdentity = serde_json::from_str(&version.vehicle).map_err(corrupt)?;
         let input: RatingInput = serde_json::from_str(&version.input).map_err(corrupt)?;
-        let covers: Vec<CoverRequest> = match version.facts.class {
-            production_core::history::PolicyClass::Commercial => {
-                input.commercial.map_or_else(Vec::new, |part| part.covers)
-            }
-            production_core::history::PolicyClass::Compulsory => Vec::new(),
-        };
+        let of_class = version.facts.class == PolicyClass::Commercial;
+        let commercial = input.commercial.filter(|_| of_class);
+        let hull_deductible = commercial.as_ref().and_then(|part| part.hull_deductible);
+        let covers = commercial.map_or_else(Vec::new, |part| part.covers);
         let limits = tariff.limits(time::day_of(accident_at)).map(limits);
         Ok(Terms {
             period: policy.facts.period,
             endorse_times: version.facts.endorse_times,
             plate: identity.plate,
-            promise: Promise { class: version.facts.class, covers, limits },
+            promise: Promise {
+                class: version.facts.class,
+                covers,
+                hull_deductible: hull_deductible.unwrap_or_default(),
+                limits,
+            },
         })
     }
 }

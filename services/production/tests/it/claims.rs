@@ -175,6 +175,14 @@ async fn closings_and_payments_are_held_to_their_rules() {
     }
     let over = story.adjustment("AD-1", "2000.01", property("2000.01"));
     assert_eq!(code(world.step(&story, "adjust", &over).await).1, ["L43"]);
+    // A row is pointed at where it lies in the message, not where it stands among all rows.
+    let mut second = story.adjustment("AD-1", "0.00", json!([]));
+    let hull = json!([{ "coverageCode": "M01", "feeKind": "1", "amount": "1.00", "item": 1 }]);
+    let rows = story.adjustment("AD-1", "1.00", hull);
+    second["adjustments"].as_array_mut().unwrap().push(rows["adjustments"][0].clone());
+    let problem = world.step(&story, "adjust", &second).await.unwrap_err();
+    let places: Vec<&str> = problem.errors.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(places, ["/adjustments/1/covers/0/coverageCode"]);
     let unequal = story.adjustment("AD-1", "1999.00", property("2000.00"));
     assert_eq!(code(world.step(&story, "adjust", &unequal).await).1, ["S17"]);
     let adjusted = story.adjustment("AD-1", "2000.00", property("2000.00"));

@@ -388,6 +388,10 @@ impl Case {
             }
             StepFacts::Pay(facts) => case.pay(facts)?,
             StepFacts::Reopen(facts) => {
+                // What was agreed is paid: its clock is met, and what is agreed anew sets another.
+                if case.stage == Stage::Paid {
+                    case.agreed_at = None;
+                }
                 case.stage = Stage::Reopened;
                 case.round += 1;
                 case.adjustments.clear();

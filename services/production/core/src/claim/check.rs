@@ -35,6 +35,9 @@ pub struct Promise {
     /// Commercial covers as agreed; none for a compulsory policy.
     #[serde(default)]
     pub covers: Vec<CoverRequest>,
+    /// Deductible of own damage chosen with the policy (绝对免赔额), a loss.
+    #[serde(default)]
+    pub hull_deductible: Fen,
     /// Compulsory limits on the day of the accident; `None` before the cover existed.
     #[serde(default)]
     pub limits: Option<CompulsoryLimits>,
@@ -383,7 +386,7 @@ fn hull_rows<'a>(
         };
         let cover = HullCover {
             limit: held.agreed_value.or(held.limit).unwrap_or(Fen(i64::MAX / 100_000)),
-            deductible: Fen::ZERO,
+            deductible: promise.hull_deductible,
             absolute_deductible: promise.absolute_deductible(held.cover),
         };
         read.push(HullRow { place, row, loss, cover });
@@ -414,9 +417,9 @@ fn own_damage(case: &Case, promise: &Promise, facts: &AdjustFacts, found: &mut F
             Ok(payment) if payment.amount == row.amount => {}
             Ok(payment) => {
                 let formula = if subrogated {
-                    "(at most the limit of loss - other payments) x (1 - absolute deductible)"
+                    "(loss - other payments, within the limit, - deductible) x (1 - absolute deductible)"
                 } else {
-                    "(loss - compulsory - deductions) x share x (1 - absolute deductible), within the limit"
+                    "((loss - compulsory - deductions) x share, within the limit, - deductible) x (1 - absolute deductible)"
                 };
                 let message = format!("own damage should be {}: {formula}", payment.amount);
                 found.add(RuleId::L46, format!("{at}/amount"), message);

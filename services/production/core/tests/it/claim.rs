@@ -15,6 +15,7 @@ use production_core::cover::{Cover, CoverRequest};
 use production_core::history::PolicyClass;
 use production_core::insurer::InsurerCode;
 use production_core::rule::{Findings, RuleId};
+use production_core::statutory::{self, ClockState, Duty, clocks};
 use proptest::prelude::{Just, Strategy, prop_assert_eq, proptest};
 use rust_decimal::Decimal;
 
@@ -211,6 +212,32 @@ fn a_case_goes_from_the_report_to_the_money() {
     assert_eq!(case.due(), Some(Fen::ZERO));
 }
 
+/// What was agreed is paid with the first closing; a reopening sets no clock until it is agreed anew.
+#[test]
+fn a_paid_case_that_is_reopened_owes_nothing_until_it_is_agreed_anew() {
+    let agreeing = |hours: i64, amount: i64| {
+        let rows = vec![row(Cover::Compulsory, "3", amount)];
+        StepFacts::Adjust(AdjustFacts { agreed_at: Some(at(hours)), ..adjust(hours, rows) })
+    };
+    let closing = |hours: i64, total: i64| StepFacts::Close(close(hours, total, Liability::Main));
+    let clock = |case: &Case| {
+        let clocks = clocks(&case.clock_facts(), at(10_000), &statutory::Parameters::default());
+        clocks.iter().find(|clock| clock.duty == Duty::Payment).map(|clock| clock.state)
+    };
+    let agreed = taken(documented(compulsory(), Liability::Main), vec![agreeing(6, 1_500)]);
+    let unpaid = taken(agreed, vec![closing(7, 1_500)]);
+    assert_eq!(clock(&unpaid), Some(ClockState::Overdue));
+    assert_eq!(clock(&taken(unpaid.clone(), vec![reopen(9)])), Some(ClockState::Overdue));
+    let paid = taken(unpaid, vec![pay(8, 1_500)]);
+    assert_eq!(clock(&paid), Some(ClockState::Met));
+    let reopened = taken(paid, vec![reopen(9_000)]);
+    assert_eq!(clock(&reopened), None);
+    assert_eq!(clock(&taken(reopened.clone(), vec![closing(9_001, 0)])), None);
+    let anew = taken(reopened, vec![agreeing(9_001, 2_000), closing(9_002, 2_000)]);
+    assert_eq!(clock(&anew), Some(ClockState::Overdue));
+    assert_eq!(clock(&taken(anew, vec![pay(9_003, 500)])), Some(ClockState::Met));
+}
+
 /// Which step may follow which stage: `true` where it is taken.
 #[test]
 fn every_stage_takes_its_own_steps_and_no_others() {
@@ -383,11 +410,21 @@ fn limits() -> CompulsoryLimits {
 }
 
 fn compulsory_promise() -> Promise {
-    Promise { class: PolicyClass::Compulsory, covers: Vec::new(), limits: Some(limits()) }
+    Promise {
+        class: PolicyClass::Compulsory,
+        covers: Vec::new(),
+        hull_deductible: Fen::ZERO,
+        limits: Some(limits()),
+    }
 }
 
 fn commercial_promise(covers: Vec<CoverRequest>) -> Promise {
-    Promise { class: PolicyClass::Commercial, covers, limits: Some(limits()) }
+    Promise {
+        class: PolicyClass::Commercial,
+        covers,
+        hull_deductible: Fen::ZERO,
+        limits: Some(limits()),
+    }
 }
 
 fn hull(agreed: i64) -> CoverRequest {
@@ -533,6 +570,10 @@ fn l46_holds_own_damage_to_the_formula() {
     assert_eq!(adjusted(&case, &promise, vec![paid(18_000)]), [RuleId::L46]);
     let other = CoverRow { item: Some(2), ..paid(5_400) };
     assert_eq!(adjusted(&case, &promise, vec![other]), [RuleId::L46]);
+    // (20,000 - 2,000) x 30 % - 1,000 chosen with the policy.
+    let chosen = Promise { hull_deductible: yuan(1_000), ..promise };
+    assert_eq!(adjusted(&case, &chosen, vec![paid(4_400)]), []);
+    assert_eq!(adjusted(&case, &chosen, vec![paid(5_400)]), [RuleId::L46]);
 }
 
 #[test]

@@ -236,7 +236,7 @@ fn only_paid_at_fault_claims_of_the_window_float() {
 fn every_claim_is_listed_with_its_verdict() {
     use FloatVerdict as Verdict;
     type ClaimChange = fn(&mut ClaimRecord);
-    let changes: [(&str, ClaimChange, Verdict); 13] = [
+    let changes: [(&str, ClaimChange, Verdict); 14] = [
         ("a counted", |_| {}, Verdict::Counted),
         ("b no fault", |it| it.at_fault = false, Verdict::NoFault),
         ("c stolen", |it| it.stolen_at_the_time = true, Verdict::Stolen),
@@ -256,6 +256,7 @@ fn every_claim_is_listed_with_its_verdict() {
         ),
         ("l same accident", |it| it.accident_at = at(date(2024, 1, 1)), Verdict::SameAccident),
         ("m paid, not closed", |it| it.closed_at = None, Verdict::Counted),
+        ("n zero", |it| (it.paid, it.counts) = (Fen::ZERO, false), Verdict::NothingPaid),
     ];
     let mut input = renewal(Region::Jiangsu, family_car(), 3);
     for (code, change, _) in &changes {

@@ -89,6 +89,7 @@ fn cover_rows(reader: &mut Reader<'_>, rows: &[CoverRowBody], at: &str) -> Vec<C
             reader.maybe_money(row.compulsory_paid.as_ref(), &format!("{at}/compulsoryPaid"));
         let deductions = reader.maybe_money(row.deductions.as_ref(), &format!("{at}/deductions"));
         if let (Some(cover), Some(amount), Some(fee)) = (cover, amount, fee) {
+            reader.row_places.covers.push(at);
             read.push(CoverRow {
                 cover,
                 fee,
@@ -173,6 +174,7 @@ fn recoveries(
         if let (Some(serial_no), Some(direction), Some(counterparty), Some(amount)) =
             (serial_no, direction, counterparty, amount)
         {
+            reader.row_places.recoveries.push(at);
             let recovery_code = row.recovery_code.clone();
             read.push(RecoverOrPayRow {
                 serial_no,
