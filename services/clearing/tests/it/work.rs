@@ -134,10 +134,7 @@ impl Load {
 }
 
 /// The answers to pieces of work, asked for many at a time.
-pub(crate) async fn ask(
-    ledger: &Ledger,
-    pieces: &[(u32, u32)],
-) -> Vec<((u32, u32), Vec<Outcome>)> {
+pub(crate) async fn ask(ledger: &Ledger, pieces: &[(u32, u32)]) -> Vec<((u32, u32), Vec<Outcome>)> {
     let mut answers = Vec::new();
     for some in pieces.chunks(256) {
         let chains = some.iter().map(|&(client, number)| piece(client, number)).collect();
