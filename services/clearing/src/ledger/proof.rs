@@ -76,10 +76,13 @@ pub(super) async fn sums(tx: &mut Tx) -> Result<Vec<Sums>, LedgerError> {
 }
 
 pub(super) async fn prove(tx: &mut Tx) -> Result<Proof, LedgerError> {
-    // Every statement of this transaction sees the same snapshot.
-    sqlx::raw_sql("set transaction isolation level repeatable read read only")
-        .execute(tx.conn())
-        .await?;
+    // Every statement of this transaction sees the same snapshot, and may take as long as it does.
+    sqlx::raw_sql(
+        "set transaction isolation level repeatable read read only;
+         set local statement_timeout = 0",
+    )
+    .execute(tx.conn())
+    .await?;
     let sums = sums(tx).await?;
     let found = sqlx::query!(
         r#"with entry as (

@@ -16,7 +16,7 @@ use sqlx::postgres::PgPoolOptions;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::ledger;
-use crate::work::{Answers, CLIENTS, Load, assert_kept, insist, open_accounts, piece};
+use crate::work::{Answers, CLIENTS, Load, ask, assert_kept, insist, open_accounts, piece};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -53,21 +53,22 @@ async fn a_killed_server_has_kept_every_transfer_it_acknowledged() {
         // The kill may have cut the last line short.
         let whole = acknowledged.rsplit_once('\n').map_or("", |(whole, _)| whole);
         let mut next = [0u32; CLIENTS as usize];
+        let mut told = Vec::new();
         for line in whole.lines() {
             let mut words = line.splitn(3, ' ');
             let client: u32 = words.next().unwrap().parse().unwrap();
             let number: u32 = words.next().unwrap().parse().unwrap();
-            let again = ledger.submit_chain(piece(client, number)).await.unwrap();
-            assert_eq!(format!("{again:?}"), words.next().unwrap(), "{client} {number}");
-            answers.insert((client, number), again);
+            told.push(((client, number), words.next().unwrap()));
             next[client as usize] = number + 1;
         }
-        // What was under way is done or not: asked again, it gets one answer for good.
-        for client in 0..CLIENTS {
-            let number = next[client as usize];
-            let answer = ledger.submit_chain(piece(client, number)).await.unwrap();
-            answers.insert((client, number), answer);
+        let pieces: Vec<(u32, u32)> = told.iter().map(|(piece, _)| *piece).collect();
+        for ((piece, again), (_, told)) in ask(&ledger, &pieces).await.into_iter().zip(told) {
+            assert_eq!(format!("{again:?}"), told, "client and piece {piece:?}");
+            answers.insert(piece, again);
         }
+        // What was under way is done or not: asked again, it gets one answer for good.
+        let under_way: Vec<(u32, u32)> = (0..CLIENTS).zip(next).collect();
+        answers.extend(ask(&ledger, &under_way).await);
         assert_kept(&ledger, &test.owner, &answers).await;
     }
 }

@@ -133,6 +133,17 @@ impl Load {
     }
 }
 
+/// The answers to pieces of work, asked for many at a time.
+pub(crate) async fn ask(ledger: &Ledger, pieces: &[(u32, u32)]) -> Vec<((u32, u32), Vec<Outcome>)> {
+    let mut answers = Vec::new();
+    for some in pieces.chunks(256) {
+        let chains = some.iter().map(|&(client, number)| piece(client, number)).collect();
+        let outcomes = ledger.submit(chains).await.into_iter().map(Result::unwrap);
+        answers.extend(some.iter().copied().zip(outcomes));
+    }
+    answers
+}
+
 /// Asks until the ledger answers.
 pub(crate) async fn insist(ledger: &Ledger, chain: &Chain, failed: &AtomicU32) -> Vec<Outcome> {
     loop {
@@ -151,9 +162,9 @@ pub(crate) async fn insist(ledger: &Ledger, chain: &Chain, failed: &AtomicU32) -
 /// whole. Nobody is at work.
 pub(crate) async fn assert_kept(ledger: &Ledger, owner: &sqlx::PgPool, answers: &Answers) {
     assert_whole(ledger).await;
-    for (&(client, number), answer) in answers {
-        let again = ledger.submit_chain(piece(client, number)).await.unwrap();
-        assert_eq!(again, *answer, "client {client}, piece {number}");
+    let pieces: Vec<(u32, u32)> = answers.keys().copied().collect();
+    for (piece, again) in ask(ledger, &pieces).await {
+        assert_eq!(again, answers[&piece], "client and piece {piece:?}");
     }
     let given = |good: bool| {
         let outcomes = answers.values().flatten();
