@@ -108,7 +108,7 @@ pub fn buhlmann_straub(
     let within = within(contracts, &nodes)?;
     let mut between = excess(&nodes, within).ok_or(CredibilityError::TooFew)?.max(0.0);
     if estimator == Between::Iterative {
-        between = agreed(&[nodes.clone()], within, between)?;
+        between = agreed(std::slice::from_ref(&nodes), within, between)?;
     }
     let between = finite(between, "variance between contracts")?;
     let (collective, contracts) = weigh(&nodes, within, between, None)?;
@@ -136,7 +136,7 @@ pub fn hierarchical(
     let noise = if between_contracts > 0.0 { between_contracts } else { within };
     let mut between_sectors = excess(&means, noise).ok_or(CredibilityError::TooFew)?.max(0.0);
     if estimator == Between::Iterative {
-        between_sectors = agreed(&[means.clone()], noise, between_sectors)?;
+        between_sectors = agreed(std::slice::from_ref(&means), noise, between_sectors)?;
     }
     let between_sectors = finite(between_sectors, "variance between sectors")?;
     let (collective, weighed) = weigh(&means, noise, between_sectors, None)?;
