@@ -20,6 +20,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "production", title_zh: "车险业务生产云", title_en: "Production" },
     Level { code: "production.underwriting", title_zh: "承保", title_en: "Underwriting" },
     Level { code: "production.endorsement", title_zh: "批改与退保", title_en: "Endorsement" },
+    Level { code: "production.export", title_zh: "数据导出", title_en: "Exports" },
     Level { code: "production.fee", title_zh: "费用登记", title_en: "Fees" },
 ];
 

@@ -16,6 +16,7 @@ pub mod challenge;
 pub mod confirm;
 pub mod endorsement;
 pub mod error;
+pub mod export;
 pub mod fee;
 pub mod fee_register;
 pub mod function;

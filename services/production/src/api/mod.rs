@@ -1,6 +1,7 @@
 //! Routes of the production cloud. Handlers translate and nothing else.
 
 pub mod endorsement;
+pub mod exports;
 pub mod fees;
 pub mod reading;
 pub mod underwriting;
@@ -16,4 +17,5 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(reading::router())
         .merge(fees::router())
         .merge(endorsement::router())
+        .merge(exports::router())
 }

@@ -3,6 +3,8 @@
 
 pub mod chain;
 pub mod endorsement;
+pub mod export;
+pub mod export_rows;
 pub mod fee;
 pub mod identity;
 pub mod known;

@@ -5,6 +5,8 @@ mod check;
 mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;
+mod export;
+mod export_limits;
 mod fees;
 mod reading;
 mod support;
