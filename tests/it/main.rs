@@ -4,6 +4,7 @@
 mod bad_input;
 mod crash;
 mod document;
+mod exports;
 mod health;
 mod load;
 mod outside;
