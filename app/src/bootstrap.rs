@@ -21,6 +21,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "production.underwriting", title_zh: "承保", title_en: "Underwriting" },
     Level { code: "production.endorsement", title_zh: "批改与退保", title_en: "Endorsement" },
     Level { code: "production.claim", title_zh: "理赔", title_en: "Claims" },
+    Level { code: "production.export", title_zh: "数据导出", title_en: "Exports" },
     Level { code: "production.fee", title_zh: "费用登记", title_en: "Fees" },
     Level { code: "platform", title_zh: "云开放平台", title_en: "Open platform" },
     Level { code: "platform.evidence", title_zh: "存证与审计", title_en: "Evidence" },

@@ -146,6 +146,7 @@ pub(crate) async fn platform(
     tasks.spawn(authority.clone().keep_fresh(stop.clone()));
     tasks.spawn(book.keep_fresh(stop.clone()));
     tasks.spawn(production.clone().keep_delivering(stop.clone()));
+    tasks.spawn(production.clone().keep_exporting(stop.clone()));
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {
         authenticate: authority.clone(),

@@ -6,6 +6,7 @@ mod claim_batch;
 mod claim_crash;
 mod crash;
 mod document;
+mod exports;
 mod health;
 mod load;
 mod looked_at;

@@ -258,7 +258,14 @@ impl IntoResponse for Problem {
 /// parameter in path or query, becomes a problem too; other responses pass.
 pub(crate) async fn name_trace(mut response: Response, trace: TraceId) -> Response {
     if let Some(problem) = response.extensions_mut().remove::<Problem>() {
-        return problem.render(Some(trace));
+        let mut rendered = problem.render(Some(trace));
+        // What a handler said beside it, for example the length of a file no range of which fits.
+        for (name, value) in response.headers() {
+            if !rendered.headers().contains_key(name) && name != header::CONTENT_LENGTH {
+                rendered.headers_mut().insert(name, value.clone());
+            }
+        }
+        return rendered;
     }
     let kind = response.headers().get(header::CONTENT_TYPE);
     let plain = kind.is_none_or(|kind| kind.as_bytes().starts_with(b"text/plain"));

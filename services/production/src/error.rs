@@ -91,6 +91,14 @@ problems! {
     DISPUTE_OVER = "E2052" 409 "the dispute is over" "争议已了结";
     /// The claim says already what the correction says.
     DISPUTE_CORRECTS_NOTHING = "E2053" 422 "the correction changes nothing of the claim" "更正内容与赔案现状一致";
+    /// The export is queued, running, failed or cancelled.
+    EXPORT_NOT_DONE = "E2060" 409 "the export has no file" "导出文件尚未生成";
+    /// The file was kept for seven days.
+    EXPORT_EXPIRED = "E2061" 410 "the file of the export is gone" "导出文件已过期";
+    /// The tenant has as many exports under way as it may.
+    EXPORTS_UNDER_WAY = "E2062" 429 "too many exports are under way" "进行中的导出过多";
+    /// The range begins behind the end of the file.
+    RANGE_OUTSIDE = "E2063" 416 "the range lies outside the file" "请求的范围超出文件";
     /// The quote must be answered first.
     CHALLENGE_OPEN = "C3001" 409 "answer the challenge of this quote first" "请先完成投保查询校验";
     /// The answer is wrong.
@@ -154,6 +162,9 @@ pub enum ProductionError {
     /// A stored row is not what this release can read.
     #[error("stored {0} cannot be read")]
     Corrupt(&'static str),
+    /// An export's rows could not be written to its file.
+    #[error("an export cannot be written")]
+    Encode(#[from] crate::export::encode::EncodeError),
     /// Personal data could not be sealed or opened.
     #[error("personal data cannot be sealed or opened")]
     Sealing(#[from] tenancy::TenancyError),
@@ -214,7 +225,7 @@ impl From<ProductionError> for Problem {
                 let problem = Problem::new(code, detail);
                 if code == &DUPLICATE_COVER {
                     problem.with("rule", "L03")
-                } else if code.status == 503 {
+                } else if code.status == 503 || code == &EXPORTS_UNDER_WAY {
                     problem.retry_after(5)
                 } else {
                     problem
@@ -238,6 +249,7 @@ impl From<ProductionError> for Problem {
             }
             ProductionError::Invalid(errors) => Problem::invalid(errors),
             ProductionError::Corrupt(_)
+            | ProductionError::Encode(_)
             | ProductionError::Sealing(_)
             | ProductionError::Crypto(_)
             | ProductionError::Store(_) => Problem::store(&error),

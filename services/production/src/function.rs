@@ -53,6 +53,10 @@ functions! {
     CLAIM_DISPUTE_WITHDRAW = "production.claim.dispute_withdraw" "赔案争议撤回" "Withdraw a dispute" Required false;
     FEE_REGISTER = "production.fee.register" "费用登记" "Register a policy's fee" Required false;
     FEE_CHANGE = "production.fee.change" "手续费比例变更" "Change a registered commission ratio" Required false;
+    EXPORT_REQUEST = "production.export.request" "数据导出申请" "Request an export" Required false;
+    EXPORT_READ = "production.export.read" "数据导出查询" "Read exports" Optional false;
+    EXPORT_DOWNLOAD = "production.export.download" "数据导出下载" "Download an export" Optional false;
+    EXPORT_CANCEL = "production.export.cancel" "数据导出取消" "Cancel an export" Optional false;
     FEE_READ = "production.fee.read" "费用登记查询" "Read registered fees" Optional false;
 }
 

@@ -17,6 +17,7 @@ pub mod claim;
 pub mod confirm;
 pub mod endorsement;
 pub mod error;
+pub mod export;
 pub mod fee;
 pub mod fee_register;
 pub mod function;

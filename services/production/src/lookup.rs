@@ -34,7 +34,7 @@ pub const PERSONAL_DATA: &str = "production.personal_data.read";
 
 /// Whether names and numbers of persons are shown whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Shown {
+pub enum Shown {
     /// First characters and stars.
     Masked,
     /// As they are.

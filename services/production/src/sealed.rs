@@ -76,6 +76,26 @@ impl Sealer {
         serde_json::from_slice(&plain).map_err(|_| ProductionError::Corrupt("personal data"))
     }
 
+    /// Seals a piece of a file that may hold a tenant's personal data.
+    pub async fn seal_piece(
+        &self,
+        tenant: TenantId,
+        purpose: &str,
+        piece: &[u8],
+    ) -> Result<Vec<u8>, ProductionError> {
+        Ok(self.keys.of(tenant).await?.seal(purpose, piece)?)
+    }
+
+    /// Opens a piece of a file.
+    pub async fn open_piece(
+        &self,
+        tenant: TenantId,
+        purpose: &str,
+        sealed: &[u8],
+    ) -> Result<Vec<u8>, ProductionError> {
+        Ok(self.keys.open(tenant, purpose, sealed).await?)
+    }
+
     /// Seals what belongs to the platform.
     pub async fn seal_own(
         &self,

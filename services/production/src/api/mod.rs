@@ -4,6 +4,7 @@ pub mod claim_reading;
 pub mod claims;
 pub mod disputes;
 pub mod endorsement;
+pub mod exports;
 pub mod fees;
 pub mod reading;
 pub mod underwriting;
@@ -22,4 +23,5 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(claims::router())
         .merge(claim_reading::router())
         .merge(disputes::router())
+        .merge(exports::router())
 }

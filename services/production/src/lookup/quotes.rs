@@ -257,14 +257,15 @@ impl Production {
 }
 
 /// What moves quotes, read for a page at once.
-struct Standings {
+pub(crate) struct Standings {
     proposals: HashMap<PlatformNumber, ProposalRecord>,
     superseded: HashMap<PlatformNumber, Timestamp>,
     answered: std::collections::HashSet<PlatformNumber>,
     stale: HashMap<PlatformNumber, Timestamp>,
 }
 
-async fn standings(
+/// What moves `rows`, as of `at`.
+pub(crate) async fn standings(
     tx: &mut pg::Tx,
     rows: &[QuoteRecord],
     at: Timestamp,
@@ -287,7 +288,8 @@ impl Standings {
         self.proposals.get(&query_no)
     }
 
-    fn line(&self, row: &QuoteRecord, at: Timestamp) -> QuoteLine {
+    /// The quote as a list shows it.
+    pub(crate) fn line(&self, row: &QuoteRecord, at: Timestamp) -> QuoteLine {
         let superseded = self.superseded.get(&row.query_no).copied();
         let challenge_open = row.challenge.is_some() && !self.answered.contains(&row.query_no);
         // Premiums carry the no-claim discount, which other insurers' records made.

@@ -11,6 +11,10 @@ use production_core::quote::{Cancelled, Payment};
 
 use crate::endorsement::Formula;
 use crate::error::ProductionError;
+use crate::export::kinds::PAGE;
+use crate::export::{Selection, Span};
+use crate::store::export_rows;
+use crate::store::lookup::{keys, parsed};
 
 /// An endorsement as stored.
 #[derive(Clone, Debug)]
@@ -311,6 +315,79 @@ pub async fn rated_premium(
         confirm_no.to_string()
     );
     Ok(found.fetch_optional(tx.conn()).await?.map(Fen))
+}
+
+/// An endorsement in an export, with what tells its policy.
+#[derive(Clone, Debug)]
+pub struct ExportedEndorsement {
+    /// The endorsement.
+    pub record: EndorsementRecord,
+    /// Line of the policy.
+    pub class: String,
+    /// The insurer's own number of the policy.
+    pub policy_no: String,
+    /// Region of the policy.
+    pub region: String,
+}
+
+/// A page of own endorsements for an export, in the order they were queried.
+pub async fn page(
+    tx: &mut Tx,
+    selection: &Selection,
+    span: &Span,
+) -> Result<Vec<ExportedEndorsement>, ProductionError> {
+    let (after_at, after_no, _) = export_rows::behind(span);
+    let policies = sqlx::query!(
+        r#"select e.amend_query_no, p.class, p.policy_no, p.region
+           from production.endorsement e
+           join production.policy p on p.slot = e.slot and p.confirm_no = e.confirm_no
+           where e.tenant_id = $1 and e.queried_at >= $2 and e.queried_at < $3
+             and ($4::text is null or p.region = $4) and ($5::text is null or p.class = $5)
+             and ($6::timestamptz is null or (e.queried_at, e.amend_query_no) > ($6, $7))
+           order by e.queried_at, e.amend_query_no
+           limit $8"#,
+        selection.tenant.0,
+        span.from.to_sqlx() as _,
+        span.to.to_sqlx() as _,
+        selection.region.map(|region| region.code()),
+        selection.class.map(|class| class.name()),
+        after_at.map(|at| at.to_sqlx()) as _,
+        after_no,
+        PAGE
+    );
+    let policies = policies.fetch_all(tx.conn()).await?;
+    let numbers: Vec<PlatformNumber> = policies
+        .iter()
+        .map(|row| parsed(&row.amend_query_no, "endorsement"))
+        .collect::<Result<_, _>>()?;
+    let (slots, numbers) = keys(numbers);
+    let rows = sqlx::query_as!(
+        EndorsementRow,
+        r#"select e.amend_query_no, e.tenant_id, e.confirm_no, e.kind, e.endorse_times, e.stage,
+                  e.reason, e.surrender_reason, e.effective_at, e.premium_change_fen,
+                  e.tax_change_fen, e.formula::text as "formula!", e.rated_premium_fen,
+                  e.premium_fen, e.tax_fen, e.vehicle::text as "vehicle!",
+                  e.input::text as "input!", e.tariff_version, e.parties_sealed, e.queried_at,
+                  e.query_expires_at, e.valid_until, e.pre_confirmed_at, e.money_fen,
+                  e.money_reference, e.money_at, e.money_recorded_at, e.confirmed_at,
+                  e.amend_confirm_no, e.endorsement_no, e.cancelled_at, e.cancelled_by
+           from unnest($1::integer[], $2::text[]) as wanted (slot, amend_query_no)
+           join production.endorsement e using (slot, amend_query_no)
+           order by e.queried_at, e.amend_query_no"#,
+        &slots,
+        &numbers
+    );
+    let rows = rows.fetch_all(tx.conn()).await?;
+    // The same rows in the same order: both reads are of one snapshot.
+    let joined = policies.into_iter().zip(rows).map(|(policy, row)| {
+        Ok(ExportedEndorsement {
+            record: row.try_into()?,
+            class: policy.class,
+            policy_no: policy.policy_no,
+            region: policy.region,
+        })
+    });
+    joined.collect()
 }
 
 struct EndorsementRow {

@@ -6,6 +6,8 @@ pub mod claim;
 pub mod claim_dispute;
 pub mod claim_lookup;
 pub mod endorsement;
+pub mod export;
+pub mod export_rows;
 pub mod fee;
 pub mod identity;
 pub mod known;

@@ -10,6 +10,9 @@ use production_core::number::PlatformNumber;
 use production_core::region::Region;
 
 use crate::error::ProductionError;
+use crate::export::kinds::PAGE;
+use crate::export::{Selection, Span};
+use crate::store::export_rows;
 
 /// One product of a quote: its period and its premium.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,6 +199,41 @@ pub async fn list(
         after_at.map(|at| at.to_sqlx()) as _,
         after_no,
         limit
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(QuoteRecord::try_from).collect()
+}
+
+/// A page of own quotes for an export, in the order they were made.
+pub async fn page(
+    tx: &mut Tx,
+    selection: &Selection,
+    span: &Span,
+) -> Result<Vec<QuoteRecord>, ProductionError> {
+    let (after_at, after_no, _) = export_rows::behind(span);
+    let rows = sqlx::query_as!(
+        QuoteRow,
+        r#"select query_no, tenant_id, client, insurer, region, frame_no, quoted_at,
+                  expires_at, compulsory_from, compulsory_to, compulsory_premium_fen,
+                  commercial_from, commercial_to, commercial_premium_fen, tax_fen,
+                  tariff_version, rating_digest, input::text as "input!",
+                  vehicle::text as "vehicle!", parties_sealed,
+                  outside::text as "outside!", challenge::text as "challenge?"
+           from production.quote
+           where tenant_id = $1 and quoted_at >= $2 and quoted_at < $3
+             and ($4::text is null or region = $4)
+             and ($5::text is null or $5 = 'compulsory' and compulsory_from is not null
+                  or $5 = 'commercial' and commercial_from is not null)
+             and ($6::timestamptz is null or (quoted_at, query_no) > ($6, $7))
+           order by quoted_at, query_no
+           limit $8"#,
+        selection.tenant.0,
+        span.from.to_sqlx() as _,
+        span.to.to_sqlx() as _,
+        selection.region.map(|region| region.code()),
+        selection.class.map(|class| class.name()),
+        after_at.map(|at| at.to_sqlx()) as _,
+        after_no,
+        PAGE
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(QuoteRecord::try_from).collect()
 }

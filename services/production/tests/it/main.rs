@@ -10,6 +10,8 @@ mod dispute;
 mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;
+mod export;
+mod export_limits;
 mod fees;
 mod reading;
 mod support;
