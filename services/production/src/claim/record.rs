@@ -108,7 +108,7 @@ impl SetCommand for RecordStep {
         let marked = in_common(set, &board, tx).await?;
         let mut outcomes = Vec::with_capacity(set.len());
         for (command, marked) in set.iter().zip(&marked) {
-            let decided = decide(command, &mut board, marked).await;
+            let decided = decide(command, &mut board, marked);
             if let Ok(Decided::Taken { step, .. }) = &decided {
                 let key = (step.claim_no, step.step, step.business_no.clone());
                 board.taken.insert(key, (**step).clone());
@@ -243,7 +243,7 @@ async fn in_common(
 }
 
 /// Decides one member and leaves the case as it made it.
-async fn decide(
+fn decide(
     command: &RecordStep,
     board: &mut Board,
     marked: &[Marked],
@@ -256,7 +256,7 @@ async fn decide(
             return again(command, first);
         }
     }
-    let (row, accepted, terms) = match (command.target, known) {
+    let (row, standing) = match (command.target, known) {
         (Target::Claim(claim_no), None) => {
             return Err(ProductionError::not_found("claim", claim_no));
         }
@@ -269,8 +269,7 @@ async fn decide(
             ));
         }
         (Target::Report(claim_no), None) => {
-            let (row, terms) = reported(command, board, claim_no).await?;
-            (row, Standing::Current, terms)
+            (reported(command, board, claim_no)?, Standing::Current)
         }
         (Target::Claim(claim_no), Some(_)) => {
             let Some(working) = board.cases.get(&claim_no) else {
@@ -278,16 +277,12 @@ async fn decide(
             };
             belongs(command, &working.row)?;
             locked(command, board.locks.get(&claim_no))?;
-            let (row, standing) =
-                step::accepted(&working.row, &read.facts, command.insurer, command.now)?;
-            let terms = row.terms.clone();
-            (row, standing, terms)
+            step::accepted(&working.row, &read.facts, command.insurer, command.now)?
         }
     };
-    let before = known.and_then(|no| board.cases.get(&no)).map(|working| working.row.case.clone());
-    let findings = rules(command, before.as_ref().unwrap_or(&row.case), &row, &terms)?;
-    let fresh = known.is_none();
-    Ok(taken(command, board, row, accepted, marked, findings, fresh))
+    let before = known.and_then(|no| board.cases.get(&no)).map(|working| &working.row.case);
+    let findings = rules(command, before.unwrap_or(&row.case), &row)?;
+    Ok(taken(command, board, row, standing, marked, findings))
 }
 
 /// The same number again: the same content is answered as before, other content is refused.
@@ -305,11 +300,11 @@ fn again(command: &RecordStep, first: &StepRow) -> Result<Decided, ProductionErr
 }
 
 /// A new case under its policy.
-async fn reported(
+fn reported(
     command: &RecordStep,
     board: &Board,
     claim_no: PlatformNumber,
-) -> Result<(ClaimRow, Terms), ProductionError> {
+) -> Result<ClaimRow, ProductionError> {
     let read = &command.read;
     let StepFacts::Notify(notify) = &read.facts else {
         return Err(ProductionError::Corrupt("claim step"));
@@ -326,7 +321,7 @@ async fn reported(
     }
     let tariff = command.book.active()?;
     let terms = Terms::at(policy, versions, notify.accident_at, command.now, &tariff)?;
-    let row = ClaimRow {
+    Ok(ClaimRow {
         claim_no,
         tenant: command.tenant,
         insurer: command.insurer,
@@ -337,13 +332,12 @@ async fn reported(
         frame: policy.frame.clone(),
         steps: 0,
         case: Case::notified(terms.promise.class, notify.clone()),
-        terms: terms.clone(),
+        terms,
         corrected_at: None,
         next_due_at: None,
         recorded_at: command.now,
         changed_at: command.now,
-    };
-    Ok((row, terms))
+    })
 }
 
 /// S13: confirm code, claim code and report number belong together.
@@ -374,10 +368,9 @@ fn rules(
     command: &RecordStep,
     before: &Case,
     row: &ClaimRow,
-    terms: &Terms,
 ) -> Result<Vec<Notice>, ProductionError> {
     let mut found = Findings::new();
-    check::step(before, &terms.promise, &command.read.facts, command.now, &mut found);
+    check::step(before, &row.terms.promise, &command.read.facts, command.now, &mut found);
     let told = command.read.own_frames.iter().map(|(at, frame)| (at.as_str(), frame));
     check::own_vehicles(told, &row.frame, &mut found);
     let (mut errors, mut warnings) = found.split();
@@ -401,7 +394,6 @@ fn taken(
     standing: Standing,
     marked: &[Marked],
     findings: Vec<Notice>,
-    fresh: bool,
 ) -> Decided {
     let read = &command.read;
     let viewer = Viewer { claim_no: row.claim_no, insurer: command.insurer, case: &row.case };
@@ -432,7 +424,7 @@ fn taken(
     let (step, done) = step::written(&mut row, standing, told);
     let done = done.showing(shown);
     board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
-    let fresh = fresh || board.cases.get(&row.claim_no).is_some_and(|working| working.fresh);
+    let fresh = board.cases.get(&row.claim_no).is_none_or(|working| working.fresh);
     board.cases.insert(row.claim_no, Working { row, fresh, touched: true });
     Decided::Taken { step: Box::new(step), done }
 }
