@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use base_http::Notice;
 use jiff::SignedDuration;
 use kernel::Period;
-use production_core::claim::{Liability, StepFacts};
+use production_core::claim::StepFacts;
 use production_core::frame::FrameNo;
 use production_core::plate::Plate;
 use rust_decimal::Decimal;
@@ -78,7 +78,7 @@ async fn accident(outside: &Outside, read: &ReadStep, insured: Option<&InsuredVe
     let AccidentAnswer::Found(accidents) = &answer else { return found };
     let [accident] = accidents.as_slice() else { return found };
     let own = accident.party(insured.plate.as_ref(), &insured.frame);
-    let police = own.and_then(|party| Liability::parse(party.duty.code()).ok());
+    let police = own.map(|party| party.duty);
     let told = match &read.facts {
         StepFacts::Notify(facts) => facts.liability,
         StepFacts::Survey(facts) => Some(facts.liability),

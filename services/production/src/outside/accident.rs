@@ -13,6 +13,7 @@ use base_http::outbound::OutboundError;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use kernel::time::Period;
+use production_core::claim::{Cause, HandledBy, Liability};
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::insurer::InsurerCode;
 use production_core::plate::Plate;
@@ -77,8 +78,7 @@ impl AccidentAnswer {
 }
 
 /// An accident as the police recorded it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Accident {
     /// 事故编号.
     pub accident_no: String,
@@ -93,9 +93,9 @@ pub struct Accident {
     /// 事故类型.
     pub kind: AccidentKind,
     /// 事故原因.
-    pub cause: AccidentCause,
+    pub cause: Cause,
     /// 处理方式.
-    pub handling: AccidentHandling,
+    pub handling: HandledBy,
     /// 当事方.
     pub parties: Vec<AccidentParty>,
     /// 受伤人数.
@@ -116,7 +116,7 @@ impl Accident {
 }
 
 /// Where on the map.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Position {
     /// Degrees east, −180 to 180.
@@ -128,7 +128,7 @@ pub struct Position {
 }
 
 /// What coordinates are measured in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 pub enum CoordinateSystem {
     /// That of satellite navigation.
     #[serde(rename = "WGS84")]
@@ -144,20 +144,8 @@ pub enum CoordinateSystem {
     Cgcs2000,
 }
 
-impl CoordinateSystem {
-    /// Its name as it travels.
-    pub const fn name(self) -> &'static str {
-        match self {
-            CoordinateSystem::Wgs84 => "WGS84",
-            CoordinateSystem::Gcj02 => "GCJ02",
-            CoordinateSystem::Bd09 => "BD09",
-            CoordinateSystem::Cgcs2000 => "CGCS2000",
-        }
-    }
-}
-
 /// 事故类型.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum AccidentKind {
     /// 车辆间事故.
@@ -170,79 +158,8 @@ pub enum AccidentKind {
     Other,
 }
 
-/// 事故原因.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AccidentCause {
-    /// 追尾.
-    RearEnd,
-    /// 逆行.
-    WrongWay,
-    /// 倒车.
-    Reversing,
-    /// 溜车.
-    Rolling,
-    /// 开关车门.
-    DoorOpening,
-    /// 违反信号.
-    Signal,
-    /// 未按规定让行.
-    FailureToYield,
-    /// 单车事故.
-    SingleVehicle,
-    /// 其他.
-    Other,
-}
-
-impl AccidentCause {
-    /// Code of list `accident_cause` in `tariffs/platform_code_lists.csv`.
-    pub const fn code(self) -> &'static str {
-        match self {
-            AccidentCause::RearEnd => "01",
-            AccidentCause::WrongWay => "02",
-            AccidentCause::Reversing => "03",
-            AccidentCause::Rolling => "04",
-            AccidentCause::DoorOpening => "05",
-            AccidentCause::Signal => "06",
-            AccidentCause::FailureToYield => "07",
-            AccidentCause::SingleVehicle => "08",
-            AccidentCause::Other => "98",
-        }
-    }
-}
-
-/// 处理方式.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum AccidentHandling {
-    /// 自行协商, reported to the police.
-    Parties,
-    /// 交管部门处理.
-    Police,
-    /// 简易程序.
-    Simplified,
-    /// 法院判决/调解.
-    Court,
-    /// 其他.
-    Other,
-}
-
-impl AccidentHandling {
-    /// Code of list `manage_type` in `tariffs/platform_code_lists.csv`.
-    pub const fn code(self) -> &'static str {
-        match self {
-            AccidentHandling::Parties => "11",
-            AccidentHandling::Police => "12",
-            AccidentHandling::Simplified => "13",
-            AccidentHandling::Court => "14",
-            AccidentHandling::Other => "19",
-        }
-    }
-}
-
 /// One who took part: a vehicle with its driver, or a person on foot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccidentParty {
     /// 号牌; `None` for somebody on foot and for a vehicle without one.
     pub plate: Option<Plate>,
@@ -251,7 +168,7 @@ pub struct AccidentParty {
     /// 驾驶人, or the person on foot. Personal data.
     pub driver_name: Option<String>,
     /// 责任.
-    pub duty: Duty,
+    pub duty: Liability,
     /// 责任比例, 0 to 1; `None` when the police name none.
     pub proportion: Option<Decimal>,
     /// 交强险承保公司, where told.
@@ -260,40 +177,8 @@ pub struct AccidentParty {
     pub compulsory_policy_no: Option<String>,
 }
 
-/// How liable a party is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Duty {
-    /// 全责.
-    Full,
-    /// 主责.
-    Main,
-    /// 同责.
-    Equal,
-    /// 次责.
-    Minor,
-    /// 无责.
-    None,
-    /// 未定.
-    Undetermined,
-}
-
-impl Duty {
-    /// Code of list `accident_liability` in `tariffs/platform_code_lists.csv`.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Duty::Full => "1",
-            Duty::Main => "2",
-            Duty::Equal => "3",
-            Duty::Minor => "4",
-            Duty::None => "5",
-            Duty::Undetermined => "9",
-        }
-    }
-}
-
 /// 责任认定书.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LiabilityStatement {
     /// 责任认定书编号.
@@ -391,9 +276,47 @@ fn party(party: wire::Party) -> Result<AccidentParty, &'static str> {
 mod wire {
     use super::police::wire::Plate;
     use super::{
-        AccidentCause, AccidentHandling, AccidentKind, Decimal, Deserialize, Duty,
-        LiabilityStatement, Position, Serialize, Timestamp,
+        AccidentKind, Cause, Decimal, Deserialize, HandledBy, Liability, LiabilityStatement,
+        Position, Serialize, Timestamp,
     };
+
+    /// The police's word for a [`Cause`].
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", remote = "Cause")]
+    enum CauseWord {
+        RearEnd,
+        WrongWay,
+        Reversing,
+        Rolling,
+        DoorOpening,
+        Signal,
+        FailureToYield,
+        SingleVehicle,
+        Other,
+    }
+
+    /// Their word for who handled it; what an insurer handles alone they never hear of.
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", remote = "HandledBy")]
+    enum HandledByWord {
+        Parties,
+        Police,
+        Simplified,
+        Court,
+        Other,
+    }
+
+    /// Their word for a [`Liability`].
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase", remote = "Liability")]
+    enum LiabilityWord {
+        Full,
+        Main,
+        Equal,
+        Minor,
+        None,
+        Undetermined,
+    }
 
     #[derive(Default, Serialize)]
     #[serde(rename_all = "camelCase")]
@@ -422,8 +345,10 @@ mod wire {
         pub(super) place: String,
         pub(super) position: Option<Position>,
         pub(super) kind: AccidentKind,
-        pub(super) cause: AccidentCause,
-        pub(super) handling: AccidentHandling,
+        #[serde(with = "CauseWord")]
+        pub(super) cause: Cause,
+        #[serde(with = "HandledByWord")]
+        pub(super) handling: HandledBy,
         pub(super) parties: Vec<Party>,
         pub(super) injured: u16,
         pub(super) dead: u16,
@@ -436,7 +361,8 @@ mod wire {
         pub(super) plate: Option<Plate>,
         pub(super) vin: Option<String>,
         pub(super) driver_name: Option<String>,
-        pub(super) duty: Duty,
+        #[serde(with = "LiabilityWord")]
+        pub(super) duty: Liability,
         pub(super) proportion: Option<Decimal>,
         pub(super) compulsory_insurer: Option<String>,
         pub(super) compulsory_policy_no: Option<String>,
@@ -459,24 +385,12 @@ mod tests {
 
     #[test]
     fn duties_and_causes_are_the_published_lists_and_handling_is_of_one() {
-        use AccidentCause as C;
-        use AccidentHandling as H;
-        let duties =
-            [Duty::Full, Duty::Main, Duty::Equal, Duty::Minor, Duty::None, Duty::Undetermined];
-        let codes: BTreeSet<String> = duties.iter().map(|duty| duty.code().to_owned()).collect();
+        use HandledBy as H;
+        let codes: BTreeSet<String> =
+            Liability::ALL.iter().map(|duty| duty.code().to_owned()).collect();
         assert_eq!(codes, published("accident_liability"));
-        let causes = [
-            C::RearEnd,
-            C::WrongWay,
-            C::Reversing,
-            C::Rolling,
-            C::DoorOpening,
-            C::Signal,
-            C::FailureToYield,
-            C::SingleVehicle,
-            C::Other,
-        ];
-        let codes: BTreeSet<String> = causes.iter().map(|cause| cause.code().to_owned()).collect();
+        let codes: BTreeSet<String> =
+            Cause::ALL.iter().map(|cause| cause.code().to_owned()).collect();
         assert_eq!(codes, published("accident_cause"));
         let handled = published("manage_type");
         for handling in [H::Parties, H::Police, H::Simplified, H::Court, H::Other] {

@@ -43,8 +43,8 @@ use production_core::plate::Plate;
 use serde::{Deserialize, Serialize};
 
 pub use accident::{
-    Accident, AccidentAnswer, AccidentCause, AccidentHandling, AccidentKind, AccidentParty,
-    AccidentQuestion, CoordinateSystem, Duty, LiabilityStatement, Position,
+    Accident, AccidentAnswer, AccidentKind, AccidentParty, AccidentQuestion, CoordinateSystem,
+    LiabilityStatement, Position,
 };
 pub use answer::{Answer, Question, Snapshot, Source};
 pub use models::{ModelQuestion, ModelSnapshot, VehicleModel};

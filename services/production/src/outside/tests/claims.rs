@@ -9,6 +9,7 @@ use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use kernel::Fen;
 use kernel::time::Period;
+use production_core::claim::{Cause, HandledBy, Liability};
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::insurer::InsurerCode;
 use production_core::plate::{Plate, PlateKind};
@@ -18,8 +19,8 @@ use sandbox::fault::Faults;
 
 use super::{AMPLE, MODEL, Stage, VIN, down, noon, stage, stage_with};
 use crate::outside::{
-    Accident, AccidentAnswer, AccidentCause, AccidentHandling, AccidentKind, AccidentQuestion,
-    BrandClass, CoordinateSystem, Duty, PartPrice, PartPrices, Source,
+    Accident, AccidentAnswer, AccidentKind, AccidentQuestion, BrandClass, CoordinateSystem,
+    PartPrice, PartPrices, Source,
 };
 
 const NUMBER: &str = "320102120250000017";
@@ -98,7 +99,7 @@ async fn an_accident_is_found_by_number_and_by_plate_in_our_own_words() {
     assert_eq!(accident.reporter_name.as_deref(), Some("赵建国"));
     assert_eq!(
         (accident.kind, accident.cause, accident.handling),
-        (AccidentKind::BetweenVehicles, AccidentCause::RearEnd, AccidentHandling::Police)
+        (AccidentKind::BetweenVehicles, Cause::RearEnd, HandledBy::Police)
     );
     assert_eq!((accident.injured, accident.dead), (1, 0));
     let position = accident.position.as_ref().unwrap();
@@ -116,7 +117,10 @@ async fn an_accident_is_found_by_number_and_by_plate_in_our_own_words() {
     assert_eq!(ours.compulsory_insurer, Some(InsurerCode::parse("PICC").unwrap()));
     assert_eq!(ours.compulsory_policy_no.as_deref(), Some("PDZA20253201000001"));
     let other = &accident.parties[1];
-    assert_eq!((other.duty, &other.frame, other.compulsory_insurer), (Duty::Minor, &None, None));
+    assert_eq!(
+        (other.duty, &other.frame, other.compulsory_insurer),
+        (Liability::Minor, &None, None)
+    );
 
     // A day around it finds the same; a span is without its last instant.
     let around = by_plate(noon(2025, 2, 20), noon(2025, 2, 21));
@@ -138,7 +142,7 @@ async fn until_the_statement_is_issued_nobody_is_liable() {
     stage.clock.advance(SignedDuration::from_hours(24));
     let answer = stage.outside.accident(&by_number()).await;
     assert!(found(&answer).statement.is_some());
-    assert_eq!(found(&answer).parties[1].duty, Duty::Minor);
+    assert_eq!(found(&answer).parties[1].duty, Liability::Minor);
 }
 
 #[tokio::test]
