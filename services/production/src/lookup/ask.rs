@@ -2,13 +2,14 @@
 
 use axum::extract::Query;
 use axum::extract::rejection::QueryRejection;
-use base_http::paging::bad;
+use base_http::paging::{Page, Paged, bad};
 use base_http::{Problem, problem};
 use jiff::{SignedDuration, Timestamp};
 use kernel::time;
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::rule::Findings;
 use production_core::rules::format::{self, Edge};
+use utoipa::ToSchema;
 
 /// The parameters, or what is wrong with them.
 pub(crate) fn query<T>(read: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
@@ -80,6 +81,48 @@ pub(crate) fn cursor(after: Option<&str>) -> Result<Option<(Timestamp, String)>,
 /// The cursor behind a row.
 pub(crate) fn behind(at: Timestamp, number: impl std::fmt::Display) -> String {
     format!("{}.{number}", at.as_microsecond())
+}
+
+/// Most rows a [`Sieve`] looks at for one page.
+const MOST_LOOKED_AT: usize = 5_000;
+
+/// Fills a page from rows of which some are left out by what no statement can tell.
+pub(crate) struct Sieve<T> {
+    limit: usize,
+    looked_at: usize,
+    last: Option<(Timestamp, String)>,
+    items: Vec<T>,
+}
+
+impl<T: ToSchema> Sieve<T> {
+    /// For an empty page.
+    pub(crate) fn of(page: &Page) -> Result<Sieve<T>, Problem> {
+        let limit = usize::try_from(page.limit()?).unwrap_or(usize::MAX);
+        Ok(Sieve { limit, looked_at: 0, last: None, items: Vec::new() })
+    }
+
+    /// Whether the next row is for the next page.
+    pub(crate) fn is_full(&self) -> bool {
+        self.items.len() == self.limit || self.looked_at == MOST_LOOKED_AT
+    }
+
+    /// Takes what a row gives; `None` leaves it out.
+    pub(crate) fn look(&mut self, at: Timestamp, number: impl std::fmt::Display, item: Option<T>) {
+        self.last = Some((at, number.to_string()));
+        self.looked_at += 1;
+        self.items.extend(item);
+    }
+
+    /// The row looked at last.
+    pub(crate) fn last(&self) -> Option<(Timestamp, String)> {
+        self.last.clone()
+    }
+
+    /// The page; `more` when rows are left for the next one.
+    pub(crate) fn paged(self, more: bool) -> Paged<T> {
+        let last = self.last.filter(|_| more);
+        Paged { items: self.items, next: last.map(|(at, number)| behind(at, number)) }
+    }
 }
 
 /// `at` less so many days.

@@ -3,7 +3,7 @@
 //! A case is the fold of its steps, so the case of an earlier instant is the fold of those that were
 //! recorded by then; its statutory clocks stand as they did at that instant.
 
-use base_http::paging::{Page, Paged, bad};
+use base_http::paging::{Page, bad};
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -16,16 +16,13 @@ use utoipa::{IntoParams, ToSchema};
 
 use crate::Production;
 use crate::error::ProductionError;
-use crate::lookup::ask::{self, View};
+use crate::lookup::ask::{self, Sieve, View};
 use crate::lookup::claim_line::{self, ClaimLine, ClockView};
 use crate::lookup::{Shown, claim_message};
 use crate::pre_confirm::number;
 use crate::sealed;
 use crate::store::claim::{self as store, StepRow, standing_name};
 use crate::store::claim_lookup::{self, ClaimFilter, ListedClaim, ToldStep, stored_facts};
-
-/// Most rows a list looks at for one page when it keeps those that stood a certain way only.
-const MOST_LOOKED_AT: usize = 5_000;
 
 /// How one claim is read.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -199,39 +196,34 @@ impl Production {
     pub async fn list_claims(&self, call: Call, asked: ClaimListQuery) -> Result<Reply, Problem> {
         self.insurer_of(&call)?;
         let page = Page { limit: asked.limit, after: asked.after.clone() };
-        let limit = usize::try_from(page.limit()?).unwrap_or(usize::MAX);
+        let mut sieve = Sieve::of(&page)?;
         let view = View::read(asked.as_of.as_deref(), call.received_at)?;
         let wanted = Wanted::read(&asked, view)?;
         let mut filter =
             ClaimFilter { after: ask::cursor(page.after.as_deref())?, ..wanted.filter };
         let rows_wanted = page.limit()? + 1;
         let mut tx = self.begin(&call).await?;
-        let (mut items, mut looked_at, mut seen) = (Vec::new(), 0, None);
         // How a claim stood is told from its steps, not stored: rows are read until the page is full.
-        let next = 'rows: loop {
+        let more = 'rows: loop {
             let rows =
                 claim_lookup::claims(&mut tx, call.caller.tenant, &filter, rows_wanted).await?;
             let ended = i64::try_from(rows.len()).unwrap_or(i64::MAX) < rows_wanted;
             for row in claim_line::known(&mut tx, rows, view.as_of).await? {
-                if items.len() == limit || looked_at == MOST_LOOKED_AT {
-                    break 'rows seen;
+                if sieve.is_full() {
+                    break 'rows true;
                 }
-                seen = Some((row.recorded_at, row.claim_no.to_string()));
-                looked_at += 1;
                 let line = claim_line::line(&row, view.at);
                 let stands = wanted.stage.is_none_or(|stage| line.stage == stage);
-                if stands && !(wanted.overdue && line.overdue.is_empty()) {
-                    items.push(line);
-                }
+                let stands = stands && !(wanted.overdue && line.overdue.is_empty());
+                sieve.look(row.recorded_at, row.claim_no, stands.then_some(line));
             }
             if ended {
-                break None;
+                break false;
             }
-            filter.after = seen.clone();
+            filter.after = sieve.last();
         };
         drop(tx);
-        let next = next.map(|(at, number)| ask::behind(at, number));
-        let page = Paged { items, next };
+        let page = sieve.paged(more);
         let frame = filter.frame.as_ref();
         let slot = frame.map_or(0, |frame| frame.slot().0);
         let subject = frame.map_or_else(|| "claims".to_owned(), |frame| frame.masked());

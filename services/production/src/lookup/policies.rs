@@ -1,6 +1,6 @@
 //! Own policies, one and many, as they are or were known.
 
-use base_http::paging::{Page, Paged, bad};
+use base_http::paging::{Page, bad};
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 use crate::Production;
 use crate::error::ProductionError;
 use crate::lookup::Shown;
-use crate::lookup::ask::{self, View};
+use crate::lookup::ask::{self, Sieve, View};
 use crate::lookup::party::{self, PartyView};
 use crate::pre_confirm::number;
 use crate::quote::{Parties, VehicleIdentity};
@@ -25,9 +25,6 @@ use crate::store::lookup::{ListedPolicy, PolicyFilter};
 use crate::store::policy::{PolicyRecord, VersionRecord};
 use crate::store::tax::DeclarationStanding;
 use crate::store::{lookup, policy};
-
-/// Most rows a list looks at for one page when it keeps those in one state only.
-const MOST_LOOKED_AT: usize = 5_000;
 
 /// How one policy is read.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -223,7 +220,7 @@ impl Production {
         asked: PolicyListQuery,
     ) -> Result<Reply, Problem> {
         let page = Page { limit: asked.limit, after: asked.after };
-        let limit = usize::try_from(page.limit()?).unwrap_or(usize::MAX);
+        let mut sieve = Sieve::of(&page)?;
         let view = View::read(asked.as_of.as_deref(), call.received_at)?;
         let frame = asked.frame_no.as_deref().map(|raw| ask::frame("frameNo", raw)).transpose()?;
         let class = asked.class.as_deref().map(PolicyClass::parse).transpose();
@@ -239,29 +236,25 @@ impl Production {
         };
         let wanted = page.limit()? + 1;
         let mut tx = self.begin(&call).await?;
-        let (mut items, mut looked_at, mut seen) = (Vec::new(), 0, None);
         // A state is told from what happened, not stored: rows are read until the page is full.
-        let next = 'rows: loop {
+        let more = 'rows: loop {
             let rows = lookup::policies(&mut tx, call.caller.tenant, &filter, wanted).await?;
             let ended = i64::try_from(rows.len()).unwrap_or(i64::MAX) < wanted;
             for row in &rows {
-                if items.len() == limit || looked_at == MOST_LOOKED_AT {
-                    break 'rows seen;
+                if sieve.is_full() {
+                    break 'rows true;
                 }
-                seen = Some((row.issued_at, row.confirm_no.to_string()));
-                looked_at += 1;
-                if state.is_none_or(|state| row.facts.state_at(view.at) == state) {
-                    items.push(line(row, view.at)?);
-                }
+                let wanted = state.is_none_or(|state| row.facts.state_at(view.at) == state);
+                let line = wanted.then(|| line(row, view.at)).transpose()?;
+                sieve.look(row.issued_at, row.confirm_no, line);
             }
             if ended {
-                break None;
+                break false;
             }
-            filter.after = seen.clone();
+            filter.after = sieve.last();
         };
         drop(tx);
-        let next = next.map(|(at, number)| ask::behind(at, number));
-        let page = Paged { items, next };
+        let page = sieve.paged(more);
         let slot = frame.as_ref().map_or(0, |frame| frame.slot().0);
         let subject = frame.map_or_else(|| "policies".to_owned(), |frame| frame.masked());
         self.answer(call, Shown::Masked, Done::json(StatusCode::OK, &page, slot, subject)).await
