@@ -40,6 +40,15 @@ impl Page {
     }
 }
 
+/// Cuts `rows`, of which a list asks for one more than `limit` to see whether another page follows,
+/// to a page. The cursor of its last row when one does.
+pub fn cut<R>(rows: &mut Vec<R>, limit: i64, cursor: impl FnOnce(&R) -> String) -> Option<String> {
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let more = limit < rows.len();
+    rows.truncate(limit);
+    rows.last().filter(|_| more).map(cursor)
+}
+
 /// A query parameter that cannot be read.
 pub fn bad(parameter: &str, detail: impl Into<String>) -> Problem {
     let error = FieldError { pointer: format!("?{parameter}"), rule: None, detail: detail.into() };

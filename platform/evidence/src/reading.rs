@@ -8,7 +8,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use base_http::paging::{Page, Paged, bad};
+use base_http::paging::{Page, Paged, bad, cut};
 use base_http::{Call, Done, Problem, Reply, Spine, problem};
 use futures::future::BoxFuture;
 use http::StatusCode;
@@ -222,18 +222,18 @@ impl AccessLog {
             before,
         };
         let mut tx = self.spine.db().begin(Scope::of(call.caller.tenant)).await.map_err(store)?;
-        let looks = looks(&mut tx, &filter, vehicle.as_ref(), &call, limit + 1).await?;
-        let mut rows = looks;
-        let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        let next = (most < rows.len()).then(|| rows[most - 1].place());
-        rows.truncate(most);
+        let mut rows = looks(&mut tx, &filter, vehicle.as_ref(), &call, limit + 1).await?;
+        let next = cut(&mut rows, limit, |last| {
+            let (call_id, ordinal) = last.place();
+            format!("{call_id}.{ordinal}")
+        });
         let lookers = tenancy::find_all(&mut tx, &lookers(&rows)).await.map_err(unknown)?;
         drop(tx);
         let lookers: HashMap<TenantId, Tenant> =
             lookers.into_iter().map(|tenant| (tenant.tenant_id, tenant)).collect();
         let page = Paged {
             items: rows.iter().filter_map(|row| row.view(&lookers, vehicle.as_ref())).collect(),
-            next: next.map(|(call_id, ordinal)| format!("{call_id}.{ordinal}")),
+            next,
         };
         let (slot, subject) = match &vehicle {
             Some(vehicle) => (vehicle.slot, vehicle.masked.clone()),

@@ -1,6 +1,6 @@
 //! Asking for an export, looking at it, calling it off.
 
-use base_http::paging::{Page, Paged};
+use base_http::paging::{Page, Paged, cut};
 use base_http::{Call, Done, FieldError, Problem, Reply, problem};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -113,12 +113,8 @@ impl Production {
         let mut tx = self.begin(&call).await?;
         let mut records = export::list(&mut tx, call.caller.tenant, after, limit + 1).await?;
         drop(tx);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = records.len() > limit;
-        records.truncate(limit);
-        let last = records.last().filter(|_| more);
         let page = Paged {
-            next: last.map(|last| ask::behind(last.requested_at, last.export)),
+            next: cut(&mut records, limit, |last| ask::behind(last.requested_at, last.export)),
             items: records.iter().map(|record| ExportView::of(record, call.received_at)).collect(),
         };
         self.answer(call, Shown::Masked, Done::json(StatusCode::OK, &page, 0, "exports")).await

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use base_http::paging::{Page, Paged};
+use base_http::paging::{Page, Paged, cut};
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -236,15 +236,11 @@ impl Production {
         };
         let mut tx = self.begin(&call).await?;
         let mut rows = quote::list(&mut tx, call.caller.tenant, &filter, limit + 1).await?;
-        let more = rows.len() > usize::try_from(limit).unwrap_or(usize::MAX);
-        rows.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        let next = cut(&mut rows, limit, |last| ask::behind(last.quoted_at, last.query_no));
         let standings = standings(&mut tx, &rows, view.at).await?;
         drop(tx);
-        let last = rows.last().filter(|_| more);
-        let page = Paged {
-            next: last.map(|last| ask::behind(last.quoted_at, last.query_no)),
-            items: rows.iter().map(|row| standings.line(row, view.at)).collect(),
-        };
+        let items = rows.iter().map(|row| standings.line(row, view.at)).collect();
+        let page = Paged { items, next };
         let slot = frame.as_ref().map_or(0, |frame| frame.slot().0);
         let subject = frame.map_or_else(|| "quotes".to_owned(), |frame| frame.masked());
         self.answer(call, Shown::Masked, Done::json(StatusCode::OK, &page, slot, subject)).await

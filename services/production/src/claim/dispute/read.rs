@@ -1,6 +1,6 @@
 //! Disputes read back, by either side.
 
-use base_http::paging::{Page, Paged, bad};
+use base_http::paging::{Page, Paged, bad, cut};
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use production_core::number::NumberKind;
@@ -110,12 +110,8 @@ impl Production {
         let mut tx = self.begin(&call).await?;
         let mut rows = store::list(&mut tx, tenant, &filter, limit + 1).await?;
         drop(tx);
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let more = rows.len() > limit;
-        rows.truncate(limit);
-        let last = rows.last().filter(|_| more);
         let page = Paged {
-            next: last.map(|last| ask::behind(last.opened_at, last.dispute_no)),
+            next: cut(&mut rows, limit, |last| ask::behind(last.opened_at, last.dispute_no)),
             items: rows.iter().map(|row| DisputeLine::of(row, tenant, now)).collect(),
         };
         self.answer(call, Shown::Masked, Done::json(StatusCode::OK, &page, 0, "disputes")).await
