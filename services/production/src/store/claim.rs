@@ -17,12 +17,6 @@ use crate::claim::terms::Terms;
 use crate::error::ProductionError;
 use crate::store::quote::stored_frame;
 
-macro_rules! column {
-    ($rows:ident, |$row:ident| $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
-    };
-}
-
 /// A case as stored.
 #[derive(Clone, Debug)]
 pub struct ClaimRow {

@@ -1,6 +1,13 @@
 //! SQL of the production cloud. Functions take an open transaction or connection, return domain
 //! types and decide nothing.
 
+/// A column of rows that are written as arrays.
+macro_rules! column {
+    ($rows:ident, |$row:ident| $value:expr) => {
+        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
+    };
+}
+
 pub mod chain;
 pub mod claim;
 pub mod claim_dispute;

@@ -85,12 +85,6 @@ pub struct VersionRecord {
     pub parties_sealed: Vec<u8>,
 }
 
-macro_rules! column {
-    ($rows:ident, |$row:ident| $value:expr) => {
-        &$rows.iter().map(|$row| $value).collect::<Vec<_>>()
-    };
-}
-
 /// Writes new policies. A second compulsory cover of a vehicle in the same time violates
 /// `policy_no_duplicate_compulsory`, whoever wrote the first.
 pub async fn insert(tx: &mut Tx, policies: &[&PolicyRecord]) -> Result<(), ProductionError> {

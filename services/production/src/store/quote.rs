@@ -69,11 +69,6 @@ pub struct QuoteRecord {
 /// The arrays stand in the select list, where they go row by row: in the from clause each column
 /// would first be put into a table of its own.
 pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), ProductionError> {
-    macro_rules! column {
-        (|$quote:ident| $value:expr) => {
-            &quotes.iter().map(|$quote| $value).collect::<Vec<_>>()
-        };
-    }
     let period = |product: &Option<QuotedProduct>, end: fn(Period) -> Timestamp| {
         product.map(|product| end(product.period).to_sqlx())
     };
@@ -92,29 +87,29 @@ pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), Producti
                   unnest($17::text[]), unnest($18::bytea[]), unnest($19::text[])::json,
                   unnest($20::text[])::json, unnest($21::bytea[]), unnest($22::text[])::json,
                   unnest($23::text[])::json"#,
-        column!(|quote| i32::from(quote.frame.slot().0)),
-        column!(|quote| quote.query_no.to_string()),
-        column!(|quote| quote.tenant.0),
-        column!(|quote| quote.client.as_str()) as _,
-        column!(|quote| quote.insurer.as_str()) as _,
-        column!(|quote| quote.region.code()) as _,
-        column!(|quote| quote.frame.as_str()) as _,
-        column!(|quote| quote.quoted_at.to_sqlx()) as _,
-        column!(|quote| quote.expires_at.to_sqlx()) as _,
-        column!(|quote| period(&quote.compulsory, Period::from)) as _,
-        column!(|quote| period(&quote.compulsory, Period::to)) as _,
-        column!(|quote| premium(&quote.compulsory)) as &[Option<i64>],
-        column!(|quote| period(&quote.commercial, Period::from)) as _,
-        column!(|quote| period(&quote.commercial, Period::to)) as _,
-        column!(|quote| premium(&quote.commercial)) as &[Option<i64>],
-        column!(|quote| quote.tax.map(|tax| tax.0)) as &[Option<i64>],
-        column!(|quote| quote.tariff_version.as_str()) as _,
-        column!(|quote| &quote.rating_digest[..]) as _,
-        column!(|quote| quote.input.as_str()) as _,
-        column!(|quote| quote.vehicle.as_str()) as _,
-        column!(|quote| quote.parties_sealed.as_slice()) as _,
-        column!(|quote| quote.outside.as_str()) as _,
-        column!(|quote| quote.challenge.as_deref()) as _,
+        column!(quotes, |quote| i32::from(quote.frame.slot().0)),
+        column!(quotes, |quote| quote.query_no.to_string()),
+        column!(quotes, |quote| quote.tenant.0),
+        column!(quotes, |quote| quote.client.as_str()) as _,
+        column!(quotes, |quote| quote.insurer.as_str()) as _,
+        column!(quotes, |quote| quote.region.code()) as _,
+        column!(quotes, |quote| quote.frame.as_str()) as _,
+        column!(quotes, |quote| quote.quoted_at.to_sqlx()) as _,
+        column!(quotes, |quote| quote.expires_at.to_sqlx()) as _,
+        column!(quotes, |quote| period(&quote.compulsory, Period::from)) as _,
+        column!(quotes, |quote| period(&quote.compulsory, Period::to)) as _,
+        column!(quotes, |quote| premium(&quote.compulsory)) as &[Option<i64>],
+        column!(quotes, |quote| period(&quote.commercial, Period::from)) as _,
+        column!(quotes, |quote| period(&quote.commercial, Period::to)) as _,
+        column!(quotes, |quote| premium(&quote.commercial)) as &[Option<i64>],
+        column!(quotes, |quote| quote.tax.map(|tax| tax.0)) as &[Option<i64>],
+        column!(quotes, |quote| quote.tariff_version.as_str()) as _,
+        column!(quotes, |quote| &quote.rating_digest[..]) as _,
+        column!(quotes, |quote| quote.input.as_str()) as _,
+        column!(quotes, |quote| quote.vehicle.as_str()) as _,
+        column!(quotes, |quote| quote.parties_sealed.as_slice()) as _,
+        column!(quotes, |quote| quote.outside.as_str()) as _,
+        column!(quotes, |quote| quote.challenge.as_deref()) as _,
     )
     .execute(tx.conn())
     .await?;

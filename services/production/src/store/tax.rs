@@ -43,11 +43,6 @@ pub async fn insert(
     if pending.is_empty() {
         return Ok(());
     }
-    macro_rules! column {
-        (|$one:ident| $value:expr) => {
-            &pending.iter().map(|$one| $value).collect::<Vec<_>>()
-        };
-    }
     sqlx::query!(
         r#"insert into production.tax_declaration
                (slot, declaration_no, confirm_no, tenant_id, state, total_fen, next_attempt_at,
@@ -55,11 +50,11 @@ pub async fn insert(
            select slot, declaration_no, confirm_no, tenant_id, 'pending', total_fen, $6, $6
            from unnest($1::integer[], $2::text[], $3::text[], $4::uuid[], $5::bigint[])
                     as fresh (slot, declaration_no, confirm_no, tenant_id, total_fen)"#,
-        column!(|one| i32::from(one.declaration_no.slot().0)),
-        column!(|one| one.declaration_no.to_string()),
-        column!(|one| one.confirm_no.to_string()),
-        column!(|one| one.tenant.0),
-        column!(|one| one.total.0),
+        column!(pending, |one| i32::from(one.declaration_no.slot().0)),
+        column!(pending, |one| one.declaration_no.to_string()),
+        column!(pending, |one| one.confirm_no.to_string()),
+        column!(pending, |one| one.tenant.0),
+        column!(pending, |one| one.total.0),
         now.to_sqlx() as _
     )
     .execute(tx.conn())
