@@ -6,4 +6,6 @@ mod posting;
 mod races;
 mod reading;
 mod support;
+#[path = "../../ledger/tests/it/words.rs"]
+mod words;
 mod work;

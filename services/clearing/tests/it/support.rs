@@ -1,18 +1,17 @@
-//! A ledger on a database of its own, and short ways to write accounts and transfers.
+//! A ledger on a database of its own, and short ways to write accounts.
 
 use std::sync::Arc;
 
 use clearing::ledger::{LANES, Ledger};
-use clearing_ledger::{
-    AccountId, Action, Amount, Chain, Currency, Limits, Movement, NewAccount, Outcome, Purpose,
-    Reason, Reference, Timeout, Transfer, TransferId,
-};
-use kernel::{Clock, Fen, Ids, SetClock, TenantId};
+use clearing_ledger::{Chain, Currency, Limits, NewAccount, Outcome, Purpose, Transfer};
+use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::Db;
 use testkit::TestDb;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
+
+pub(crate) use crate::words::*;
 
 /// A ledger, its clock and its database. The lanes end with it.
 pub(crate) struct Fixture {
@@ -43,13 +42,7 @@ impl Fixture {
     pub(crate) async fn counters(&self, number: u128) -> [i64; 4] {
         let mut tx = self.test.db.begin(clearing::ledger::scope([])).await.unwrap();
         let account = clearing::ledger::account(&mut tx, account_id(number)).await.unwrap();
-        let balance = account.unwrap().balance;
-        [
-            balance.debits_posted.0,
-            balance.credits_posted.0,
-            balance.debits_pending.0,
-            balance.credits_pending.0,
-        ]
+        numbers(&account.unwrap().balance)
     }
 
     pub(crate) async fn assert_whole(&self) {
@@ -68,16 +61,8 @@ pub(crate) fn ledger(db: Db, clock: Arc<dyn Clock>, ids: Arc<Ids>) -> (Ledger, C
     (Ledger::start(db, clock, ids, LANES, &tracker, &stop), stop)
 }
 
-pub(crate) fn account_id(number: u128) -> AccountId {
-    AccountId(Uuid::from_u128(number))
-}
-
 pub(crate) fn participant(number: u128) -> TenantId {
     TenantId(Uuid::from_u128(1_000 + number))
-}
-
-pub(crate) fn id(number: u128) -> TransferId {
-    TransferId(Uuid::from_u128(number))
 }
 
 pub(crate) fn account(number: u128) -> NewAccount {
@@ -88,49 +73,4 @@ pub(crate) fn account(number: u128) -> NewAccount {
         currency: Currency::CNY,
         limits: Limits::default(),
     }
-}
-
-pub(crate) fn movement(debit: u128, credit: u128, amount: i64) -> Movement {
-    Movement {
-        debit: account_id(debit),
-        credit: account_id(credit),
-        amount: Fen(amount),
-        currency: Currency::CNY,
-    }
-}
-
-pub(crate) fn transfer(number: u128, action: Action) -> Transfer {
-    let (reason, reference) = (Reason::parse("test").unwrap(), Reference::default());
-    Transfer { id: id(number), action, reason, reference }
-}
-
-pub(crate) fn post(number: u128, debit: u128, credit: u128, amount: i64) -> Transfer {
-    transfer(number, Action::Post(movement(debit, credit, amount)))
-}
-
-pub(crate) fn reserve(
-    number: u128,
-    debit: u128,
-    credit: u128,
-    amount: i64,
-    timeout: u32,
-) -> Transfer {
-    let movement = movement(debit, credit, amount);
-    transfer(number, Action::Reserve { movement, timeout: Timeout::seconds(timeout) })
-}
-
-pub(crate) fn post_reserved(number: u128, reservation: u128, amount: Amount) -> Transfer {
-    transfer(number, Action::PostReserved { reservation: id(reservation), amount })
-}
-
-pub(crate) fn void(number: u128, reservation: u128) -> Transfer {
-    transfer(number, Action::Void { reservation: id(reservation) })
-}
-
-pub(crate) fn correct(number: u128, original: u128, amount: Amount) -> Transfer {
-    transfer(number, Action::Correct { original: id(original), amount })
-}
-
-pub(crate) fn part(amount: i64) -> Amount {
-    Amount::Part(Fen(amount))
 }

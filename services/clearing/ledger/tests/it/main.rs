@@ -8,3 +8,4 @@ mod precedence;
 mod rules;
 mod simulator;
 mod support;
+mod words;
