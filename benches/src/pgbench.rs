@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, ensure};
+use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 
 /// A script and what its variables stand for.
@@ -72,6 +73,39 @@ impl Pgbench {
         let line = told.lines().find_map(|line| line.strip_prefix("tps = "));
         let rate = line.and_then(|rest| rest.split(' ').next()?.parse().ok());
         rate.with_context(|| format!("pgbench told no rate:\n{told}{complaints}"))
+    }
+}
+
+/// Rates by number of clients: how many suit `pgbench` is found before it is compared with.
+pub struct Ladder {
+    side: String,
+    rates: Vec<(u32, f64)>,
+}
+
+impl Ladder {
+    /// Nothing tried yet; `side` is what progress is told of.
+    pub fn of(side: impl Into<String>) -> Ladder {
+        Ladder { side: side.into(), rates: Vec::new() }
+    }
+
+    /// So many clients came to this rate.
+    pub fn tried(&mut self, clients: u32, rate: f64) {
+        eprintln!("{} with {clients} clients: {rate:.0} a second", self.side);
+        self.rates.push((clients, rate));
+    }
+
+    /// The number of clients with the best rate.
+    pub fn best(&self) -> anyhow::Result<u32> {
+        let best = self.rates.iter().max_by(|one, other| one.1.total_cmp(&other.1));
+        Ok(best.context("pgbench did not run")?.0)
+    }
+
+    /// Every rate, as `written`.
+    pub fn by_clients(&self, written: fn(f64) -> f64) -> Value {
+        let rates = self.rates.iter();
+        rates
+            .map(|&(clients, rate)| json!({ "clients": clients, "perSecond": written(rate) }))
+            .collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, ensure};
 use benches::load::{self, Calls};
 use benches::market::{INSURERS, REGIONS, Vehicle};
-use benches::pgbench::{Pgbench, Script};
+use benches::pgbench::{Ladder, Pgbench, Script};
 use benches::report::{self, Ours};
 use benches::seed::{self, Seeded};
 use benches::server::{Cpu, Server, mean_set, peak_memory_mb};
@@ -115,13 +115,11 @@ async fn main() -> anyhow::Result<()> {
     };
     let mut slices = sales.chunks(each as usize);
     confirm(&server, slices.next().context("no sales")?).await?;
-    let mut clients = Vec::new();
+    let mut ladder = Ladder::of("pgbench");
     for count in [16, 32, 64] {
-        clients.push((theirs.run(count, each)?, count));
-        eprintln!("pgbench with {count} clients: {:.0} a second", clients[clients.len() - 1].0);
+        ladder.tried(count, theirs.run(count, each)?);
     }
-    let best = clients.iter().max_by(|one, other| one.0.total_cmp(&other.0));
-    let &(_, best) = best.context("pgbench did not run")?;
+    let best = ladder.best()?;
     let (mut ours, mut rates) = (Vec::new(), Vec::new());
     let before = server.metrics().await?;
     for slice in slices {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use benches::pgbench::{Pgbench, Script};
+use benches::pgbench::{Ladder, Pgbench, Script};
 use benches::report::{self, median, rounded};
 use benches::{CONNECTIONS, knob};
 use clearing::ledger::{LANES, Ledger};
@@ -131,16 +131,11 @@ async fn measure(
     let seconds = knob("BENCH_SECONDS", 8);
     let round = Duration::from_secs(seconds);
     load(ledger, what, Duration::from_secs(knob("BENCH_WARM", 3))).await?;
-    let mut clients = Vec::new();
+    let mut ladder = Ladder::of(format!("{name}: pgbench"));
     for count in [8, 16, 32, 64] {
-        clients.push((pgbench.run(count, 3)?, count));
-        eprintln!(
-            "{name}: pgbench with {count} clients: {:.0} a second",
-            clients.last().map_or(0.0, |c| c.0)
-        );
+        ladder.tried(count, pgbench.run(count, 3)?);
     }
-    let best = clients.iter().max_by(|one, other| one.0.total_cmp(&other.0));
-    let &(_, best) = best.context("pgbench did not run")?;
+    let best = ladder.best()?;
     let mut rounds = Rounds::default();
     for _ in 0..knob("BENCH_ROUNDS", 3) {
         sqlx::raw_sql("vacuum analyze").execute(&mut *owner).await?;

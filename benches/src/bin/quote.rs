@@ -3,10 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::Context;
 use benches::load::{self, Calls};
 use benches::market::{INSURERS, REGIONS, Vehicle};
-use benches::pgbench::{Pgbench, Script};
+use benches::pgbench::{Ladder, Pgbench, Script};
 use benches::report::{self, Ours};
 use benches::seed::{self, Seeded};
 use benches::server::{Cpu, Server, mean_set, peak_memory_mb};
@@ -65,14 +64,12 @@ async fn main() -> anyhow::Result<()> {
     let script = Script { text: SCRIPT, variables: row(&mut conn).await? };
     let pgbench = Pgbench::new(&url, &data_dir, &script)?;
     let seconds = knob("BENCH_SECONDS", 15);
-    let mut clients = Vec::new();
+    let mut ladder = Ladder::of("pgbench");
     for count in [8, 16, 32, 64] {
         fresh_copy(&mut conn).await?;
-        clients.push((pgbench.run(count, seconds.div_ceil(3))?, count));
-        eprintln!("pgbench with {count} clients: {:.0} a second", clients[clients.len() - 1].0);
+        ladder.tried(count, pgbench.run(count, seconds.div_ceil(3))?);
     }
-    let best = clients.iter().max_by(|one, other| one.0.total_cmp(&other.0));
-    let &(_, best) = best.context("pgbench did not run")?;
+    let best = ladder.best()?;
     let (mut ours, mut theirs) = (Vec::new(), Vec::new());
     let before = server.metrics().await?;
     for _ in 0..knob("BENCH_ROUNDS", 3) {
@@ -95,7 +92,7 @@ async fn main() -> anyhow::Result<()> {
         "quotesPerSecond": our_rate.round(),
         "pgbenchPerSecond": their_rate.round(),
         "pgbenchClients": best,
-        "pgbenchByClients": clients.iter().map(|(rate, count)| json!({ "clients": count, "perSecond": rate.round() })).collect::<Vec<_>>(),
+        "pgbenchByClients": ladder.by_clients(f64::round),
         "rounds": {
             "platform": ours.iter().map(|ours| ours.rate().round()).collect::<Vec<_>>(),
             "pgbench": theirs.iter().map(|rate| rate.round()).collect::<Vec<_>>(),
