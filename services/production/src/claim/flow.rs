@@ -38,7 +38,8 @@ impl Production {
         let of = NumberFor { insurer, region: policy.region, slot: confirm_no.slot() };
         let claim_no = self.numbering.next(NumberKind::Claim, of, call.received_at).await?;
         let insured = InsuredVehicle { frame: policy.frame, plate: policy.plate };
-        self.record_step(call, Target::Report(claim_no), read, Some(insured), notices).await
+        self.record_step(call, insurer, Target::Report(claim_no), read, Some(insured), notices)
+            .await
     }
 
     /// Takes one more step of a case.
@@ -60,19 +61,19 @@ impl Production {
         } else {
             None
         };
-        self.record_step(call, Target::Claim(claim_no), read, insured, notices).await
+        self.record_step(call, insurer, Target::Claim(claim_no), read, insured, notices).await
     }
 
     async fn record_step(
         &self,
         call: Call,
+        insurer: InsurerCode,
         target: Target,
         read: ReadStep,
         insured: Option<InsuredVehicle>,
         mut notices: Vec<Notice>,
     ) -> Result<Reply, Problem> {
         let (tenant, now) = (call.caller.tenant, call.received_at);
-        let insurer = self.insurer_of(&call)?;
         let windows = Windows::of(self.challenges.parameters(), tenant, &call.caller.region, now);
         let found = outside::look(&self.outside, &read, insured.as_ref(), &windows).await;
         notices.extend(found.notices);

@@ -106,7 +106,7 @@ pub(crate) struct Viewer<'a> {
 ///
 /// Another insurer's case always; of the same insurer only the same vehicle (rule L52), and not the
 /// sister case of the other policy that answers for the same accident.
-pub(crate) fn in_common(viewer: &Viewer<'_>, found: &[&Marked]) -> Vec<HintView> {
+pub(crate) fn in_common(viewer: &Viewer<'_>, found: &[Marked]) -> Vec<HintView> {
     let notify = &viewer.case.notify;
     let mut hints: Vec<HintView> = Vec::new();
     for other in found {

@@ -114,6 +114,7 @@ struct Numbered {
     at: usize,
     bytes: Bytes,
     line: Line,
+    names: Names,
 }
 
 /// Takes a batch; answers a stream with an outcome for each line and a summary last.
@@ -215,12 +216,13 @@ async fn work(
     for (at, bytes) in lines {
         match serde_json::from_slice::<Line>(&bytes) {
             Ok(line) => {
-                let key = key(at, &line);
+                let names: Names = serde_json::from_str(line.body.get()).unwrap_or_default();
+                let key = key(at, &line, &names);
                 let of_case = cases.entry(key.clone()).or_default();
                 if of_case.is_empty() {
                     order.push(key);
                 }
-                of_case.push(Numbered { at, bytes, line });
+                of_case.push(Numbered { at, bytes, line, names });
             }
             Err(error) => {
                 let problem = Problem::new(&problem::MALFORMED, format!("not a line: {error}"));
@@ -241,10 +243,11 @@ async fn work(
 }
 
 /// Which case a line is of; a line that names none stands alone.
-fn key(at: usize, line: &Line) -> CaseKey {
-    let names: Names = serde_json::from_str(line.body.get()).unwrap_or_default();
-    match (names.confirm_code, names.report_no, &line.claim_code) {
-        (Some(confirm_code), Some(report_no), _) => CaseKey::Report(confirm_code, report_no),
+fn key(at: usize, line: &Line, names: &Names) -> CaseKey {
+    match (&names.confirm_code, &names.report_no, &line.claim_code) {
+        (Some(confirm_code), Some(report_no), _) => {
+            CaseKey::Report(confirm_code.clone(), report_no.clone())
+        }
         (_, _, Some(code)) => CaseKey::Code(code.clone()),
         _ => CaseKey::Alone(at),
     }
@@ -288,23 +291,22 @@ impl Production {
             return Err(Problem::new(&problem::MALFORMED, detail));
         };
         let call = batch.piece(door, function_of(step), &numbered.bytes)?;
-        let line = &numbered.line;
         match step {
             Step::Notify => {
-                let (body, unknown) = read::<NotifyBody>(line)?;
+                let (body, unknown) = read::<NotifyBody>(&numbered.line)?;
                 Box::pin(self.notify_claim(call, &body, &unknown)).await
             }
-            Step::Survey => self.step_of::<SurveyBody>(call, line).await,
-            Step::Register => self.step_of::<RegisterBody>(call, line).await,
-            Step::Assess => self.step_of::<AssessBody>(call, line).await,
-            Step::Documents => self.step_of::<DocumentsBody>(call, line).await,
-            Step::Adjust => self.step_of::<AdjustBody>(call, line).await,
-            Step::Close => self.step_of::<CloseBody>(call, line).await,
-            Step::Pay => self.step_of::<PayBody>(call, line).await,
-            Step::Reopen => self.step_of::<ReopenBody>(call, line).await,
-            Step::Cancel => self.step_of::<CancelBody>(call, line).await,
-            Step::Estimate => self.step_of::<EstimateBody>(call, line).await,
-            Step::Recovery => self.step_of::<RecoveryBody>(call, line).await,
+            Step::Survey => self.step_of::<SurveyBody>(call, numbered).await,
+            Step::Register => self.step_of::<RegisterBody>(call, numbered).await,
+            Step::Assess => self.step_of::<AssessBody>(call, numbered).await,
+            Step::Documents => self.step_of::<DocumentsBody>(call, numbered).await,
+            Step::Adjust => self.step_of::<AdjustBody>(call, numbered).await,
+            Step::Close => self.step_of::<CloseBody>(call, numbered).await,
+            Step::Pay => self.step_of::<PayBody>(call, numbered).await,
+            Step::Reopen => self.step_of::<ReopenBody>(call, numbered).await,
+            Step::Cancel => self.step_of::<CancelBody>(call, numbered).await,
+            Step::Estimate => self.step_of::<EstimateBody>(call, numbered).await,
+            Step::Recovery => self.step_of::<RecoveryBody>(call, numbered).await,
             Step::Correct => Err(Problem::new(&problem::MALFORMED, "follows a dispute alone")),
         }
     }
@@ -312,19 +314,18 @@ impl Production {
     async fn step_of<B: StepBody + DeserializeOwned + Sync>(
         &self,
         call: Call,
-        line: &Line,
+        numbered: &Numbered,
     ) -> Result<Reply, Problem> {
-        let (body, unknown) = read::<B>(line)?;
-        let claim_code = match &line.claim_code {
+        let (body, unknown) = read::<B>(&numbered.line)?;
+        let claim_code = match &numbered.line.claim_code {
             Some(code) => code.clone(),
-            None => self.case_of(&call, line).await?.to_string(),
+            None => self.case_of(&call, &numbered.names).await?.to_string(),
         };
         Box::pin(self.claim_step(call, &claim_code, &body, &unknown)).await
     }
 
     /// The case of a line without a claim code: by policy and report.
-    async fn case_of(&self, call: &Call, line: &Line) -> Result<PlatformNumber, Problem> {
-        let names: Names = serde_json::from_str(line.body.get()).unwrap_or_default();
+    async fn case_of(&self, call: &Call, names: &Names) -> Result<PlatformNumber, Problem> {
         let mut found = Findings::new();
         let confirm_no = names.confirm_code.as_deref().and_then(|code| {
             production_core::rules::format::platform_number(
@@ -335,7 +336,7 @@ impl Production {
                 &mut found,
             )
         });
-        let (Some(confirm_no), Some(report_no)) = (confirm_no, names.report_no) else {
+        let (Some(confirm_no), Some(report_no)) = (confirm_no, &names.report_no) else {
             if found.is_empty() {
                 let message = "name the case by claimCode, or by confirmCode and reportNo";
                 found.add(RuleId::S13, "/claimCode", message);
@@ -343,7 +344,7 @@ impl Production {
             return Err(Problem::invalid(wording::errors(found.split().0)));
         };
         let mut tx = self.begin(call).await?;
-        let claim_no = store::of_report(&mut tx, confirm_no, &report_no).await?;
+        let claim_no = store::of_report(&mut tx, confirm_no, report_no).await?;
         claim_no.ok_or_else(|| {
             let what = format!("of report {report_no} under policy {confirm_no}");
             ProductionError::not_found("claim", what).into()

@@ -402,7 +402,7 @@ fn taken(
         let soon = hint::soon_after_start(&row.terms, notify.accident_at, &command.windows);
         risk_hints.extend(soon);
     }
-    let common = hint::in_common(&viewer, &marked.iter().collect::<Vec<_>>());
+    let common = hint::in_common(&viewer, marked);
     let shown: Vec<ShownRecord> = common.iter().filter_map(shown_by).collect();
     risk_hints.extend(common);
     let mut notices = command.notices.clone();
