@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, TenantId};
 use pg::Tx;
-use production_core::claim::{Case, Stage, Standing, Step};
+use production_core::claim::{Case, Standing, Step};
 use production_core::frame::FrameNo;
 use production_core::history::{ClaimRecord, PolicyClass};
 use production_core::insurer::InsurerCode;
@@ -645,11 +645,6 @@ pub fn standing_name(standing: Standing) -> &'static str {
         Standing::Current => "current",
         Standing::Late => "late",
     }
-}
-
-/// The stage of a stored word.
-pub fn stored_stage(name: &str) -> Result<Stage, ProductionError> {
-    Stage::parse(name).map_err(|_| ProductionError::Corrupt("claim"))
 }
 
 /// Plain structs of numbers, instants and lists always serialise.
