@@ -23,14 +23,23 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "production.claim", title_zh: "理赔", title_en: "Claims" },
     Level { code: "production.export", title_zh: "数据导出", title_en: "Exports" },
     Level { code: "production.fee", title_zh: "费用登记", title_en: "Fees" },
+    Level { code: "clearing", title_zh: "清算支付云", title_en: "Clearing and payment" },
+    Level { code: "clearing.ledger", title_zh: "账务", title_en: "Ledger" },
+    Level { code: "operator", title_zh: "平台运营", title_en: "Operation of the platform" },
+    Level {
+        code: "operator.ledger", title_zh: "账务运营", title_en: "Operation of the ledger"
+    },
     Level { code: "platform", title_zh: "云开放平台", title_en: "Open platform" },
     Level { code: "platform.evidence", title_zh: "存证与审计", title_en: "Evidence" },
 ];
 
 /// What an insurer subscribes to, and what its clients may call, unless somebody says otherwise.
-pub(crate) const OF_INSURERS: [&str; 2] = ["production.*", "platform.*"];
+pub(crate) const OF_INSURERS: [&str; 3] = ["production.*", "clearing.*", "platform.*"];
 /// The same for a regulator.
 pub(crate) const OF_REGULATORS: [&str; 1] = ["platform.*"];
+
+/// The same for the operator of the platform.
+pub(crate) const OF_OPERATORS: [&str; 3] = ["operator.*", "clearing.*", "platform.*"];
 
 /// Who loads and who publishes the sandbox's tariff.
 const MAKER: &str = "sandbox-maker";
@@ -44,7 +53,7 @@ const OWN_VERSIONS: &str = "sandbox-";
 pub(crate) struct SandboxClient {
     pub(crate) client_id: String,
     pub(crate) secret: String,
-    /// `None` for the regulator's.
+    /// `None` for those of the regulator and the operator.
     pub(crate) insurer: Option<&'static str>,
     pub(crate) region: &'static str,
 }
@@ -89,17 +98,20 @@ pub(crate) async fn sandbox_market(
     for (code, name_zh, name_en) in INSURERS {
         let tenant = insurer(base, code, (name_zh, name_en)).await?;
         for (region, branch) in REGIONS {
-            let desk = Desk { tenant, insurer: Some(code), region, branch, rights: &OF_INSURERS };
+            let insurer = Some(code);
+            let desk = Desk { tenant, name: code, insurer, region, branch, rights: &OF_INSURERS };
             clients.push(desk.client(base).await?);
         }
     }
-    let desk = Desk {
-        tenant: regulator(base).await?,
-        insurer: None,
-        region: "000000",
-        branch: "总局",
-        rights: &OF_REGULATORS,
-    };
+    let (insurer, region) = (None, "000000");
+    let tenant = regulator(base).await?;
+    let rights = &OF_REGULATORS;
+    let desk = Desk { tenant, name: "regulator", insurer, region, branch: "总局", rights };
+    clients.push(desk.client(base).await?);
+    let tenant = operator(base).await?;
+    subscribe(base, tenant, OF_OPERATORS).await?;
+    let rights = &OF_OPERATORS;
+    let desk = Desk { tenant, name: "operator", insurer, region, branch: "运营中心", rights };
     clients.push(desk.client(base).await?);
     Ok(clients)
 }
@@ -136,10 +148,28 @@ pub(crate) async fn member(
     let now = base.clock.now();
     let register = RegisterTenant::new(kind, names, &base.ids, &base.master, now)?;
     let tenant = base.db.run(register.scope(), &register).await?.tenant_id;
+    subscribe(base, tenant, functions).await?;
+    Ok(tenant)
+}
+
+/// Subscribes a member to `functions`, except what it subscribed to before.
+async fn subscribe(
+    base: &Base,
+    tenant: TenantId,
+    functions: impl IntoIterator<Item = impl Into<String>>,
+) -> anyhow::Result<()> {
+    let now = base.clock.now();
+    let mut tx = base.db.begin(Scope::of(tenant)).await?;
+    let known = catalogue::subscriptions(&mut tx, tenant).await?;
+    drop(tx);
     for function_pattern in functions {
+        let function_pattern = function_pattern.into();
+        if known.iter().any(|known| known.function_pattern == function_pattern) {
+            continue;
+        }
         let subscription = Subscription {
             subscription_id: base.ids.next(now),
-            function_pattern: function_pattern.into(),
+            function_pattern,
             plan_code: MEMBER_PLAN.to_owned(),
             valid_from: now,
             valid_to: None,
@@ -147,12 +177,13 @@ pub(crate) async fn member(
         };
         base.db.run(Scope::of(tenant), &Subscribe { tenant, subscription, now }).await?;
     }
-    Ok(tenant)
+    Ok(())
 }
 
 /// Where a client of the sandbox sits.
 struct Desk {
     tenant: TenantId,
+    name: &'static str,
     insurer: Option<&'static str>,
     region: &'static str,
     branch: &'static str,
@@ -162,8 +193,7 @@ struct Desk {
 impl Desk {
     /// Its client, registered at the first start.
     async fn client(&self, base: &Base) -> anyhow::Result<SandboxClient> {
-        let Desk { tenant, region, .. } = *self;
-        let name = self.insurer.unwrap_or("regulator");
+        let Desk { tenant, name, region, .. } = *self;
         let client_id = format!("{}-{region}", name.to_lowercase());
         let secret: Secret = base.master.derive(&format!("sandbox.client.{client_id}"));
         let shown = SandboxClient {

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use base_http::problem::BASE_PROBLEMS;
-use production::error::PROBLEMS;
 use production_core::number::PlatformNumber;
 
 fn page(name: &str) -> String {
@@ -20,7 +19,8 @@ fn the_table_of_problems_is_that_of_the_code() {
     };
     let wanted: BTreeSet<String> = BASE_PROBLEMS
         .iter()
-        .chain(PROBLEMS)
+        .chain(production::error::PROBLEMS)
+        .chain(clearing::error::PROBLEMS)
         .map(|problem| {
             let (code, status) = (problem.code, problem.status);
             format!("| `{code}` | {status} | {} | {}", problem.title_en, problem.title_zh)

@@ -70,7 +70,7 @@ pub(crate) struct Announcement {
 #[derive(Clone, Debug, serde::Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct AnnouncedClient {
-    /// Absent for the regulator's.
+    /// Absent for those of the regulator and the operator.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) insurer: Option<String>,
     pub(crate) region: String,

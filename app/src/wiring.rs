@@ -10,6 +10,8 @@ use axum::response::IntoResponse;
 use base_http::body::LARGEST_BODY;
 use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
+use clearing::Clearing;
+use clearing::ledger::{self, Ledger};
 use crypto::{IndexKey, MasterKey};
 use evidence::AccessLog;
 use iam::Authority;
@@ -43,7 +45,7 @@ const KEEP_ANSWERS: SignedDuration = SignedDuration::from_hours(7 * 24);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// The schemas, in the order of their dependencies.
-pub(crate) fn migrations() -> [&'static Migrator; 8] {
+pub(crate) fn migrations() -> [&'static Migrator; 9] {
     [
         &base_http::MIGRATIONS,
         &tenancy::MIGRATIONS,
@@ -53,12 +55,13 @@ pub(crate) fn migrations() -> [&'static Migrator; 8] {
         &evidence::MIGRATIONS,
         &events::MIGRATIONS,
         &production::MIGRATIONS,
+        &clearing::MIGRATIONS,
     ]
 }
 
 /// Every function offered.
 pub(crate) fn functions() -> Vec<&'static Function> {
-    [production::function::ALL, evidence::function::ALL].concat()
+    [production::function::ALL, clearing::function::ALL, evidence::function::ALL].concat()
 }
 
 /// A database, migrated, with its pool and keys.
@@ -141,6 +144,15 @@ pub(crate) async fn platform(
         &tasks,
         &stop,
     );
+    let ledger = Ledger::start(
+        base.db.clone(),
+        base.clock.clone(),
+        base.ids.clone(),
+        ledger::LANES,
+        &tasks,
+        &stop,
+    );
+    let clearing = Clearing::start(clearing::Parts { spine: spine.clone(), ledger }, &tasks, &stop);
     tasks.spawn(parameters.keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(authority.clone().keep_fresh(stop.clone()));
@@ -157,7 +169,7 @@ pub(crate) async fn platform(
     });
     let on_vehicles = OnVehicles { production: production.clone() };
     let accesses = AccessLog::new(spine, Arc::new(on_vehicles));
-    let (routes, document) = routes(authority, production, accesses);
+    let (routes, document) = routes(authority, production, clearing, accesses);
     let api = base_http::openapi::behind(routes, door)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(not_found)
@@ -171,24 +183,28 @@ pub(crate) async fn platform(
 fn routes(
     authority: Arc<Authority>,
     production: Production,
+    clearing: Clearing,
     accesses: AccessLog,
 ) -> (Router, OpenApi) {
     let (production, of_production) =
         production::api::router().with_state(production).split_for_parts();
+    let (clearing, of_clearing) = clearing::api::router().with_state(clearing).split_for_parts();
     let (evidence, of_evidence) = evidence::api::router().with_state(accesses).split_for_parts();
     let (identity, of_identity) = iam::routes(authority).split_for_parts();
-    let routes = production.merge(evidence).merge(identity);
-    (routes, complete(of_production, [of_evidence, of_identity]))
+    let routes = production.merge(clearing).merge(evidence).merge(identity);
+    (routes, complete(of_production, [of_clearing, of_evidence, of_identity]))
 }
 
 /// The API document alone, without a platform behind it.
 pub(crate) fn document() -> OpenApi {
     let production: OpenApiRouter<Production> = production::api::router();
+    let clearing: OpenApiRouter<Clearing> = clearing::api::router();
     let evidence: OpenApiRouter<AccessLog> = evidence::api::router();
-    complete(production.into_openapi(), [evidence.into_openapi(), iam::document()])
+    let others = [clearing.into_openapi(), evidence.into_openapi(), iam::document()];
+    complete(production.into_openapi(), others)
 }
 
-fn complete(mut document: OpenApi, others: [OpenApi; 2]) -> OpenApi {
+fn complete(mut document: OpenApi, others: [OpenApi; 3]) -> OpenApi {
     for other in others {
         document.merge(other);
     }
@@ -198,7 +214,7 @@ fn complete(mut document: OpenApi, others: [OpenApi; 2]) -> OpenApi {
     document.info.contact = None;
     document.info.description = Some(
         "The shared platform of a motor-insurance market: quote, pre-confirm, pay, confirm, \
-         endorse, surrender; and who looked at whose records. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
+         endorse, surrender, claim, settle; and who looked at whose records. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
          cover are civil time in China. Get a token at /oauth/token with client credentials."
             .to_owned(),
     );

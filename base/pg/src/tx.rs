@@ -3,7 +3,7 @@
 use std::fmt;
 
 use kernel::TenantId;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
 /// The tenants a transaction may read and write. Empty: only what belongs to nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,20 @@ impl Tx {
     /// The tenants this transaction was opened for.
     pub fn scope(&self) -> &Scope {
         &self.scope
+    }
+
+    /// Works for these tenants too from now on: what a call does beside its caller's own rows, such as
+    /// a transfer between two participants.
+    pub async fn work_also_for(
+        &mut self,
+        tenants: impl IntoIterator<Item = TenantId>,
+    ) -> Result<(), sqlx::Error> {
+        let wider = Scope::of_all(self.scope.0.iter().copied().chain(tenants));
+        // The scope renders UUIDs only, so nothing needs quoting.
+        let set = AssertSqlSafe(format!("set local commonwheel.tenants = '{wider}'"));
+        sqlx::raw_sql(set).execute(&mut *self.inner).await?;
+        self.scope = wider;
+        Ok(())
     }
 
     /// Plans the statements of this transaction for the values they come with: for lists whose

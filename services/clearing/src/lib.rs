@@ -4,7 +4,14 @@
 //! is committed. Judging is pure and lies beside this crate (`clearing-ledger`); this crate locks,
 //! loads, writes down and reads. Payments and recoveries between insurers stand on it.
 
+pub mod api;
+pub mod app;
+pub mod books;
+pub mod error;
+pub mod function;
 pub mod ledger;
+
+pub use app::{Clearing, Parts};
 
 use kernel::TenantId;
 

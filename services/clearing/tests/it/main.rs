@@ -1,6 +1,7 @@
 //! The stored ledger on a real PostgreSQL: use cases, races, and crashes.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
+mod books;
 mod crash;
 mod posting;
 mod races;
@@ -9,3 +10,4 @@ mod support;
 #[path = "../../ledger/tests/it/words.rs"]
 mod words;
 mod work;
+mod world;

@@ -1,0 +1,44 @@
+//! The clearing cloud as one value: everything its commands need, cheap to clone.
+
+use std::ops::Deref;
+use std::sync::Arc;
+
+use base_http::Spine;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::ledger::Ledger;
+
+/// What the clearing cloud is made of. Every request takes a clone, and clones share it.
+#[derive(Clone)]
+pub struct Clearing(Arc<Rooms>);
+
+/// What is shared.
+pub struct Rooms {
+    pub(crate) spine: Spine,
+    pub(crate) ledger: Ledger,
+}
+
+/// What it is built over.
+pub struct Parts {
+    /// Serves and records calls.
+    pub spine: Spine,
+    /// Moves money.
+    pub ledger: Ledger,
+}
+
+impl Clearing {
+    /// Starts what runs beside the calls on `tracker`; it ends with `stop`.
+    pub fn start(parts: Parts, tracker: &TaskTracker, stop: &CancellationToken) -> Clearing {
+        tracker.spawn(parts.ledger.clone().keep_expiring(stop.clone()));
+        Clearing(Arc::new(Rooms { spine: parts.spine, ledger: parts.ledger }))
+    }
+}
+
+impl Deref for Clearing {
+    type Target = Rooms;
+
+    fn deref(&self) -> &Rooms {
+        &self.0
+    }
+}

@@ -1,0 +1,76 @@
+//! Why the clearing cloud refuses, and how that reads as a problem.
+
+use base_http::{FieldError, Problem, ProblemCode};
+
+use crate::ledger::LedgerError;
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
+        $($(#[$meta])* pub const $name: ProblemCode =
+            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
+        /// Every problem of this cloud, for the documentation.
+        pub const PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
+    };
+}
+
+problems! {
+    /// It does not exist or belongs to somebody else.
+    NO_SUCH_RECORD = "E4000" 404 "no such account, code or number" "查无此账户或号码";
+}
+
+/// Why a command of the clearing cloud refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum ClearingError {
+    /// No row, or a row of another participant: the caller cannot tell which.
+    #[error("no {what} {number}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Under which number.
+        number: String,
+    },
+    /// A guard of a life cycle, with its problem.
+    #[error("{detail}")]
+    Refused {
+        /// Which kind of problem.
+        code: &'static ProblemCode,
+        /// This case in a sentence.
+        detail: String,
+    },
+    /// The message breaks rules of the format or of the business.
+    #[error("{} findings", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// A stored row is not what this release can read.
+    #[error("stored {0} cannot be read")]
+    Corrupt(&'static str),
+    /// The ledger failed.
+    #[error("the ledger failed")]
+    Ledger(#[from] LedgerError),
+    /// The store failed.
+    #[error("clearing store failed")]
+    Store(#[from] sqlx::Error),
+}
+
+impl ClearingError {
+    /// A guard's refusal.
+    pub fn refused(code: &'static ProblemCode, detail: impl Into<String>) -> ClearingError {
+        ClearingError::Refused { code, detail: detail.into() }
+    }
+
+    /// Nothing under this number that the caller may know of.
+    pub fn not_found(what: &'static str, number: impl ToString) -> ClearingError {
+        ClearingError::NotFound { what, number: number.to_string() }
+    }
+}
+
+impl From<ClearingError> for Problem {
+    fn from(error: ClearingError) -> Problem {
+        match error {
+            ClearingError::NotFound { .. } => Problem::new(&NO_SUCH_RECORD, error.to_string()),
+            ClearingError::Refused { code, detail } => Problem::new(code, detail),
+            ClearingError::Invalid(errors) => Problem::invalid(errors),
+            ClearingError::Corrupt(_) => Problem::internal(&error),
+            ClearingError::Ledger(_) | ClearingError::Store(_) => Problem::store(&error),
+        }
+    }
+}

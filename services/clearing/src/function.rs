@@ -1,0 +1,38 @@
+//! The functions the clearing cloud offers. Gate, meter, audit and document read these. Those under
+//! `operator` are for the platform's own staff and are in no member's subscription.
+
+use base_http::Function;
+use base_http::function::KeyRule;
+
+macro_rules! functions {
+    ($($name:ident = $code:literal $zh:literal $en:literal $key:ident;)*) => {
+        $(#[doc = $en] pub const $name: Function = Function {
+            code: $code, title_zh: $zh, title_en: $en, key: KeyRule::$key, quota: false,
+        };)*
+        /// Every function of this cloud.
+        pub const ALL: &[&Function] = &[$(&$name),*];
+    };
+}
+
+functions! {
+    ACCOUNT_READ = "clearing.ledger.account_read" "账户查询" "Read own accounts" Optional;
+    STATEMENT_READ = "clearing.ledger.statement_read" "账户明细查询" "Read the statement of an own account" Optional;
+    PROOF_READ = "operator.ledger.proof_read" "账务平衡验证" "Prove that the books balance" Optional;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_function_has_three_levels_and_its_own_code() {
+        let codes: HashSet<&str> = ALL.iter().map(|function| function.code).collect();
+        assert_eq!(codes.len(), ALL.len());
+        for function in ALL {
+            assert_eq!(function.code.split('.').count(), 3, "{}", function.code);
+            assert!(["clearing", "operator"].contains(&function.cloud()), "{}", function.code);
+        }
+    }
+}

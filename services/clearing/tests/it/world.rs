@@ -1,0 +1,133 @@
+//! The clearing cloud as callers meet it, on a database of its own: everything but HTTP.
+
+use std::sync::{Arc, Mutex};
+
+use base_http::trace::TraceId;
+use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
+use clearing::ledger::Ledger;
+use clearing::{Clearing, Parts, function};
+use futures::future::BoxFuture;
+use kernel::{Clock, Ids, SetClock, TenantId};
+use pg::Tx;
+use serde_json::Value;
+use testkit::TestDb;
+use tokio_util::sync::DropGuard;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+/// What was recorded of one served call.
+#[derive(Clone, Debug)]
+pub(crate) struct Recorded {
+    pub(crate) function: &'static str,
+}
+
+/// Keeps what was served in memory.
+#[derive(Default)]
+pub(crate) struct Memory(Mutex<Vec<Recorded>>);
+
+impl Memory {
+    pub(crate) fn all(&self) -> Vec<Recorded> {
+        self.0.lock().unwrap().clone()
+    }
+}
+
+impl Recorder for Memory {
+    fn admit<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        calls: &'a [&'a Call],
+    ) -> BoxFuture<'a, Result<Vec<Admission>, sqlx::Error>> {
+        Box::pin(async move { Ok(calls.iter().map(|_| Admission::Admitted).collect()) })
+    }
+
+    fn record<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        served: &'a [Served<'a>],
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            self.0.lock().unwrap().extend(
+                served.iter().map(|served| Recorded { function: served.call.function.code }),
+            );
+            Ok(())
+        })
+    }
+}
+
+/// Everything of one test.
+pub(crate) struct World {
+    _test: TestDb,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) ids: Arc<Ids>,
+    pub(crate) ledger: Ledger,
+    pub(crate) clearing: Clearing,
+    pub(crate) memory: Arc<Memory>,
+    pub(crate) picc: Arc<Caller>,
+    pub(crate) paic: Arc<Caller>,
+    pub(crate) cpic: Arc<Caller>,
+    pub(crate) operator: Arc<Caller>,
+    _stop: DropGuard,
+}
+
+impl World {
+    /// Three insurers of Jiangsu and the operator, at [`testkit::START`].
+    pub(crate) async fn new() -> World {
+        let test = testkit::database(&[&base_http::MIGRATIONS, &clearing::MIGRATIONS]).await;
+        let (clock, ids) = (testkit::clock(), testkit::ids());
+        let memory = Arc::new(Memory::default());
+        let spine = Spine::new(test.db.clone(), memory.clone(), clock.clone(), ids.clone());
+        let (ledger, stop) = crate::support::ledger(test.db.clone(), clock.clone(), ids.clone());
+        let parts = Parts { spine, ledger: ledger.clone() };
+        let clearing = Clearing::start(parts, &TaskTracker::new(), &stop);
+        let insurer = |number, code: &str| caller(number, Some(code), "320000");
+        World {
+            picc: insurer(1, "PICC"),
+            paic: insurer(2, "PAIC"),
+            cpic: insurer(3, "CPIC"),
+            operator: caller(9, None, "000000"),
+            _test: test,
+            clock,
+            ids,
+            ledger,
+            clearing,
+            memory,
+            _stop: stop.drop_guard(),
+        }
+    }
+
+    /// A call of `function`, with a key and a purpose of its own.
+    pub(crate) fn call(&self, caller: &Arc<Caller>, function: &'static Function) -> Call {
+        let now = self.clock.now();
+        let call_id = self.ids.next(now);
+        Call {
+            call_id,
+            caller: caller.clone(),
+            function,
+            purpose: Some("clearing".into()),
+            key: Some(call_id.to_string().into()),
+            request_digest: [0; 32],
+            trace: TraceId(self.ids.bytes()),
+            received_at: now,
+            daily_quota: None,
+        }
+    }
+}
+
+/// The answer as JSON.
+pub(crate) fn view(reply: Result<Reply, Problem>) -> Result<Value, Problem> {
+    Ok(serde_json::from_slice(&reply?.body).unwrap())
+}
+
+/// A caller whose tenant is [`crate::support::participant`] of `number`.
+fn caller(number: u128, insurer: Option<&str>, region: &str) -> Arc<Caller> {
+    let rights = function::ALL.iter().map(|function| function.code.to_owned()).collect::<Vec<_>>();
+    let name = insurer.unwrap_or("operator").to_lowercase();
+    Arc::new(Caller {
+        tenant: TenantId(Uuid::from_u128(1_000 + number)),
+        client: format!("{name}-{region}").into(),
+        insurer: insurer.map(Arc::from),
+        region: region.into(),
+        rights: rights.into(),
+        token_id: "token".into(),
+    })
+}
