@@ -48,6 +48,10 @@ pub struct AccountView {
     /// ISO 4217.
     #[schema(example = "CNY")]
     pub currency: String,
+    /// The settlement cycle it belongs to; absent for an account that outlives cycles.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub cycle_id: Option<Uuid>,
     /// Where it stands.
     pub balance: BalanceView,
     /// Most that debits, posted and reserved, may exceed posted credits (净借记限额).
@@ -67,7 +71,7 @@ pub struct AccountView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountsView {
-    /// By purpose and currency.
+    /// By purpose, currency and cycle.
     pub accounts: Vec<AccountView>,
 }
 
@@ -159,6 +163,7 @@ impl TryFrom<Account> for AccountView {
             purpose: account.purpose.code(),
             purpose_name: account.purpose.name_zh(),
             currency: account.currency.to_string(),
+            cycle_id: account.cycle.map(|cycle| cycle.0),
             balance: account.balance.try_into()?,
             net_debit_cap: account.limits.net_debit_cap,
             net_credit_cap: account.limits.net_credit_cap,

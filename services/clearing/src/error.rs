@@ -16,6 +16,12 @@ macro_rules! problems {
 problems! {
     /// It does not exist or belongs to somebody else.
     NO_SUCH_RECORD = "E4000" 404 "no such account, code or number" "查无此账户或号码";
+    /// An item's id was used for something else.
+    ITEM_TAKEN = "E4200" 409 "the item's id was used for another item" "结算明细号已用于其他明细";
+    /// The ledger refused the transfer of an item.
+    NOT_POSTED = "E4201" 409 "the ledger does not allow this item" "账务规则不允许该明细入账";
+    /// A step that does not belong where the cycle stands.
+    CYCLE_STAGE = "E4202" 409 "the cycle's stage does not allow this step" "清算批次当前状态不允许此操作";
 }
 
 /// Why a command of the clearing cloud refuses.

@@ -1,4 +1,5 @@
-//! The clearing and payment cloud (清算支付云). So far its foundation: the stored ledger.
+//! The clearing and payment cloud (清算支付云): the stored ledger, and the netting and settlement of
+//! what insurers owe each other.
 //!
 //! Always true here: money moves through [`ledger::Ledger`] and nowhere else, and what it answered
 //! is committed. Judging is pure and lies beside this crate (`clearing-ledger`); this crate locks,
@@ -10,6 +11,7 @@ pub mod books;
 pub mod error;
 pub mod function;
 pub mod ledger;
+pub mod settlement;
 
 pub use app::{Clearing, Parts};
 

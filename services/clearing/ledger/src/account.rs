@@ -11,11 +11,18 @@ kernel::id_type! {
     pub AccountId
 }
 
+kernel::id_type! {
+    /// Names one settlement cycle: what was posted while it was open is settled together.
+    pub CycleId
+}
+
 coded_enum! {
-    /// What an account is for. A participant has at most one of each in a currency.
+    /// What an account is for. A participant has at most one of each in a currency; of positions,
+    /// one in each cycle.
     pub enum Purpose ("account purpose") {
         Bank = "bank", "银行存款", "the bank's side: money that entered or left the platform";
         Settlement = "settlement", "清算备付", "funds a participant keeps for settlement";
+        Collateral = "collateral", "清算保证金", "what a participant left against its own failure";
         Position = "position", "清算头寸", "what a participant owes or is owed before settlement";
         Recovery = "recovery", "代位追偿", "recoveries between insurers, agreed and not netted";
         Premium = "premium", "保费代收", "premiums collected for an insurer";
@@ -119,6 +126,8 @@ pub struct NewAccount {
     pub purpose: Purpose,
     /// In what.
     pub currency: Currency,
+    /// Of which cycle; `None` for one that outlives them.
+    pub cycle: Option<CycleId>,
     /// How far it may go.
     pub limits: Limits,
 }
@@ -134,6 +143,8 @@ pub struct Account {
     pub purpose: Purpose,
     /// In what.
     pub currency: Currency,
+    /// Of which cycle; `None` for one that outlives them.
+    pub cycle: Option<CycleId>,
     /// How far it may go now.
     pub limits: Limits,
     /// Where it stands.
@@ -151,6 +162,8 @@ pub enum AccountField {
     Purpose,
     /// In another currency.
     Currency,
+    /// In another cycle.
+    Cycle,
 }
 
 /// Why an account is not opened, first reason first.
@@ -162,13 +175,13 @@ pub enum OpenRefusal {
     /// The id names another account.
     #[error("the id names an account with another {0:?}")]
     IdTaken(AccountField),
-    /// The participant has an account for this purpose in this currency.
-    #[error("the participant has account {0} for this purpose and currency")]
+    /// The participant has an account for this purpose in this currency and cycle.
+    #[error("the participant has account {0} for this purpose, currency and cycle")]
     PurposeTaken(AccountId),
 }
 
 /// Opens an account at `now`, or finds it: `by_id` is the account of that id, `by_purpose` the one
-/// of the same participant, purpose and currency. Limits of an account that is found stay as they
+/// of the same participant, purpose, currency and cycle. Limits of an account that is found stay as they
 /// are: they change by their own command.
 pub fn open(
     wanted: &NewAccount,
@@ -184,8 +197,10 @@ pub fn open(
             Some(AccountField::Participant)
         } else if found.purpose != wanted.purpose {
             Some(AccountField::Purpose)
+        } else if found.currency != wanted.currency {
+            Some(AccountField::Currency)
         } else {
-            (found.currency != wanted.currency).then_some(AccountField::Currency)
+            (found.cycle != wanted.cycle).then_some(AccountField::Cycle)
         };
         return differs.map_or(Ok(found.clone()), |field| Err(OpenRefusal::IdTaken(field)));
     }
@@ -197,6 +212,7 @@ pub fn open(
         participant: wanted.participant,
         purpose: wanted.purpose,
         currency: wanted.currency,
+        cycle: wanted.cycle,
         limits: wanted.limits,
         balance: Balance::default(),
         moved_at: now,
@@ -220,6 +236,7 @@ mod tests {
             participant: TenantId(Uuid::from_u128(1)),
             purpose: Purpose::Position,
             currency: Currency::CNY,
+            cycle: None,
             limits: Limits { net_debit_cap: Some(Fen(900)), net_credit_cap: None },
         }
     }
@@ -252,6 +269,8 @@ mod tests {
         assert_eq!(differs(|new| new.purpose = Purpose::Tax), taken(AccountField::Purpose));
         let usd = |new: &mut NewAccount| new.currency = Currency(*b"USD");
         assert_eq!(differs(usd), taken(AccountField::Currency));
+        let cycle = |new: &mut NewAccount| new.cycle = Some(CycleId(Uuid::from_u128(3)));
+        assert_eq!(differs(cycle), taken(AccountField::Cycle));
         let participant = differs(|new| {
             new.participant = TenantId(Uuid::from_u128(2));
             new.purpose = Purpose::Tax;

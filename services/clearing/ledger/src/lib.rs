@@ -75,8 +75,8 @@ mod refusal;
 mod transfer;
 
 pub use account::{
-    Account, AccountField, AccountId, Balance, Currency, CurrencyError, Limits, NewAccount,
-    OpenRefusal, Purpose, open,
+    Account, AccountField, AccountId, Balance, Currency, CurrencyError, CycleId, Limits,
+    NewAccount, OpenRefusal, Purpose, open,
 };
 pub use book::{Book, Changes};
 pub use chain::{Chain, ChainError, ChainId, Link};

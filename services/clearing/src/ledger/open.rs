@@ -50,6 +50,26 @@ impl Command for OpenAccount {
     }
 }
 
+/// Opens the accounts of `wanted` that are not there yet, in the caller's transaction, whose scope
+/// holds the house; unlike [`OpenAccount`] it takes the ids for granted, because they are made from
+/// what the accounts are for.
+pub async fn open_all(
+    tx: &mut Tx,
+    wanted: &[NewAccount],
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let ids: BTreeSet<AccountId> = wanted.iter().map(|account| account.id).collect();
+    let known = store::known_accounts(tx, &ids).await?;
+    for wanted in wanted.iter().filter(|account| !known.contains(&account.id)) {
+        let Ok(account) = open(wanted, None, None, now) else { continue };
+        // Who opens it at the same time is waited for, and has opened the same.
+        if store::insert_account_once(tx, &account).await? {
+            store::insert_limits(tx, account.id, account.limits, now).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Somebody opened it at the same time: start over and find it.
 fn overtaken(error: sqlx::Error) -> sqlx::Error {
     match failure::constraint(&error) {

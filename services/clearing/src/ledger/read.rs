@@ -86,7 +86,7 @@ pub struct Statement {
 pub async fn account(tx: &mut Tx, id: AccountId) -> Result<Option<Account>, LedgerError> {
     let row = sqlx::query_as!(
         AccountRow,
-        r#"select account_id, participant, purpose, currency, net_debit_cap_fen,
+        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
                   net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
                   credits_pending_fen, moved_at as "moved_at: _"
            from clearing.account where account_id = $1"#,
@@ -95,14 +95,15 @@ pub async fn account(tx: &mut Tx, id: AccountId) -> Result<Option<Account>, Ledg
     row.fetch_optional(tx.conn()).await?.map(Account::try_from).transpose()
 }
 
-/// The accounts of a participant that the caller may see, by purpose and currency.
+/// The accounts of a participant that the caller may see, by purpose, currency and cycle.
 pub async fn accounts_of(tx: &mut Tx, participant: TenantId) -> Result<Vec<Account>, LedgerError> {
     let rows = sqlx::query_as!(
         AccountRow,
-        r#"select account_id, participant, purpose, currency, net_debit_cap_fen,
+        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
                   net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
                   credits_pending_fen, moved_at as "moved_at: _"
-           from clearing.account where participant = $1 order by purpose, currency"#,
+           from clearing.account where participant = $1
+           order by purpose, currency, cycle_id"#,
         participant.0
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Account::try_from).collect()

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use clearing_ledger::{
-    Account, AccountId, Balance, ChainId, Currency, Entry, Failure, Kind, Limits, Link, NewAccount,
-    Purpose, Reason, Record, Reference, Refusal, Timeout, TransferId,
+    Account, AccountId, Balance, ChainId, Currency, CycleId, Entry, Failure, Kind, Limits, Link,
+    NewAccount, Purpose, Reason, Record, Reference, Refusal, Timeout, TransferId,
 };
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -27,6 +27,7 @@ pub(super) struct AccountRow {
     pub(super) participant: Uuid,
     pub(super) purpose: String,
     pub(super) currency: String,
+    pub(super) cycle_id: Option<Uuid>,
     pub(super) net_debit_cap_fen: Option<i64>,
     pub(super) net_credit_cap_fen: Option<i64>,
     pub(super) debits_posted_fen: i64,
@@ -45,6 +46,7 @@ impl TryFrom<AccountRow> for Account {
             participant: TenantId(row.participant),
             purpose: Purpose::parse(&row.purpose).map_err(|_| LedgerError::Corrupt)?,
             currency: Currency::parse(&row.currency).map_err(|_| LedgerError::Corrupt)?,
+            cycle: row.cycle_id.map(CycleId),
             limits: Limits {
                 net_debit_cap: row.net_debit_cap_fen.map(Fen),
                 net_credit_cap: row.net_credit_cap_fen.map(Fen),
@@ -232,7 +234,7 @@ pub(super) async fn lock_accounts(
     let accounts: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
     let rows = sqlx::query_as!(
         AccountRow,
-        r#"select account_id, participant, purpose, currency, net_debit_cap_fen,
+        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
                   net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
                   credits_pending_fen, moved_at as "moved_at: _"
            from clearing.account
@@ -473,39 +475,81 @@ pub(super) async fn update_accounts(tx: &mut Tx, accounts: &[Account]) -> Result
     Ok(())
 }
 
-/// The account of an id, and the one of the same participant, purpose and currency.
+/// The account of an id, and the one of the same participant, purpose, currency and cycle.
 pub(super) async fn find_to_open(
     tx: &mut Tx,
     wanted: &NewAccount,
 ) -> Result<Vec<Account>, LedgerError> {
     let rows = sqlx::query_as!(
         AccountRow,
-        r#"select account_id, participant, purpose, currency, net_debit_cap_fen,
+        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
                   net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
                   credits_pending_fen, moved_at as "moved_at: _"
            from clearing.account
            where account_id = $1
-              or (participant = $2 and purpose = $3 and currency = $4)"#,
+              or (participant = $2 and purpose = $3 and currency = $4
+                  and cycle_id is not distinct from $5)"#,
         wanted.id.0,
         wanted.participant.0,
         wanted.purpose.code(),
-        wanted.currency.as_str()
+        wanted.currency.as_str(),
+        wanted.cycle.map(|cycle| cycle.0)
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Account::try_from).collect()
+}
+
+/// Which of `accounts` there are. Locks nothing.
+pub(super) async fn known_accounts(
+    tx: &mut Tx,
+    accounts: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, LedgerError> {
+    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
+    let found = sqlx::query_scalar!(
+        "select account_id from clearing.account where account_id = any($1)",
+        &accounts
+    );
+    Ok(found.fetch_all(tx.conn()).await?.into_iter().map(AccountId).collect())
+}
+
+/// Writes a new account unless it is there; whether it was written.
+pub(super) async fn insert_account_once(
+    tx: &mut Tx,
+    account: &Account,
+) -> Result<bool, sqlx::Error> {
+    let written = sqlx::query!(
+        "insert into clearing.account
+             (account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
+              net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
+              credits_pending_fen, opened_at, moved_at)
+         values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, $8, $8)
+         on conflict do nothing",
+        account.id.0,
+        account.participant.0,
+        account.purpose.code(),
+        account.currency.as_str(),
+        account.cycle.map(|cycle| cycle.0),
+        account.limits.net_debit_cap.map(|cap| cap.0),
+        account.limits.net_credit_cap.map(|cap| cap.0),
+        account.moved_at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(written.rows_affected() == 1)
 }
 
 /// Writes a new account.
 pub(super) async fn insert_account(tx: &mut Tx, account: &Account) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into clearing.account
-             (account_id, participant, purpose, currency, net_debit_cap_fen, net_credit_cap_fen,
-              debits_posted_fen, credits_posted_fen, debits_pending_fen, credits_pending_fen,
-              opened_at, moved_at)
-         values ($1, $2, $3, $4, $5, $6, 0, 0, 0, 0, $7, $7)",
+             (account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
+              net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
+              credits_pending_fen, opened_at, moved_at)
+         values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, $8, $8)",
         account.id.0,
         account.participant.0,
         account.purpose.code(),
         account.currency.as_str(),
+        account.cycle.map(|cycle| cycle.0),
         account.limits.net_debit_cap.map(|cap| cap.0),
         account.limits.net_credit_cap.map(|cap| cap.0),
         account.moved_at.to_sqlx() as _

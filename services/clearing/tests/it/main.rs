@@ -6,6 +6,7 @@ mod crash;
 mod posting;
 mod races;
 mod reading;
+mod settlement;
 mod support;
 #[path = "../../ledger/tests/it/words.rs"]
 mod words;

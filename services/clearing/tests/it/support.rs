@@ -71,6 +71,7 @@ pub(crate) fn account(number: u128) -> NewAccount {
         participant: participant(number),
         purpose: Purpose::Position,
         currency: Currency::CNY,
+        cycle: None,
         limits: Limits::default(),
     }
 }

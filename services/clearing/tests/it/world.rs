@@ -56,7 +56,7 @@ impl Recorder for Memory {
 
 /// Everything of one test.
 pub(crate) struct World {
-    _test: TestDb,
+    pub(crate) test: TestDb,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) ledger: Ledger,
@@ -85,7 +85,7 @@ impl World {
             paic: insurer(2, "PAIC"),
             cpic: insurer(3, "CPIC"),
             operator: caller(9, None, "000000"),
-            _test: test,
+            test,
             clock,
             ids,
             ledger,

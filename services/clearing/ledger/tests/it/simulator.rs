@@ -79,6 +79,7 @@ impl Simulation {
                     net_credit_cap: cap(&mut random),
                 },
                 currency: if number == ACCOUNTS { usd() } else { Currency::CNY },
+                cycle: None,
                 ..account(number)
             })
             .collect();

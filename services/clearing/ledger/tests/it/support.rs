@@ -21,6 +21,7 @@ pub(crate) fn account(number: u128) -> Account {
         participant: TenantId(Uuid::from_u128(number)),
         purpose: Purpose::Position,
         currency: Currency::CNY,
+        cycle: None,
         limits: Limits::default(),
         balance: Balance::default(),
         moved_at: Timestamp::UNIX_EPOCH,

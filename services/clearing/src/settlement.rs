@@ -1,0 +1,46 @@
+//! Netting and settlement (轧差结算): what insurers owe each other, gathered in cycles, netted, told
+//! to both sides, and settled through the ledger.
+//!
+//! Owns cycles and what is in them. An item belongs to the cycle that was open when it was
+//! committed, and carries that cycle in its own row ([`post`] holds the cycle's scope shared,
+//! closing holds it alone, for the flip and nothing else). What a cycle comes to is read from the
+//! position accounts and the pairs kept beside them, so closing costs as much as there are
+//! participants, whatever the number of items. Items are immutable: one that was wrong is taken
+//! back by another item in the cycle open then. Whether an item stands, left its cycle, or is
+//! settled is derived, see [`standing`].
+
+mod cycle;
+mod item;
+mod post;
+mod scheme;
+mod standing;
+mod store;
+
+pub use cycle::{Closed, Cycle, CycleStage, close};
+pub use item::{Item, ItemDraft, ItemKind, Origin};
+pub use post::post;
+pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
+pub use standing::{DepartureCause, ItemStage, ItemStanding, standing};
+
+use clearing_ledger::{AccountId, CycleId, Purpose};
+use crypto::sha256;
+use kernel::TenantId;
+use uuid::Uuid;
+
+/// The account of a participant for a purpose in a cycle, or for all of them; its id is made from
+/// what it is for, so nobody has to look it up.
+pub fn account_of(participant: TenantId, purpose: Purpose, cycle: Option<CycleId>) -> AccountId {
+    let mut name = Vec::with_capacity(64);
+    name.extend_from_slice(b"clearing.account/");
+    name.extend_from_slice(purpose.code().as_bytes());
+    name.extend_from_slice(participant.0.as_bytes());
+    name.extend_from_slice(cycle.map(|cycle| cycle.0).unwrap_or_default().as_bytes());
+    AccountId(named(&name))
+}
+
+/// An id made from a name: the first half of its SHA-256.
+fn named(name: &[u8]) -> Uuid {
+    let mut half = [0; 16];
+    half.copy_from_slice(&sha256(name).0[..16]);
+    Uuid::from_bytes(half)
+}

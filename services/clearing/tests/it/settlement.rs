@@ -1,0 +1,4 @@
+//! Cycles, what is in them, and how they are settled.
+
+mod cycles;
+mod market;
