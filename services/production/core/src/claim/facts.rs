@@ -86,6 +86,26 @@ impl StepFacts {
             StepFacts::Correct(facts) => facts.at,
         }
     }
+
+    /// What it puts into the books: the loss that was estimated, or what was adjusted, closed with,
+    /// paid or recovered. `None` of a message that moves no amount of the case.
+    pub const fn amount(&self) -> Option<Fen> {
+        match self {
+            StepFacts::Register(facts) => Some(facts.estimate),
+            StepFacts::Adjust(facts) => Some(facts.total),
+            StepFacts::Close(facts) => Some(facts.total),
+            StepFacts::Pay(facts) => Some(facts.total),
+            StepFacts::Estimate(facts) => Some(facts.outstanding),
+            StepFacts::Recovery(facts) => Some(facts.amount),
+            StepFacts::Notify(_)
+            | StepFacts::Survey(_)
+            | StepFacts::Assess(_)
+            | StepFacts::Documents(_)
+            | StepFacts::Reopen(_)
+            | StepFacts::Cancel(_)
+            | StepFacts::Correct(_) => None,
+        }
+    }
 }
 
 /// 报案: an accident is reported under a policy.
