@@ -177,7 +177,7 @@ pub struct SurveyFacts {
     /// 互碰自赔.
     #[serde(default)]
     pub mutual: bool,
-    /// Vehicles seen, the insured one included.
+    /// Vehicles seen, the insured one included; zero of a survey that lists none.
     #[serde(default)]
     pub vehicles: u32,
     /// Other vehicles seen.
@@ -192,6 +192,9 @@ pub struct SurveyFacts {
     /// The police's number of the accident.
     #[serde(default)]
     pub police_accident_no: Option<String>,
+    /// In a case: the end of the earlier survey that listed the vehicles, where this one listed none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicles_at: Option<Timestamp>,
 }
 
 /// 立案: the case is taken on.

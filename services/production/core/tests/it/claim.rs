@@ -61,6 +61,7 @@ fn survey(hours: i64, liability: Liability) -> StepFacts {
         persons: 0,
         estimate: Fen::ZERO,
         police_accident_no: None,
+        vehicles_at: None,
     })
 }
 
@@ -394,6 +395,36 @@ proptest! {
         let base = documented(compulsory(), Liability::Main);
         let told: Vec<StepFacts> = order.iter().map(|&at| versions[at].clone()).collect();
         prop_assert_eq!(taken(base.clone(), told), taken(base, versions));
+    }
+}
+
+/// A survey that lists no vehicles.
+fn survey_of_nothing(hours: i64) -> StepFacts {
+    let StepFacts::Survey(facts) = survey(hours, Liability::Minor) else { unreachable!() };
+    StepFacts::Survey(SurveyFacts { vehicles: 0, third_vehicles: 0, ..facts })
+}
+
+proptest! {
+    /// In whatever order surveys come: the latest one holds, with the vehicles of the latest that
+    /// listed any, here two at hour 10, four at hour 12.
+    #[test]
+    fn a_survey_that_lists_no_vehicles_keeps_those_listed_before(
+        order in Just((0..5usize).collect::<Vec<_>>()).prop_shuffle()
+    ) {
+        let StepFacts::Survey(listed) = survey(12, Liability::Main) else { unreachable!() };
+        let four = StepFacts::Survey(SurveyFacts { vehicles: 4, third_vehicles: 3, ..listed });
+        let versions = [
+            survey(10, Liability::Main),
+            survey_of_nothing(11),
+            four,
+            survey_of_nothing(13),
+            survey_of_nothing(14),
+        ];
+        let told: Vec<StepFacts> = order.iter().map(|&place| versions[place].clone()).collect();
+        let known = taken(compulsory(), told).survey.unwrap();
+        prop_assert_eq!((known.at, known.liability), (at(14), Liability::Minor));
+        prop_assert_eq!((known.vehicles, known.third_vehicles), (4, 3));
+        prop_assert_eq!(known.vehicles_at, Some(at(12)));
     }
 }
 
