@@ -337,9 +337,21 @@ impl Case {
             agreed_at: self.agreed_at,
             refused: refusal.is_some(),
             refusal_sent_at: refusal.and_then(|closing| closing.refusal_sent_at),
+            nothing_to_pay: !self.is_owed(),
             first_paid_at: self.first_paid_at,
             paid_at: self.paid_at.filter(|_| settled),
             ..statutory::Facts::new(self.class)
+        }
+    }
+
+    /// Whether what was agreed last is more than had been paid then. A round that ends at or below it
+    /// leaves the insurer nothing to pay, whether or not money is to come back.
+    fn is_owed(&self) -> bool {
+        match self.closing() {
+            Some(closing) if !self.stage.is_open() || self.adjustments.is_empty() => {
+                closing.paid_before < closing.total
+            }
+            _ => self.adjusted().is_none_or(|adjusted| self.paid < adjusted),
         }
     }
 

@@ -239,6 +239,33 @@ fn a_paid_case_that_is_reopened_owes_nothing_until_it_is_agreed_anew() {
     assert_eq!(clock(&taken(anew, vec![pay(9_003, 500)])), Some(ClockState::Met));
 }
 
+/// Nobody is paid what he had already: a round that ends at or below it sets no clock to pay, before the
+/// closing, after it, and once the money has come back.
+#[test]
+fn a_round_that_ends_below_what_was_paid_sets_no_clock_to_pay() {
+    let paid = taken(closed(), vec![pay(8, 2_000)]);
+    let agreeing = |amount: i64| {
+        let rows = vec![row(Cover::Compulsory, "3", amount)];
+        StepFacts::Adjust(AdjustFacts { agreed_at: Some(at(11)), ..adjust(11, rows) })
+    };
+    let duties = |case: &Case| {
+        let clocks = clocks(&case.clock_facts(), at(10_000), &statutory::Parameters::default());
+        clocks.iter().filter(|clock| clock.duty == Duty::Payment).count()
+    };
+    for (total, due) in [(1_500, -500), (2_000, 0)] {
+        let adjusted = taken(paid.clone(), vec![reopen(10), agreeing(total)]);
+        assert_eq!(duties(&adjusted), 0, "{total} adjusted");
+        let close = StepFacts::Close(close(12, total, Liability::Main));
+        let closed = taken(adjusted, vec![close]);
+        assert_eq!((duties(&closed), closed.due()), (0, Some(yuan(due))));
+        if due < 0 {
+            assert_eq!(duties(&taken(closed, vec![pay(13, due)])), 0, "given back");
+        }
+    }
+    let raised = taken(paid, vec![reopen(10), agreeing(2_001)]);
+    assert_eq!(duties(&raised), 1);
+}
+
 /// Which step may follow which stage: `true` where it is taken.
 #[test]
 fn every_stage_takes_its_own_steps_and_no_others() {
