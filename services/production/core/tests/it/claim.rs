@@ -642,6 +642,22 @@ fn l47_pays_no_vehicle_more_than_it_lost() {
     let small = taken(case, vec![assess(5, vec![vehicle(2, false, 1_200)])]);
     assert_eq!(adjusted(&small, &promise, vec![of(2, 1_200)]), []);
     assert_eq!(adjusted(&small, &promise, vec![of(2, 1_201)]), [RuleId::L47]);
+    // Rows that do not say for which one are held to what all of them lost: 1,200 here, 1,600 with
+    // the garden wall.
+    let unsaid = |amount| row(Cover::Compulsory, "3", amount);
+    assert_eq!(adjusted(&small, &promise, vec![unsaid(1_200)]), []);
+    assert_eq!(adjusted(&small, &promise, vec![unsaid(1_201)]), [RuleId::L47]);
+    assert_eq!(adjusted(&small, &promise, vec![of(2, 1_000), unsaid(300)]), [RuleId::L47]);
+    let wall = LossProperty { item: 1, loss: yuan(400) };
+    let walled = StepFacts::Assess(AssessFacts {
+        at: at(6),
+        vehicles: vec![vehicle(2, false, 1_200)],
+        properties: vec![wall],
+        persons: Vec::new(),
+    });
+    let walled = taken(small, vec![walled]);
+    assert_eq!(adjusted(&walled, &promise, vec![unsaid(1_600)]), []);
+    assert_eq!(adjusted(&walled, &promise, vec![unsaid(1_601)]), [RuleId::L47]);
 }
 
 #[test]
