@@ -32,13 +32,16 @@ use utoipa::ToSchema;
 use crate::Production;
 use crate::challenge::Challenges;
 use crate::error::{self, ProductionError};
+use crate::lookup::record_of;
 use crate::numbering::NumberFor;
 use crate::quote::read as wording;
 use crate::sealed;
 use crate::store::claim_dispute::{self as store, DisputeRow};
 
 /// Parameter of `tenancy`: working days the insurer that filed the claim has to answer, by region of the
-/// claim and by that insurer; [`ANSWER_WORKING_DAYS`] where it is not set.
+/// claim and by that insurer; [`ANSWER_WORKING_DAYS`] where it is not set. Monday to Friday are working
+/// days: public holidays and the Sundays worked for them are not known to the platform, so around them
+/// the answer is due earlier than a calendar of holidays would have it.
 pub const ANSWER_DAYS: &str = "claim_dispute_answer_days";
 
 /// Most characters of a statement.
