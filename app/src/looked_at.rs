@@ -19,13 +19,13 @@ impl Records for OnVehicles {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<VehicleRecords, Problem>> {
         async move {
-            let (frame, policies) = self.production.policies_on(frame_no, now).await?;
-            let records = policies.into_iter().map(|policy| RecordOnVehicle {
-                owner: policy.confirm_no.insurer().as_str().to_owned(),
-                region: policy.confirm_no.area().code().to_owned(),
-                subject: policy.confirm_no.to_string(),
-                shown_from: policy.issued_at,
-                shown_to: policy.revoked_at,
+            let (frame, records) = self.production.records_on(frame_no, now).await?;
+            let records = records.into_iter().map(|record| RecordOnVehicle {
+                owner: record.number.insurer().as_str().to_owned(),
+                region: record.number.area().code().to_owned(),
+                subject: record.number.to_string(),
+                shown_from: record.shown_from,
+                shown_to: record.shown_to,
             });
             Ok(VehicleRecords {
                 slot: frame.slot().0,

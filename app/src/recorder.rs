@@ -83,6 +83,18 @@ impl Recorder for SideRows {
         }
         .boxed()
     }
+
+    fn witness<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        refused: &'a Served<'a>,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        async move {
+            let traces = [refused.call.trace.to_string()];
+            prove(tx, std::slice::from_ref(refused), &traces).await
+        }
+        .boxed()
+    }
 }
 
 impl SideRows {

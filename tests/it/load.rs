@@ -222,7 +222,11 @@ pub(crate) async fn assert_books_balance(database: &Database, sold: &[Acknowledg
         ("half the versions", "select count(*) / 2 from production.policy_version"),
         ("half the numbers", "select count(*) / 2 from production.policy_number"),
         ("usage", "select count(*) from metering.usage where function_code like '%.confirm'"),
-        ("proofs", "select count(*) from evidence.message where function_code like '%.confirm'"),
+        (
+            "proofs",
+            "select count(*) from evidence.message where function_code like '%.confirm'
+             and status < 400",
+        ),
         ("answers", "select count(*) from http.idempotency where function_code like '%.confirm'"),
         (
             "half the events",

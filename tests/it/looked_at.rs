@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use http::Method;
 use serde_json::{Value, json};
-use workspace_tests::api::{Answer, Api, answer};
+use workspace_tests::api::{Answer, Api, answer, http_client};
 use workspace_tests::market::{Car, now};
-use workspace_tests::{Platform, eventually};
+use workspace_tests::{Platform, Start, eventually};
+
+/// When the policy is sold.
+const SOLD: &str = "2026-03-02T10:00:00+08:00";
 
 async fn look(api: &Api, path: &str) -> Answer {
     answer(api.request(Method::GET, path).header("x-purpose", "claim 7")).await.unwrap()
@@ -125,4 +128,62 @@ async fn who_looked_at_a_vehicle_is_told_to_its_insurer_and_the_regulator_alone(
     let reads = "select count(*) from evidence.message join metering.usage using (slot, call_id)
                  where message.function_code = 'platform.evidence.access_read'";
     assert_eq!(database.number(reads).await, 2 + 2 + 6 + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_and_a_policy_named_in_a_refusal_are_told_to_their_insurer() {
+    let platform = Platform::start(Start { clock: Some(SOLD) }).await;
+    let car = Car::number(1);
+    let picc = platform.client("picc-320000").await;
+    let mut message = car.message(SOLD.parse().unwrap());
+    message.as_object_mut().unwrap().remove("commercial");
+    let [policy]: [String; 1] = picc.insure(&message).await.try_into().unwrap();
+    let about_the_car = format!("/v1/accesses?frameNo={}", car.vin);
+
+    // Refused by the policy's number, which is a look at it.
+    let paic = platform.client("paic-320000").await;
+    let refused = paic.quote(&message).await;
+    assert_eq!((refused.status, &*refused.problem()), (409, "E2005"));
+    assert_eq!(refused.text_at("/duplicate/confirmCode"), policy);
+    let quote = "production.underwriting.quote".to_owned();
+    for path in ["/v1/accesses", &about_the_car] {
+        let seen = picc.get(path).await.ok(200);
+        assert_eq!(looks(&seen), [(quote.clone(), trace(&refused))], "{path}");
+        assert_eq!(seen["items"][0]["looker"]["insurer"], "PAIC");
+        assert_eq!(seen["items"][0]["shown"], json!([{ "owner": "PICC", "code": policy }]));
+    }
+    let database = platform.database().await;
+    let refusals = "select count(*) from evidence.message m where m.status = 409
+                    and m.reply_digest = sha256(convert_to($$BODY$$, 'UTF8'))";
+    let refusals = refusals.replace("BODY", &refused.text());
+    assert_eq!(database.number(&refusals).await, 1);
+    let counted =
+        "select count(*) from metering.usage join evidence.message m using (slot, call_id)
+                   where m.status >= 400";
+    assert_eq!(database.number(counted).await, 0);
+    // Its own policy in its own way is no look of anybody.
+    assert_eq!(picc.quote(&message).await.status, 409);
+    assert_eq!(looks(&picc.get(&about_the_car).await.ok(200)).len(), 1);
+
+    // A claim on the vehicle: a quote made after its report rests on it too.
+    let clock = format!("{}/sandbox/clock", platform.announced.ops);
+    let later = json!({ "now": "2026-06-01T10:00:00+08:00" });
+    assert_eq!(answer(http_client().put(clock).json(&later)).await.unwrap().status, 200);
+    let picc = platform.client("picc-320000").await;
+    let paic = platform.client("paic-320000").await;
+    let report = json!({ "confirmCode": policy, "reportNo": "R-1", "accidentAt": "202605010830",
+        "reportedAt": "202605010900", "district": "320102", "place": "中山路",
+        "description": "追尾前车", "handledBy": "10" });
+    let reported = picc.post("/v1/claims", None, &report).await;
+    reported.ok(201);
+    let claim = reported.text_at("/claimCode");
+    let mut commercial = car.message("2026-06-01T10:00:00+08:00".parse().unwrap());
+    commercial.as_object_mut().unwrap().remove("compulsory");
+    let quoted = paic.quote(&commercial).await;
+    quoted.ok(201);
+    let seen = picc.get(&about_the_car).await.ok(200);
+    assert_eq!(looks(&seen)[0], (quote, trace(&quoted)));
+    let shown = seen["items"][0]["shown"].as_array().unwrap().iter();
+    let shown: BTreeSet<_> = shown.map(|one| one["code"].as_str().unwrap()).collect();
+    assert_eq!(shown, BTreeSet::from([&*policy, &*claim]));
 }

@@ -23,7 +23,7 @@ pub mod trace;
 pub use body::Incoming;
 pub use call::{Call, Caller};
 pub use function::Function;
-pub use problem::{FieldError, Notice, Problem, ProblemCode};
+pub use problem::{FieldError, Naming, Notice, Problem, ProblemCode};
 pub use spine::{
     Admission, Done, EventDraft, Recorder, Reply, Served, SetCommand, ShownRecord, Spine,
 };

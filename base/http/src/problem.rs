@@ -11,6 +11,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::spine::ShownRecord;
 use crate::trace::TraceId;
 
 /// A stable kind of problem.
@@ -120,8 +121,22 @@ pub struct Problem {
     pub errors: Vec<FieldError>,
     /// Seconds after which the same call may succeed.
     pub retry_after_s: Option<u32>,
-    /// Further members of the document, for example the duplicate policy or the challenge.
+    /// Further members of the document, for example the challenge.
     pub more: Option<serde_json::Map<String, serde_json::Value>>,
+    /// What it tells of insurers' records, kept back until the look at them is recorded.
+    pub naming: Option<Box<Naming>>,
+}
+
+/// What a refusal tells of records. It goes out only through [`Spine`](crate::Spine), which records
+/// that they were looked at; a problem that takes another way leaves it out.
+#[derive(Clone, Debug)]
+pub struct Naming {
+    /// The records.
+    pub records: Vec<ShownRecord>,
+    /// The case in a sentence that names them.
+    pub detail: String,
+    /// A member of the document that tells more, by its name.
+    pub more: Option<(&'static str, serde_json::Value)>,
 }
 
 /// A problem document as published.
@@ -161,7 +176,14 @@ pub struct ProblemDocument<'a> {
 impl Problem {
     /// A problem of this kind, with the case in a sentence.
     pub fn new(code: &'static ProblemCode, detail: impl Into<String>) -> Problem {
-        Problem { code, detail: detail.into(), errors: Vec::new(), retry_after_s: None, more: None }
+        Problem {
+            code,
+            detail: detail.into(),
+            errors: Vec::new(),
+            retry_after_s: None,
+            more: None,
+            naming: None,
+        }
     }
 
     /// All that is wrong with a message at once.
@@ -188,6 +210,21 @@ impl Problem {
             self.more.get_or_insert_default().insert(name.to_owned(), value);
         }
         self
+    }
+
+    /// The same problem, naming records once the look at them is recorded.
+    pub fn naming(self, naming: Naming) -> Problem {
+        Problem { naming: Some(Box::new(naming)), ..self }
+    }
+
+    /// The same problem with what it keeps back.
+    pub(crate) fn told(mut self) -> Problem {
+        let Some(naming) = self.naming.take() else { return self };
+        let told = Problem { detail: naming.detail, ..self };
+        match naming.more {
+            Some((name, value)) => told.with(name, value),
+            None => told,
+        }
     }
 
     /// What a caller is told when the store failed. Logs the chain, once, when it is our fault.
@@ -226,13 +263,17 @@ impl Problem {
         }
     }
 
-    fn render(&self, trace: Option<TraceId>) -> Response {
-        let document = self.document(trace);
-        let status =
-            StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.code.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    pub(crate) fn body(&self, trace: Option<TraceId>) -> Vec<u8> {
         // Strings, numbers and maps with string keys always serialise.
-        let body = serde_json::to_vec(&document).unwrap_or_default();
-        let mut response = (status, body).into_response();
+        serde_json::to_vec(&self.document(trace)).unwrap_or_default()
+    }
+
+    fn render(&self, trace: Option<TraceId>) -> Response {
+        let mut response = (self.status(), self.body(trace)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(seconds) = self.retry_after_s {

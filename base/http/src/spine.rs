@@ -147,6 +147,14 @@ pub trait Recorder: Send + Sync + 'static {
         tx: &'a mut Tx,
         served: &'a [Served<'a>],
     ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
+
+    /// Writes the evidence of a refused call whose refusal shows records, and nothing else: it is no
+    /// usage and counts towards no quota.
+    fn witness<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        refused: &'a Served<'a>,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>>;
 }
 
 /// A command the platform runs as sets.
@@ -254,7 +262,48 @@ impl Spine {
                 Ok(reply) => return reply,
                 Err(spoilt) if attempt < ATTEMPTS && spoilt.is_retryable() => attempt += 1,
                 Err(Spoilt::Store(error)) => return Err(Problem::store(&error)),
-                Err(Spoilt::Command(error)) => return Err(error.into()),
+                Err(Spoilt::Command(error)) => return Err(self.refuse(&call, error.into()).await),
+            }
+        }
+    }
+
+    /// A refusal on its way out. One that names records of other insurers shows them: that look is
+    /// recorded first, in a transaction of its own, for the refused one left nothing. When it cannot
+    /// be recorded the refusal names nobody. For refusals that come before any work; those of
+    /// commands come through here by themselves.
+    pub async fn refuse(&self, call: &Call, problem: Problem) -> Problem {
+        let Some(naming) = &problem.naming else { return problem };
+        let own = call.caller.insurer.as_deref();
+        if naming.records.iter().all(|record| Some(&*record.owner) == own) {
+            return problem.told();
+        }
+        let told = problem.clone().told();
+        let done = Done {
+            status: told.status(),
+            body: told.body(Some(call.trace)).into(),
+            slot: naming.records.first().map_or(0, |record| record.slot),
+            subject: naming.records.first().map_or_else(String::new, |it| it.subject.clone()),
+            vehicle: None,
+            shown: naming.records.clone(),
+            events: Vec::new(),
+        };
+        match self.witness(call, &done).await {
+            Ok(()) => told,
+            Err(error) => {
+                tracing::warn!(error = %problem::Chain(&error), "a refusal names nobody: the look could not be recorded");
+                Problem { naming: None, ..problem }
+            }
+        }
+    }
+
+    async fn witness(&self, call: &Call, done: &Done) -> Result<(), sqlx::Error> {
+        let mut tx = self.db.begin(Scope::of(call.caller.tenant)).await?;
+        let refused = Served { call, done, served_at: self.clock.now() };
+        match self.recorder.witness(&mut tx, &refused).await {
+            Ok(()) => tx.commit().await,
+            Err(error) => {
+                undo(tx).await;
+                Err(error)
             }
         }
     }
@@ -277,7 +326,16 @@ impl Spine {
         let mut attempt = 1;
         loop {
             match self.try_set(set).await {
-                Ok(outcomes) => return outcomes,
+                Ok(mut outcomes) => {
+                    for ((call, _), outcome) in set.iter().zip(&mut outcomes) {
+                        if let Err(problem) = outcome
+                            && problem.naming.is_some()
+                        {
+                            *problem = self.refuse(call, problem.clone()).await;
+                        }
+                    }
+                    return outcomes;
+                }
                 Err(spoilt) if attempt < ATTEMPTS && spoilt.is_retryable() => attempt += 1,
                 // One bad member spoilt the transaction: each runs by itself.
                 Err(spoilt) if set.len() > 1 && !spoilt.is_unavailable() => {

@@ -1,8 +1,8 @@
 //! The message log: who asked what, when, for which purpose, with digests of request and reply;
 //! and who looked at whose records.
 //!
-//! Always true here: a message row exists if and only if its call was committed; rows are only
-//! ever added. The messages themselves are not kept: a party that kept its copy can prove it by
+//! Always true here: a message row exists if and only if its call was committed, or was refused
+//! in words that name a record of another insurer; rows are only ever added. The messages themselves are not kept: a party that kept its copy can prove it by
 //! the digest. Personal data never stands here; a subject is a platform number or a digest.
 //!
 //! A look at other insurers' records is found by their owners in one of two ways, and the service

@@ -1,6 +1,6 @@
 //! Why the production cloud refuses, and how that reads as a problem.
 
-use base_http::{FieldError, Problem, ProblemCode};
+use base_http::{FieldError, Naming, Problem, ProblemCode, ShownRecord};
 use production_core::number::PlatformNumber;
 
 macro_rules! problems {
@@ -124,13 +124,15 @@ pub enum ProductionError {
         /// This case in a sentence.
         detail: String,
     },
-    /// The vehicle is covered already (rule L03).
-    #[error("compulsory cover runs under {confirm_no}")]
-    Duplicate {
-        /// The policy that covers the vehicle.
-        confirm_no: PlatformNumber,
-        /// What its insurer lets others see.
-        details: serde_json::Value,
+    /// A guard that rests on a record of an insurer, which is named once the look is recorded.
+    #[error("{detail}")]
+    Names {
+        /// Which kind of problem.
+        code: &'static ProblemCode,
+        /// This case in a sentence that names no record.
+        detail: String,
+        /// The record, and what is told of it.
+        naming: Box<Naming>,
     },
     /// A claim step's number was used with other content.
     #[error(
@@ -147,14 +149,6 @@ pub enum ProductionError {
         sequence: i32,
         /// When the first was recorded.
         recorded_at: jiff::Timestamp,
-    },
-    /// One dispute of a claim at a time.
-    #[error("dispute {dispute_no} of claim {claim_no} waits for its answer")]
-    DisputeOpen {
-        /// The claim.
-        claim_no: PlatformNumber,
-        /// Its open dispute, of whichever insurer.
-        dispute_no: PlatformNumber,
     },
     /// Rules are broken.
     #[error("{} findings", .0.len())]
@@ -211,6 +205,20 @@ impl ProductionError {
         ProductionError::Refused { code, detail: detail.into() }
     }
 
+    /// The vehicle is covered already (rule L03), by this policy; `details` is what its insurer lets
+    /// others see.
+    pub fn duplicate(record: ShownRecord, details: serde_json::Value) -> ProductionError {
+        ProductionError::Names {
+            code: &DUPLICATE_COVER,
+            detail: "compulsory cover of another policy runs in this period".to_owned(),
+            naming: Box::new(Naming {
+                detail: format!("compulsory cover runs under {}", record.subject),
+                records: vec![record],
+                more: Some(("duplicate", details)),
+            }),
+        }
+    }
+
     /// Nothing under this number that the caller may know of.
     pub fn not_found(what: &'static str, number: impl ToString) -> ProductionError {
         ProductionError::NotFound { what, number: number.to_string() }
@@ -231,10 +239,9 @@ impl From<ProductionError> for Problem {
                     problem
                 }
             }
-            ProductionError::Duplicate { ref details, .. } => {
-                Problem::new(&DUPLICATE_COVER, error.to_string())
-                    .with("rule", "L03")
-                    .with("duplicate", details)
+            ProductionError::Names { code, detail, naming } => {
+                let problem = Problem::new(code, detail).naming(*naming);
+                if code == &DUPLICATE_COVER { problem.with("rule", "L03") } else { problem }
             }
             ProductionError::StepDiffers { claim_no, sequence, recorded_at, .. } => {
                 let first = serde_json::json!({
@@ -243,9 +250,6 @@ impl From<ProductionError> for Problem {
                     "recordedAt": recorded_at,
                 });
                 Problem::new(&CLAIM_STEP_DIFFERS, error.to_string()).with("first", first)
-            }
-            ProductionError::DisputeOpen { dispute_no, .. } => {
-                Problem::new(&DISPUTE_OPEN, error.to_string()).with("dispute", dispute_no)
             }
             ProductionError::Invalid(errors) => Problem::invalid(errors),
             ProductionError::Corrupt(_)

@@ -68,11 +68,16 @@ pub(crate) fn purpose(call: &Call) -> Result<Arc<str>, Problem> {
 /// A record on the vehicle `frame` that an answer shows, for its owner to find the look at. The
 /// number says whose it is and of which region.
 pub fn shown_record(frame: &FrameNo, number: PlatformNumber) -> ShownRecord {
+    ShownRecord { vehicle: Some(frame.digest()), slot: frame.slot().0, ..record_of(number) }
+}
+
+/// A record that is shown without its vehicle being known.
+pub(crate) fn record_of(number: PlatformNumber) -> ShownRecord {
     ShownRecord {
         owner: number.insurer().as_str().to_owned(),
         region: number.area().code().to_owned(),
-        slot: frame.slot().0,
-        vehicle: Some(frame.digest()),
+        slot: number.slot().0,
+        vehicle: None,
         subject: number.to_string(),
     }
 }

@@ -1,6 +1,6 @@
 //! 投保预确认: freezes premium, tax and fee of a quote; and its cancellation.
 
-use base_http::{Call, Done, EventDraft, Problem, Reply};
+use base_http::{Call, Done, EventDraft, Naming, Problem, Reply};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
 
@@ -18,6 +18,7 @@ use crate::Production;
 use crate::error::{self, ProductionError};
 use crate::fee::{self, FeeBody, FeeTerms};
 use crate::identity::IdentityBody;
+use crate::lookup::shown_record;
 use crate::outside::{Ask, Rated, Verdict};
 use crate::quote::flow::{json, quoted_tax};
 use crate::quote::{Assumed, VehicleIdentity, read};
@@ -324,11 +325,18 @@ impl PreConfirm {
         match corrected(seen, &known) {
             None => Ok(()),
             Some(claim) => {
-                let detail = format!(
-                    "claim {}, which this quote counted, was corrected, or reopened and closed anew; quote again",
-                    claim.claim_code
-                );
-                Err(ProductionError::refused(&error::QUOTE_STALE, detail))
+                let number = PlatformNumber::parse(&claim.claim_code);
+                let number = number.map_err(|_| ProductionError::Corrupt("quote"))?;
+                let happened = "which this quote counted, was corrected, or reopened and closed anew; quote again";
+                Err(ProductionError::Names {
+                    code: &error::QUOTE_STALE,
+                    detail: format!("a claim, {happened}"),
+                    naming: Box::new(Naming {
+                        records: vec![shown_record(&record.frame, number)],
+                        detail: format!("claim {number}, {happened}"),
+                        more: None,
+                    }),
+                })
             }
         }
     }

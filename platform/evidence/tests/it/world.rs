@@ -95,6 +95,14 @@ impl Recorder for Log {
             evidence::record(tx, &entries).await.map_err(|error| panic!("not logged: {error:?}"))
         })
     }
+
+    fn witness<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        refused: &'a Served<'a>,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        self.record(tx, std::slice::from_ref(refused))
+    }
 }
 
 /// A call of another room, which does nothing but look.

@@ -52,6 +52,14 @@ impl Recorder for Memory {
             Ok(())
         })
     }
+
+    fn witness<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        refused: &'a Served<'a>,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        self.record(tx, std::slice::from_ref(refused))
+    }
 }
 
 /// Everything of one test.

@@ -45,6 +45,9 @@ pub struct Facts {
     /// The decision was to refuse.
     #[serde(default)]
     pub refused: bool,
+    /// What was agreed is no more than was paid before it was agreed.
+    #[serde(default)]
+    pub nothing_to_pay: bool,
     /// The refusal was sent with its reasons.
     #[serde(default)]
     pub refusal_sent_at: Option<Timestamp>,
@@ -68,6 +71,7 @@ impl Facts {
             decided_at: None,
             agreed_at: None,
             refused: false,
+            nothing_to_pay: false,
             refusal_sent_at: None,
             first_paid_at: None,
             paid_at: None,
@@ -229,7 +233,7 @@ fn set(
             Some((complete, parameters.complex_decision_days, facts.decided_at))
         }
         Duty::RefusalNotice => Some((refused_at, parameters.refusal_days, facts.refusal_sent_at)),
-        Duty::Payment if !facts.refused => {
+        Duty::Payment if !facts.refused && !facts.nothing_to_pay => {
             Some((facts.agreed_at, parameters.payment_days, facts.paid_at))
         }
         Duty::Advance => {

@@ -11,7 +11,7 @@ pub mod read;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base_http::{Call, Done, EventDraft, Problem, Reply};
+use base_http::{Call, Done, EventDraft, Naming, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -32,13 +32,16 @@ use utoipa::ToSchema;
 use crate::Production;
 use crate::challenge::Challenges;
 use crate::error::{self, ProductionError};
+use crate::lookup::record_of;
 use crate::numbering::NumberFor;
 use crate::quote::read as wording;
 use crate::sealed;
 use crate::store::claim_dispute::{self as store, DisputeRow};
 
 /// Parameter of `tenancy`: working days the insurer that filed the claim has to answer, by region of the
-/// claim and by that insurer; [`ANSWER_WORKING_DAYS`] where it is not set.
+/// claim and by that insurer; [`ANSWER_WORKING_DAYS`] where it is not set. Monday to Friday are working
+/// days: public holidays and the Sundays worked for them are not known to the platform, so around them
+/// the answer is due earlier than a calendar of holidays would have it.
 pub const ANSWER_DAYS: &str = "claim_dispute_answer_days";
 
 /// Most characters of a statement.
@@ -235,6 +238,19 @@ impl Production {
     }
 }
 
+/// One dispute of a claim at a time: the open one, of whichever insurer, is named.
+fn already_open(claim_no: PlatformNumber, dispute_no: PlatformNumber) -> ProductionError {
+    ProductionError::Names {
+        code: &error::DISPUTE_OPEN,
+        detail: format!("a dispute of claim {claim_no} waits for its answer"),
+        naming: Box::new(Naming {
+            records: vec![record_of(dispute_no)],
+            detail: format!("dispute {dispute_no} of claim {claim_no} waits for its answer"),
+            more: Some(("dispute", dispute_no.to_string().into())),
+        }),
+    }
+}
+
 struct OpenDispute {
     dispute_no: PlatformNumber,
     claim_no: PlatformNumber,
@@ -257,7 +273,7 @@ impl Command for OpenDispute {
         let claim = store::claim(tx, self.claim_no, &self.frame).await?;
         let claim = claim.ok_or_else(|| ProductionError::not_found("claim", self.claim_no))?;
         if let Some(dispute_no) = claim.open {
-            return Err(ProductionError::DisputeOpen { claim_no: self.claim_no, dispute_no });
+            return Err(already_open(self.claim_no, dispute_no));
         }
         let region = self.claim_no.area();
         let parameters = self.challenges.parameters();

@@ -25,6 +25,7 @@ use crate::claim::read::ReadStep;
 use crate::claim::step::{self, Told};
 use crate::claim::terms::Terms;
 use crate::error::{self, ProductionError};
+use crate::lookup::record_of;
 use crate::quote::read as wording;
 use crate::store::claim::{self as store, ClaimRow, MarkRow, Marked, StepRow};
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
@@ -431,14 +432,7 @@ fn taken(
 
 /// Another insurer's case a hint names: its insurer can find that it was shown.
 fn shown_by(hint: &HintView) -> Option<ShownRecord> {
-    let claim_no = PlatformNumber::parse(hint.claim_code.as_deref()?).ok()?;
-    Some(ShownRecord {
-        owner: claim_no.insurer().as_str().to_owned(),
-        region: claim_no.area().code().to_owned(),
-        slot: claim_no.slot().0,
-        vehicle: None,
-        subject: claim_no.to_string(),
-    })
+    PlatformNumber::parse(hint.claim_code.as_deref()?).ok().map(record_of)
 }
 
 async fn save(

@@ -19,6 +19,7 @@ use crate::book::TariffBook;
 use crate::confirm::PolicyNumbers;
 use crate::confirm::decide::{Confirmation, decide};
 use crate::error::{self, ProductionError};
+use crate::lookup::{record_of, shown_record};
 use crate::store::known::{self, Known};
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
 use crate::store::tax::{self, PendingDeclaration};
@@ -154,15 +155,17 @@ async fn refuse_duplicates(
     let mut by_plate = plate_covers(tx, &wanted).await?;
     for (place, ((at, policy), known)) in wanted.iter().zip(known).enumerate() {
         let by_frame = covering(&known, policy.facts.period);
-        let duplicate = by_frame.or_else(|| by_plate.remove(&place));
-        if let Some(confirm_no) = duplicate {
+        let by_frame = by_frame.map(|number| (number, shown_record(&policy.frame, number)));
+        // Found by its plate, it may be of a vehicle under another frame number.
+        let by_plate = by_plate.remove(&place).map(|number| (number, record_of(number)));
+        if let Some((confirm_no, record)) = by_frame.or(by_plate) {
             let details = serde_json::json!({
                 "class": "compulsory",
                 "confirmCode": confirm_no,
                 "insurer": confirm_no.insurer(),
                 "reinsureFlag": if confirm_no.insurer() == policy.insurer { "1" } else { "2" },
             });
-            outcomes[*at] = Err(ProductionError::Duplicate { confirm_no, details });
+            outcomes[*at] = Err(ProductionError::duplicate(record, details));
         }
     }
     Ok(())

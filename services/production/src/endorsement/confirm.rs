@@ -1,6 +1,6 @@
 //! 批改确认: an endorsement becomes part of its policy.
 
-use base_http::{Call, Problem, Reply};
+use base_http::{Call, Naming, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -18,6 +18,7 @@ use crate::endorsement::refused;
 use crate::endorsement::view::EndorsementView;
 use crate::endorsement::wire::EndorsementConfirmBody;
 use crate::error::{self, ProductionError};
+use crate::lookup::shown_record;
 use crate::numbering::NumberFor;
 use crate::pre_confirm::number;
 use crate::quote::{VehicleIdentity, checks, read};
@@ -212,7 +213,19 @@ pub(crate) async fn runs_free(
         None => Ok(()),
         Some(renewal) => {
             let (other, from) = (renewal.prior.confirm_no, renewal.prior.period.from());
-            Err(blocked(policy, facts, &format!("{other} of {}, from {from}", other.insurer())))
+            Err(ProductionError::Names {
+                code: &error::RESUME_BLOCKED,
+                detail: into(policy, facts, "another policy"),
+                naming: Box::new(Naming {
+                    records: vec![shown_record(&policy.frame, other)],
+                    detail: into(
+                        policy,
+                        facts,
+                        &format!("{other} of {}, from {from}", other.insurer()),
+                    ),
+                    more: None,
+                }),
+            })
         }
     }
 }
@@ -223,22 +236,21 @@ fn raced(error: ProductionError, kind: Kind, policy: &PolicyRecord) -> Productio
         ProductionError::Refused { code, .. }
             if kind == Kind::Resume && code == &error::DUPLICATE_COVER =>
         {
-            blocked(policy, &policy.facts, "a policy confirmed this moment")
+            let detail = into(policy, &policy.facts, "a policy confirmed this moment");
+            ProductionError::refused(&error::RESUME_BLOCKED, detail)
         }
         other => other,
     }
 }
 
-fn blocked(policy: &PolicyRecord, facts: &PolicyFacts, by: &str) -> ProductionError {
-    ProductionError::refused(
-        &error::RESUME_BLOCKED,
-        format!(
-            "the days off the road would push the end of {} back to {}, into {by} (rules L34, \
-             L03); have that policy revoked and begin at the new end, or surrender this one \
-             (reason 02) and have the days left refunded",
-            policy.confirm_no,
-            facts.period.to()
-        ),
+/// The end of a policy pushed back runs into `by`.
+fn into(policy: &PolicyRecord, facts: &PolicyFacts, by: &str) -> String {
+    format!(
+        "the days off the road would push the end of {} back to {}, into {by} (rules L34, L03); \
+         have that policy revoked and begin at the new end, or surrender this one (reason 02) and \
+         have the days left refunded",
+        policy.confirm_no,
+        facts.period.to()
     )
 }
 

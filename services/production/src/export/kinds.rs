@@ -4,6 +4,8 @@
 //! in `store::export_rows` (how many, and one page in the order of [`Key`]), and its table in
 //! `docs/guides/exports.md`.
 
+mod claim_steps;
+mod claims;
 mod endorsements;
 mod fees;
 mod policies;
@@ -37,6 +39,10 @@ pub enum ExportKind {
     Quotes,
     /// Registered fees and their changes; by when they were registered.
     Fees,
+    /// Claims; by when they were reported to the platform.
+    Claims,
+    /// Every step of every claim; by when it was recorded.
+    ClaimSteps,
 }
 
 impl ExportKind {
@@ -47,6 +53,8 @@ impl ExportKind {
         ExportKind::Endorsements,
         ExportKind::Quotes,
         ExportKind::Fees,
+        ExportKind::Claims,
+        ExportKind::ClaimSteps,
     ];
 
     /// The word used in storage and messages.
@@ -57,6 +65,8 @@ impl ExportKind {
             ExportKind::Endorsements => "endorsements",
             ExportKind::Quotes => "quotes",
             ExportKind::Fees => "fees",
+            ExportKind::Claims => "claims",
+            ExportKind::ClaimSteps => "claimSteps",
         }
     }
 
@@ -73,6 +83,8 @@ impl ExportKind {
             ExportKind::Endorsements => &endorsements::DESCRIPTOR,
             ExportKind::Quotes => &quotes::DESCRIPTOR,
             ExportKind::Fees => &fees::DESCRIPTOR,
+            ExportKind::Claims => &claims::DESCRIPTOR,
+            ExportKind::ClaimSteps => &claim_steps::DESCRIPTOR,
         }
     }
 }

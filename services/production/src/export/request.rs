@@ -33,7 +33,7 @@ const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 3_660);
 #[serde(rename_all = "camelCase", default)]
 #[schema(as = ExportRequest)]
 pub struct ExportBody {
-    /// `policies`, `policyVersions`, `endorsements`, `quotes` or `fees`.
+    /// `policies`, `policyVersions`, `endorsements`, `quotes`, `fees`, `claims` or `claimSteps`.
     #[schema(example = "policies")]
     pub kind: Option<String>,
     /// `csv` or `parquet`.

@@ -276,7 +276,7 @@ fn told(step: &StepRow) -> Result<ToldStep, ProductionError> {
 }
 
 /// 结案校验码: it was given with the answer and is kept there.
-fn check_code(answer: &[u8]) -> Result<Option<String>, ProductionError> {
+pub(crate) fn check_code(answer: &[u8]) -> Result<Option<String>, ProductionError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Answered {

@@ -5,11 +5,12 @@ use std::collections::HashMap;
 use base_http::paging::{Page, Paged, cut};
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::{Fen, Period};
 use pg::Scope;
+use production_core::claim::corrected;
 use production_core::number::{NumberKind, PlatformNumber};
-use production_rating::Rating;
+use production_rating::{Rating, RatingInput};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -25,7 +26,7 @@ use crate::quote::{Assumed, Parties, VehicleIdentity};
 use crate::sealed;
 use crate::store::proposal::{self, ProposalRecord};
 use crate::store::quote::{self, QuoteFilter, QuoteRecord, QuotedProduct};
-use crate::store::{claim, identity, lookup};
+use crate::store::{claim, identity, known, lookup};
 
 /// Days a list reaches back when neither its begin nor a vehicle is named.
 const LIST_DAYS: i64 = 7;
@@ -252,6 +253,10 @@ impl Production {
     }
 }
 
+/// How long a correction may be under way: noted with the instant it arrived at, it may be committed
+/// after a quote of a later instant looked.
+const ON_ITS_WAY: SignedDuration = SignedDuration::from_secs(60);
+
 /// What moves quotes, read for a page at once.
 pub(crate) struct Standings {
     proposals: HashMap<PlatformNumber, ProposalRecord>,
@@ -268,15 +273,36 @@ pub(crate) async fn standings(
 ) -> Result<Standings, ProductionError> {
     let numbers: Vec<PlatformNumber> = rows.iter().map(|row| row.query_no).collect();
     let proposals = proposal::find(tx, &numbers).await?;
-    let seen: Vec<_> = rows.iter().map(|row| (&row.frame, row.quoted_at)).collect();
-    let corrected = claim::corrected_since(tx, &seen).await?;
-    let stale = rows.iter().zip(corrected).filter_map(|(row, at)| Some((row.query_no, at?)));
+    let since = |row: &QuoteRecord| row.quoted_at.checked_sub(ON_ITS_WAY).unwrap_or(row.quoted_at);
+    let seen: Vec<_> = rows.iter().map(|row| (&row.frame, since(row))).collect();
+    let mut stale = HashMap::new();
+    for (row, at) in rows.iter().zip(claim::corrected_since(tx, &seen).await?) {
+        match at {
+            Some(at) if row.quoted_at < at => {
+                stale.insert(row.query_no, at);
+            }
+            // The quote looked at about the instant of the correction: what it saw decides, as it
+            // does at the pre-confirmation.
+            Some(_) if saw_otherwise(tx, row).await? => {
+                stale.insert(row.query_no, row.quoted_at);
+            }
+            _ => {}
+        }
+    }
     Ok(Standings {
-        stale: stale.collect(),
+        stale,
         proposals: proposals.into_iter().map(|row| (row.query_no, row)).collect(),
         superseded: lookup::superseded_at(tx, rows, at).await?,
         answered: lookup::answered(tx, numbers).await?,
     })
+}
+
+/// Whether a claim the quote counted is something else by what is known now.
+async fn saw_otherwise(tx: &mut pg::Tx, row: &QuoteRecord) -> Result<bool, ProductionError> {
+    let input: RatingInput =
+        serde_json::from_str(&row.input).map_err(|_| ProductionError::Corrupt("quote"))?;
+    let known = known::claims(tx.conn(), &row.frame).await?;
+    Ok(corrected(&input.history.claims, &known).is_some())
 }
 
 impl Standings {

@@ -190,39 +190,46 @@ pub struct CarrierView {
     pub last_known_at: Timestamp,
 }
 
-/// A policy somebody wrote on a vehicle, as far as looks at the vehicle go.
+/// A policy or claim somebody has on a vehicle, as far as looks at the vehicle go.
 #[derive(Clone, Copy, Debug)]
-pub struct PolicyOnVehicle {
-    /// Its confirm code, which says whose it is and of which region.
-    pub confirm_no: PlatformNumber,
+pub struct OnVehicle {
+    /// Its confirm code or claim code, which says whose it is and of which region.
+    pub number: PlatformNumber,
     /// Quotes of the vehicle rest on it from here on.
-    pub issued_at: Timestamp,
-    /// And no longer from here on: a revoked policy never covered anything.
-    pub revoked_at: Option<Timestamp>,
+    pub shown_from: Timestamp,
+    /// And no longer from here on: a revoked policy never covered anything, a cancelled claim says
+    /// nothing of the vehicle.
+    pub shown_to: Option<Timestamp>,
 }
 
 impl Production {
-    /// Every insurer's policies on the vehicle of a frame number, as known at `now`. For rooms
-    /// that ask whose records stand on a vehicle, not for answers to callers.
-    pub async fn policies_on(
+    /// Every insurer's policies and claims on the vehicle of a frame number, as known at `now`. For
+    /// rooms that ask whose records stand on a vehicle, not for answers to callers.
+    pub async fn records_on(
         &self,
         frame_no: &str,
         now: Timestamp,
-    ) -> Result<(FrameNo, Vec<PolicyOnVehicle>), Problem> {
+    ) -> Result<(FrameNo, Vec<OnVehicle>), Problem> {
         let frame = ask::frame("frameNo", frame_no)?;
         let begun = self.spine.db().begin(Scope::nobody()).await;
         let mut tx = begun.map_err(ProductionError::from)?;
         let policies = chain::policies(&mut tx, &frame, now).await?;
+        let claims = claim_lookup::on_vehicle(&mut tx, &frame, now).await?;
         drop(tx);
-        let policies = policies.iter().map(|policy| PolicyOnVehicle {
-            confirm_no: policy.confirm_no,
-            issued_at: policy.issued_at,
-            revoked_at: match policy.facts.ending {
+        let policies = policies.iter().map(|policy| OnVehicle {
+            number: policy.confirm_no,
+            shown_from: policy.issued_at,
+            shown_to: match policy.facts.ending {
                 Some(Ending::Revoked { at }) => Some(at),
                 _ => None,
             },
         });
-        Ok((frame, policies.collect()))
+        let claims = claims.iter().map(|claim| OnVehicle {
+            number: claim.claim_no,
+            shown_from: claim.recorded_at,
+            shown_to: claim.cancelled_at,
+        });
+        Ok((frame, policies.chain(claims).collect()))
     }
 
     /// Every policy and claim of a vehicle.

@@ -16,6 +16,7 @@ use sha2::{Digest, Sha256};
 
 use crate::Production;
 use crate::error::ProductionError;
+use crate::lookup::shown_record;
 use crate::numbering::NumberFor;
 use crate::outside::{Ask, Consulted, Snapshots};
 use crate::quote::Assumed;
@@ -59,7 +60,7 @@ impl Production {
         checks::periods(&request, &tariff, now, &mut found);
         let known = self.history.of(&request.frame).await?;
         if let Some(duplicate) = self.duplicate(&request, &known, insurer) {
-            return Err(duplicate.into());
+            return Err(self.spine.refuse(&call, duplicate.into()).await);
         }
         let ask = ask(&request, now);
         let consulted = self.outside.consult(&ask, self.opened(&known.kept).await).await;
@@ -158,7 +159,8 @@ impl Production {
         let period = request.compulsory.as_ref()?.period;
         let policy = *checks::overlapping(known, PolicyClass::Compulsory, period).first()?;
         let details = serde_json::to_value(Duplicate::of(policy, &request.frame, insurer)).ok()?;
-        Some(ProductionError::Duplicate { confirm_no: policy.prior.confirm_no, details })
+        let record = shown_record(&request.frame, policy.prior.confirm_no);
+        Some(ProductionError::duplicate(record, details))
     }
 
     /// Kept outside answers, opened. One that cannot be read is as good as none.

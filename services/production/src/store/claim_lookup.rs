@@ -257,6 +257,40 @@ pub async fn on_chain(
     rows.collect()
 }
 
+/// A claim of any insurer, as far as looks at its vehicle go.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimOnVehicle {
+    /// 理赔编号.
+    pub claim_no: PlatformNumber,
+    /// When it was reported to the platform.
+    pub recorded_at: Timestamp,
+    /// When its cancellation was recorded.
+    pub cancelled_at: Option<Timestamp>,
+}
+
+/// Every insurer's claims on a vehicle known at `at`.
+pub async fn on_vehicle(
+    tx: &mut Tx,
+    frame: &FrameNo,
+    at: Timestamp,
+) -> Result<Vec<ClaimOnVehicle>, ProductionError> {
+    let rows = sqlx::query!(
+        r#"select claim_no as "claim_no!", recorded_at as "recorded_at!", cancelled_at
+           from production.claims_on_vehicle($1, $2, $3)"#,
+        i32::from(frame.slot().0),
+        frame.as_str(),
+        at.to_sqlx() as _
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| {
+        Ok(ClaimOnVehicle {
+            claim_no: parsed(&row.claim_no, "claim")?,
+            recorded_at: row.recorded_at.to_jiff(),
+            cancelled_at: row.cancelled_at.map(|at| at.to_jiff()),
+        })
+    });
+    rows.collect()
+}
+
 /// What a claim's accident is told by.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AccidentMark {

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::Fen;
 use pg::Tx;
+use production_core::claim::Step;
 use rust_decimal::Decimal;
 
 use crate::error::ProductionError;
@@ -338,6 +339,187 @@ pub async fn fees(
         after_no,
         after_sequence,
         PAGE
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+/// A claim as stored, with the steps that tell how it stood before it changed.
+pub struct ClaimRow {
+    /// Claim code.
+    pub claim_no: String,
+    /// Branch region of the policy.
+    pub region: String,
+    /// Confirm code of the policy.
+    pub confirm_no: String,
+    /// The insurer's own number of the policy.
+    pub policy_no: String,
+    /// The insurer's number of the report.
+    pub report_no: String,
+    /// The insured vehicle.
+    pub frame_no: String,
+    /// Steps that made the case.
+    pub steps: i32,
+    /// JSON of the case.
+    pub facts: String,
+    /// When it was reported to the platform.
+    pub recorded_at: jiff_sqlx::Timestamp,
+    /// When its last step was recorded.
+    pub changed_at: jiff_sqlx::Timestamp,
+    /// JSON of the steps known then, first to last, where the case has changed since.
+    pub told: Option<Vec<String>>,
+    /// When the last of these was recorded.
+    pub told_at: Option<jiff_sqlx::Timestamp>,
+}
+
+impl ClaimRow {
+    /// Its place.
+    pub fn key(&self) -> Key {
+        Key { at: self.recorded_at.to_jiff(), number: self.claim_no.clone(), sequence: 0 }
+    }
+}
+
+/// Own claims of a selection.
+pub async fn count_claims(tx: &mut Tx, selection: &Selection) -> Result<i64, ProductionError> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from production.claim
+           where tenant_id = $1 and recorded_at >= $2 and recorded_at < $3
+             and ($4::text is null or region = $4) and ($5::text is null or class = $5)"#,
+        selection.tenant.0,
+        selection.from.to_sqlx() as _,
+        selection.until().to_sqlx() as _,
+        selection.region.map(|region| region.code()),
+        selection.class.map(|class| class.name())
+    );
+    Ok(count.fetch_one(tx.conn()).await?)
+}
+
+/// A page of own claims, with what tells how they were known.
+pub async fn claims(
+    tx: &mut Tx,
+    selection: &Selection,
+    span: &Span,
+) -> Result<Vec<ClaimRow>, ProductionError> {
+    let (after_at, after_no, _) = behind(span);
+    let rows = sqlx::query_as!(
+        ClaimRow,
+        r#"select c.claim_no, c.region, c.confirm_no, c.policy_no, c.report_no, c.frame_no, c.steps,
+                  c.facts::text as "facts!", c.recorded_at, c.changed_at, known.told, known.told_at
+           from production.claim c
+           cross join lateral (
+               select array_agg(s.facts::text order by s.sequence) as told,
+                      max(s.recorded_at) as told_at
+               from production.claim_step s
+               where s.slot = c.slot and s.claim_no = c.claim_no and s.recorded_at <= $4
+                 and c.changed_at > $4) known
+           where c.tenant_id = $1 and c.recorded_at >= $2 and c.recorded_at < $3
+             and ($5::text is null or c.region = $5) and ($6::text is null or c.class = $6)
+             and ($7::timestamptz is null or (c.recorded_at, c.claim_no) > ($7, $8))
+           order by c.recorded_at, c.claim_no
+           limit $9"#,
+        selection.tenant.0,
+        span.from.to_sqlx() as _,
+        span.to.to_sqlx() as _,
+        selection.as_of.to_sqlx() as _,
+        selection.region.map(|region| region.code()),
+        selection.class.map(|class| class.name()),
+        after_at.map(|at| at.to_sqlx()) as _,
+        after_no,
+        PAGE
+    );
+    Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+/// A step of a claim.
+pub struct ClaimStepRow {
+    /// Claim code.
+    pub claim_no: String,
+    /// Its place in the case, from 1.
+    pub sequence: i32,
+    /// Line of the policy.
+    pub class: String,
+    /// The insurer's own number of the policy.
+    pub policy_no: String,
+    /// The insurer's number of the report.
+    pub report_no: String,
+    /// Branch region of the policy.
+    pub region: String,
+    /// The insurer's number of this piece of work.
+    pub business_no: String,
+    /// How often the case had been reopened.
+    pub round: i32,
+    /// Whether it moved the case.
+    pub standing: String,
+    /// When what it tells of happened.
+    pub occurred_at: jiff_sqlx::Timestamp,
+    /// When it was recorded.
+    pub recorded_at: jiff_sqlx::Timestamp,
+    /// Who sent it.
+    pub client: String,
+    /// JSON of [`production_core::claim::StepFacts`].
+    pub facts: String,
+    /// As a closing was answered.
+    pub closing_answer: Option<Vec<u8>>,
+}
+
+impl ClaimStepRow {
+    /// Its place.
+    pub fn key(&self) -> Key {
+        Key {
+            at: self.recorded_at.to_jiff(),
+            number: self.claim_no.clone(),
+            sequence: self.sequence,
+        }
+    }
+}
+
+/// Steps of own claims of a selection.
+pub async fn count_claim_steps(tx: &mut Tx, selection: &Selection) -> Result<i64, ProductionError> {
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!"
+           from production.claim_step s
+           join production.claim c on c.slot = s.slot and c.claim_no = s.claim_no
+           where s.tenant_id = $1 and s.recorded_at >= $2 and s.recorded_at < $3
+             and ($4::text is null or c.region = $4) and ($5::text is null or c.class = $5)"#,
+        selection.tenant.0,
+        selection.from.to_sqlx() as _,
+        selection.until().to_sqlx() as _,
+        selection.region.map(|region| region.code()),
+        selection.class.map(|class| class.name())
+    );
+    Ok(count.fetch_one(tx.conn()).await?)
+}
+
+/// A page of the steps of own claims.
+pub async fn claim_steps(
+    tx: &mut Tx,
+    selection: &Selection,
+    span: &Span,
+) -> Result<Vec<ClaimStepRow>, ProductionError> {
+    let (after_at, after_no, after_sequence) = behind(span);
+    let rows = sqlx::query_as!(
+        ClaimStepRow,
+        r#"select s.claim_no, s.sequence, c.class, c.policy_no, c.report_no, c.region,
+                  s.business_no, s.round, s.standing, s.occurred_at, s.recorded_at, s.client,
+                  s.facts::text as "facts!",
+                  case when s.step = $10 then s.answer end as closing_answer
+           from production.claim_step s
+           join production.claim c on c.slot = s.slot and c.claim_no = s.claim_no
+           where s.tenant_id = $1 and s.recorded_at >= $2 and s.recorded_at < $3
+             and ($4::text is null or c.region = $4) and ($5::text is null or c.class = $5)
+             and ($6::timestamptz is null
+                  or (s.recorded_at, s.claim_no, s.sequence) > ($6, $7, $8))
+           order by s.recorded_at, s.claim_no, s.sequence
+           limit $9"#,
+        selection.tenant.0,
+        span.from.to_sqlx() as _,
+        span.to.to_sqlx() as _,
+        selection.region.map(|region| region.code()),
+        selection.class.map(|class| class.name()),
+        after_at.map(|at| at.to_sqlx()) as _,
+        after_no,
+        after_sequence,
+        PAGE,
+        Step::Close.code()
     );
     Ok(rows.fetch_all(tx.conn()).await?)
 }

@@ -146,6 +146,28 @@ async fn a_claim_is_read_as_it_was_known() {
 }
 
 #[tokio::test]
+async fn a_claim_stands_on_its_vehicle_until_it_is_cancelled() {
+    let world = World::new().await;
+    let confirm_code = insured(&world, &world.picc, VIN, PLATE).await;
+    let mut story = Story::new(&world.picc, &confirm_code, "R-1", noon(2025, 6, 1));
+    reported(&world, &mut story, json!({})).await;
+    let told = async |at: i64| {
+        let at = hours_after(story.accident_at, at);
+        let (_, records) = world.production.records_on(VIN, at).await.unwrap();
+        let claim = records.into_iter().find(|one| one.number.to_string() == story.claim_code);
+        claim.map(|claim| (claim.shown_from, claim.shown_to))
+    };
+    let (reported_at, cancelled_at) =
+        (hours_after(story.accident_at, 1), hours_after(story.accident_at, 2));
+    assert_eq!(told(0).await, None);
+    assert_eq!(told(1).await, Some((reported_at, None)));
+    world.clock.set(cancelled_at);
+    let given_up = json!({ "cancelledAt": story.after(2), "kind": "1", "reason": "误报" });
+    world.step(&story, "cancel", &story.other("CN-1", given_up)).await.unwrap();
+    assert_eq!(told(3).await, Some((reported_at, Some(cancelled_at))));
+}
+
+#[tokio::test]
 async fn messages_of_a_claim_are_masked_but_for_who_may_see_persons_and_says_why() {
     let world = World::new().await;
     let confirm_code = insured(&world, &world.picc, VIN, PLATE).await;

@@ -1,5 +1,6 @@
 //! Claims from the report to the money, and what they do to the next quote.
 
+use jiff::SignedDuration;
 use kernel::Clock;
 use serde_json::json;
 
@@ -64,6 +65,47 @@ async fn steps_keep_their_order_and_say_what_comes_first() {
     assert_eq!(code(paid).0, "E2042");
     let reopened = world.step(&story, "reopen", &story.reopening("RO-1", 9)).await;
     assert_eq!(code(reopened).0, "E2041");
+}
+
+/// A correction notes the instant it arrived at. When it commits after a quote of a later instant has
+/// looked, times say the quote is fresh, and what it counted says it is not.
+#[tokio::test]
+async fn a_quote_that_looked_while_a_correction_was_on_its_way_reads_stale() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm_code = sale.compulsory.unwrap();
+    let story = world.settled(&world.picc, &confirm_code, "R-1", noon(2025, 6, 1)).await;
+    world.clock.set(noon(2026, 3, 1));
+    world.step(&story, "reopen", &story.reopening("RO-1", 100)).await.unwrap();
+    let arrived = world.clock.now();
+    let stale = async |query: &str| {
+        let call = world.read(&world.cpic, &production::function::QUOTE_READ);
+        let stored = world.production.read_quote(call, query, Default::default()).await;
+        crate::support::view(stored).unwrap()["staleSince"].clone()
+    };
+    let mut queries = Vec::new();
+    for second in [1, 2] {
+        world.clock.set(arrived.checked_add(SignedDuration::from_secs(second)).unwrap());
+        let body = compulsory(world.clock.now(), VIN, PLATE);
+        if second == 2 {
+            // The closing of an instant before both quotes, committed between them.
+            world.clock.set(arrived);
+            let mut zero = story.closing("CL-2", "0.00", "2");
+            zero["closedAt"] = json!(story.after(101));
+            world.step(&story, "close", &zero).await.unwrap();
+            world.clock.set(arrived.checked_add(SignedDuration::from_secs(second)).unwrap());
+        }
+        let insurer = if second == 1 { &world.cpic } else { &world.picc };
+        queries.push(word(&world.quote(insurer, &body).await.unwrap(), "/queryCode"));
+    }
+    assert_eq!(stale(&queries[0]).await, json!("2026-03-01T04:00:01Z"));
+    let refused = world.pre_confirm(&world.cpic, &queries[0], &json!({})).await;
+    assert_eq!(code(refused).0, "E2012");
+    // The second quote saw the closing.
+    let call = world.read(&world.picc, &production::function::QUOTE_READ);
+    let stored = world.production.read_quote(call, &queries[1], Default::default()).await;
+    assert_eq!(crate::support::view(stored).unwrap()["staleSince"], serde_json::Value::Null);
+    world.pre_confirm(&world.picc, &queries[1], &json!({})).await.unwrap();
 }
 
 /// Scheme E after one clean year (E1): 950 x 0.90 = 855.00.

@@ -9,9 +9,9 @@ use bytes::Bytes;
 use http::HeaderMap;
 use kernel::Clock;
 use parquet::file::reader::{FileReader, SerializedFileReader};
-use production::export::ExportId;
 use production::export::file::FileAsked;
 use production::export::run::Attempt;
+use production::export::{ExportId, ExportKind};
 use production::function;
 use production::store::export::{self as store, Progress};
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::support::{PLATE, VIN, World, car, compulsory, message, parsed, view, word};
+use crate::support::{PLATE, VIN, World, car, compulsory, message, noon, parsed, view, word};
 
 /// A file as it was sent.
 pub(crate) struct Sent {
@@ -218,8 +218,18 @@ async fn both_formats_of_every_kind_hold_the_same_rows() {
         "vehicle": { "engineNo": "EA211000009X" } });
     world.endorse(&world.picc, &policy, &change).await;
     // The endorsement's versions and the quotes behind all of it.
-    let expected =
-        [("policies", 2), ("policyVersions", 3), ("endorsements", 1), ("quotes", 1), ("fees", 1)];
+    world.settled(&world.picc, &policy, "R-1", noon(2025, 6, 1)).await;
+    let expected = [
+        ("policies", 2),
+        ("policyVersions", 3),
+        ("endorsements", 1),
+        ("quotes", 1),
+        ("fees", 1),
+        ("claims", 1),
+        ("claimSteps", 8),
+    ];
+    let kinds: Vec<&str> = ExportKind::ALL.iter().map(|kind| kind.name()).collect();
+    assert_eq!(kinds, expected.map(|(kind, _)| kind));
     for (kind, rows) in expected {
         let done = world.exported(&world.picc, kind, "csv").await;
         let lines = world.lines(&world.picc, &done).await;
@@ -260,6 +270,7 @@ async fn both_formats_of_every_kind_hold_the_same_rows() {
                 assert_eq!(lines[0]["licenceTo"], "2025-12-31");
             }
             "quotes" => assert_eq!(lines[0]["stage"], "confirmed"),
+            "claims" => assert_eq!(lines[0]["stage"], "PAID"),
             _ => {}
         }
     }

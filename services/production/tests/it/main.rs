@@ -11,6 +11,7 @@ mod endorsement;
 mod endorsement_amounts;
 mod endorsement_ending;
 mod export;
+mod export_claims;
 mod export_limits;
 mod fees;
 mod reading;

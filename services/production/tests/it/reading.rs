@@ -321,11 +321,10 @@ async fn a_quote_names_the_vehicle_it_rests_on_and_its_reading_the_policies() {
     let recorded = world.served().pop().unwrap();
     let frame = production::store::quote::stored_frame(VIN).unwrap();
     assert_eq!((recorded.vehicle, recorded.shown.len()), (Some(frame.digest()), 0));
-    let (_, policies) = world.production.policies_on(VIN, world.clock.now()).await.unwrap();
-    let numbers: Vec<String> =
-        policies.iter().map(|policy| policy.confirm_no.to_string()).collect();
+    let (_, records) = world.production.records_on(VIN, world.clock.now()).await.unwrap();
+    let numbers: Vec<String> = records.iter().map(|record| record.number.to_string()).collect();
     assert_eq!(numbers, [sale.compulsory.clone().unwrap()]);
-    assert!(policies[0].issued_at < world.clock.now() && policies[0].revoked_at.is_none());
+    assert!(records[0].shown_from < world.clock.now() && records[0].shown_to.is_none());
 
     quote(&world, &world.cpic, &word(&quoted, "/queryCode")).await.unwrap();
     let recorded = world.served().pop().unwrap();

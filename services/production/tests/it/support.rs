@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,6 +45,7 @@ pub(crate) struct Recorded {
     pub(crate) client: String,
     pub(crate) purpose: Option<String>,
     pub(crate) slot: u16,
+    pub(crate) status: u16,
     pub(crate) subject: String,
     pub(crate) vehicle: Option<[u8; 16]>,
     pub(crate) shown: Vec<ShownRecord>,
@@ -53,7 +55,28 @@ pub(crate) struct Recorded {
 
 /// Keeps what was served in memory.
 #[derive(Default)]
-pub(crate) struct Memory(Mutex<Vec<Recorded>>);
+pub(crate) struct Memory {
+    served: Mutex<Vec<Recorded>>,
+    /// Looks of refused calls cannot be recorded.
+    pub(crate) blind: AtomicBool,
+}
+
+impl Memory {
+    fn note(&self, served: &[Served<'_>]) {
+        self.served.lock().unwrap().extend(served.iter().map(|served| Recorded {
+            function: served.call.function.code,
+            client: served.call.caller.client.to_string(),
+            purpose: served.call.purpose.as_deref().map(str::to_owned),
+            slot: served.done.slot,
+            status: served.done.status.as_u16(),
+            subject: served.done.subject.clone(),
+            vehicle: served.done.vehicle,
+            shown: served.done.shown.clone(),
+            events: served.done.events.iter().map(|event| event.kind).collect(),
+            answer: serde_json::from_slice(&served.done.body).unwrap_or_default(),
+        }));
+    }
+}
 
 impl Recorder for Memory {
     fn admit<'a>(
@@ -70,17 +93,21 @@ impl Recorder for Memory {
         served: &'a [Served<'a>],
     ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            self.0.lock().unwrap().extend(served.iter().map(|served| Recorded {
-                function: served.call.function.code,
-                client: served.call.caller.client.to_string(),
-                purpose: served.call.purpose.as_deref().map(str::to_owned),
-                slot: served.done.slot,
-                subject: served.done.subject.clone(),
-                vehicle: served.done.vehicle,
-                shown: served.done.shown.clone(),
-                events: served.done.events.iter().map(|event| event.kind).collect(),
-                answer: serde_json::from_slice(&served.done.body).unwrap_or_default(),
-            }));
+            self.note(served);
+            Ok(())
+        })
+    }
+
+    fn witness<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        refused: &'a Served<'a>,
+    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
+        Box::pin(async move {
+            if self.blind.load(Ordering::Relaxed) {
+                return Err(sqlx::Error::PoolTimedOut);
+            }
+            self.note(std::slice::from_ref(refused));
             Ok(())
         })
     }
@@ -296,7 +323,7 @@ impl World {
 
     /// Calls served so far.
     pub(crate) fn served(&self) -> Vec<Recorded> {
-        self.memory.0.lock().unwrap().clone()
+        self.memory.served.lock().unwrap().clone()
     }
 
     /// Lets time pass.

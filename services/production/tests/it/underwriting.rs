@@ -172,16 +172,57 @@ async fn a_covered_car_is_not_quoted_again_by_anybody() {
     }
 }
 
+/// Who is refused learns whose policy it is, so its owner can find that it was shown.
+#[tokio::test]
+async fn a_refusal_that_names_another_insurers_policy_is_recorded_as_a_look_at_it() {
+    let world = World::new().await;
+    let body = compulsory(world.clock.now(), VIN, PLATE);
+    let sale = world.insure(&world.picc, &body).await;
+    let policy = sale.compulsory.unwrap();
+    let served = world.served().len();
+    world.quote(&world.picc, &body).await.unwrap_err();
+    assert_eq!(world.served().len(), served, "its own policy is no secret");
+
+    let refused = world.quote(&world.cpic, &body).await.unwrap_err();
+    let recorded = world.served().pop().unwrap();
+    assert_eq!((world.served().len(), recorded.status), (served + 1, 409));
+    assert_eq!(recorded.function, "production.underwriting.quote");
+    assert_eq!((&*recorded.client, &*recorded.subject), ("cpic-320000", &*policy));
+    assert!(recorded.events.is_empty());
+    let shown: Vec<_> = recorded.shown.iter().map(|one| (&*one.owner, &*one.subject)).collect();
+    assert_eq!(shown, [("PICC", &*policy)]);
+    let frame = production::store::quote::stored_frame(VIN).unwrap();
+    assert_eq!(recorded.shown[0].vehicle, Some(frame.digest()));
+    // What is proven is what went out.
+    assert_eq!(recorded.answer["detail"], json!(refused.detail));
+    assert_eq!(recorded.answer["duplicate"], refused.more.unwrap()["duplicate"]);
+
+    world.memory.blind.store(true, std::sync::atomic::Ordering::Relaxed);
+    let refused = world.quote(&world.cpic, &body).await.unwrap_err();
+    assert_eq!((refused.code.code, world.served().len()), ("E2005", served + 1));
+    assert_eq!(refused.detail, "compulsory cover of another policy runs in this period");
+    assert_eq!(
+        refused.more.map(|more| more.keys().cloned().collect::<Vec<_>>()),
+        Some(vec!["rule".to_owned()])
+    );
+    assert!(refused.naming.is_none());
+}
+
 #[tokio::test]
 async fn the_same_plate_and_engine_under_another_frame_number_is_the_same_car() {
     let world = World::new().await;
     let other = "LSVAM4187C2184848";
     world.sandbox.load(crate::support::car(other, PLATE));
-    world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
     let body = compulsory(world.clock.now(), other, PLATE);
     let (quoted, echo) = world.paid(&world.cpic, &body, &json!({})).await;
     let refused = world.confirm(&world.cpic, &word(&quoted, "/queryCode"), &echo).await;
     assert_eq!(code(refused).0, "E2005");
+    // Recorded by the number alone: the other car's frame number is not known here.
+    let recorded = world.served().pop().unwrap();
+    assert_eq!((recorded.status, recorded.function), (409, "production.underwriting.confirm"));
+    let shown: Vec<_> = recorded.shown.iter().map(|one| (&*one.subject, one.vehicle)).collect();
+    assert_eq!(shown, [(&*sale.compulsory.unwrap(), None)]);
 }
 
 /// Two insurers, eight proposals each, all paid: exactly one policy comes of it.

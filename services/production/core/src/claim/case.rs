@@ -337,9 +337,21 @@ impl Case {
             agreed_at: self.agreed_at,
             refused: refusal.is_some(),
             refusal_sent_at: refusal.and_then(|closing| closing.refusal_sent_at),
+            nothing_to_pay: !self.is_owed(),
             first_paid_at: self.first_paid_at,
             paid_at: self.paid_at.filter(|_| settled),
             ..statutory::Facts::new(self.class)
+        }
+    }
+
+    /// Whether what was agreed last is more than had been paid then. A round that ends at or below it
+    /// leaves the insurer nothing to pay, whether or not money is to come back.
+    fn is_owed(&self) -> bool {
+        match self.closing() {
+            Some(closing) if !self.stage.is_open() || self.adjustments.is_empty() => {
+                closing.paid_before < closing.total
+            }
+            _ => self.adjusted().is_none_or(|adjusted| self.paid < adjusted),
         }
     }
 
@@ -350,7 +362,7 @@ impl Case {
         match facts {
             StepFacts::Notify(_) => return Err(ClaimError::Twice(Step::Notify)),
             StepFacts::Survey(facts) => {
-                keep_latest(&mut case.survey, facts, |one| one.at);
+                case.survey = Some(surveyed(case.survey.take(), facts));
                 case.move_to(Stage::Surveyed, standing);
             }
             StepFacts::Register(facts) => {
@@ -518,6 +530,23 @@ fn keep_latest<T: Clone>(kept: &mut Option<T>, fresh: &T, at: fn(&T) -> Timestam
     if kept.as_ref().is_none_or(|kept| at(kept) <= at(fresh)) {
         *kept = Some(fresh.clone());
     }
+}
+
+/// The later survey, with the vehicles of the latest one that listed any: who completes a survey does
+/// not list again what stands.
+fn surveyed(kept: Option<SurveyFacts>, fresh: &SurveyFacts) -> SurveyFacts {
+    let Some(kept) = kept else { return fresh.clone() };
+    let (mut later, earlier) =
+        if kept.at <= fresh.at { (fresh.clone(), &kept) } else { (kept, fresh) };
+    let listed_at =
+        |one: &SurveyFacts| (one.vehicles > 0).then(|| one.vehicles_at.unwrap_or(one.at));
+    let listed_itself = later.vehicles > 0 && later.vehicles_at.is_none();
+    if !listed_itself && listed_at(&later) < listed_at(earlier) {
+        later.vehicles = earlier.vehicles;
+        later.third_vehicles = earlier.third_vehicles;
+        later.vehicles_at = listed_at(earlier);
+    }
+    later
 }
 
 /// Documents add up; the case is complete when the last of them came.

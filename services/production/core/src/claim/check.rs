@@ -439,7 +439,8 @@ fn is_subrogated(case: &Case, facts: &AdjustFacts) -> bool {
             || case.registration.as_ref().is_some_and(|registration| registration.subrogation))
 }
 
-/// L47: no vehicle is paid more for than it lost.
+/// L47: no vehicle is paid more for than it lost; where a row does not say which, all of them together
+/// no more than all things lost.
 fn whole(case: &Case, rows: &[&CoverRow], found: &mut Findings) {
     let Some(assessed) = &case.assessment else { return };
     for vehicle in &assessed.vehicles {
@@ -450,6 +451,23 @@ fn whole(case: &Case, rows: &[&CoverRow], found: &mut Findings) {
             let message = format!("vehicle {}: {error}", vehicle.item);
             found.add(RuleId::L47, "/covers", message);
         }
+    }
+    let of_things: Vec<&&CoverRow> = rows.iter().filter(|row| of_vehicle(row)).collect();
+    if of_things.iter().all(|row| row.item.is_some()) {
+        return;
+    }
+    let vehicles = assessed.vehicles.iter().flat_map(|vehicle| [vehicle.loss, vehicle.salvage]);
+    let properties = assessed.properties.iter().map(|property| property.loss);
+    let amounts: Vec<Fen> = of_things.iter().map(|row| row.amount).collect();
+    // Nothing assessed is rule L44's to say.
+    match Fen::sum(vehicles.chain(properties)) {
+        Some(lost) if Fen::ZERO < lost => {
+            if let Err(error) = within_loss(lost, amounts) {
+                let message = format!("vehicles and property together: {error}");
+                found.add(RuleId::L47, "/covers", message);
+            }
+        }
+        _ => {}
     }
 }
 

@@ -21,6 +21,9 @@ pub struct Closing {
     pub total: Fen,
     /// Of it for damage of the insured vehicle.
     pub own_damage: Fen,
+    /// What earlier rounds had paid by then, less what was given back.
+    #[serde(default)]
+    pub paid_before: Fen,
     /// Who is liable.
     pub liability: Liability,
     /// Somebody died.
@@ -49,6 +52,7 @@ impl Closing {
             at: facts.at,
             total: facts.total,
             own_damage: own_damage.unwrap_or(Fen::ZERO),
+            paid_before: case.paid,
             liability: facts.liability,
             death: facts.death,
             refused: facts.refusal.is_some(),

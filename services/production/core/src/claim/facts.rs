@@ -86,6 +86,26 @@ impl StepFacts {
             StepFacts::Correct(facts) => facts.at,
         }
     }
+
+    /// What it puts into the books: the loss that was estimated, or what was adjusted, closed with,
+    /// paid or recovered. `None` of a message that moves no amount of the case.
+    pub const fn amount(&self) -> Option<Fen> {
+        match self {
+            StepFacts::Register(facts) => Some(facts.estimate),
+            StepFacts::Adjust(facts) => Some(facts.total),
+            StepFacts::Close(facts) => Some(facts.total),
+            StepFacts::Pay(facts) => Some(facts.total),
+            StepFacts::Estimate(facts) => Some(facts.outstanding),
+            StepFacts::Recovery(facts) => Some(facts.amount),
+            StepFacts::Notify(_)
+            | StepFacts::Survey(_)
+            | StepFacts::Assess(_)
+            | StepFacts::Documents(_)
+            | StepFacts::Reopen(_)
+            | StepFacts::Cancel(_)
+            | StepFacts::Correct(_) => None,
+        }
+    }
 }
 
 /// 报案: an accident is reported under a policy.
@@ -157,7 +177,7 @@ pub struct SurveyFacts {
     /// 互碰自赔.
     #[serde(default)]
     pub mutual: bool,
-    /// Vehicles seen, the insured one included.
+    /// Vehicles seen, the insured one included; zero of a survey that lists none.
     #[serde(default)]
     pub vehicles: u32,
     /// Other vehicles seen.
@@ -172,6 +192,9 @@ pub struct SurveyFacts {
     /// The police's number of the accident.
     #[serde(default)]
     pub police_accident_no: Option<String>,
+    /// In a case: the end of the earlier survey that listed the vehicles, where this one listed none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub vehicles_at: Option<Timestamp>,
 }
 
 /// 立案: the case is taken on.

@@ -61,6 +61,7 @@ fn survey(hours: i64, liability: Liability) -> StepFacts {
         persons: 0,
         estimate: Fen::ZERO,
         police_accident_no: None,
+        vehicles_at: None,
     })
 }
 
@@ -238,6 +239,33 @@ fn a_paid_case_that_is_reopened_owes_nothing_until_it_is_agreed_anew() {
     assert_eq!(clock(&taken(anew, vec![pay(9_003, 500)])), Some(ClockState::Met));
 }
 
+/// Nobody is paid what he had already: a round that ends at or below it sets no clock to pay, before the
+/// closing, after it, and once the money has come back.
+#[test]
+fn a_round_that_ends_below_what_was_paid_sets_no_clock_to_pay() {
+    let paid = taken(closed(), vec![pay(8, 2_000)]);
+    let agreeing = |amount: i64| {
+        let rows = vec![row(Cover::Compulsory, "3", amount)];
+        StepFacts::Adjust(AdjustFacts { agreed_at: Some(at(11)), ..adjust(11, rows) })
+    };
+    let duties = |case: &Case| {
+        let clocks = clocks(&case.clock_facts(), at(10_000), &statutory::Parameters::default());
+        clocks.iter().filter(|clock| clock.duty == Duty::Payment).count()
+    };
+    for (total, due) in [(1_500, -500), (2_000, 0)] {
+        let adjusted = taken(paid.clone(), vec![reopen(10), agreeing(total)]);
+        assert_eq!(duties(&adjusted), 0, "{total} adjusted");
+        let close = StepFacts::Close(close(12, total, Liability::Main));
+        let closed = taken(adjusted, vec![close]);
+        assert_eq!((duties(&closed), closed.due()), (0, Some(yuan(due))));
+        if due < 0 {
+            assert_eq!(duties(&taken(closed, vec![pay(13, due)])), 0, "given back");
+        }
+    }
+    let raised = taken(paid, vec![reopen(10), agreeing(2_001)]);
+    assert_eq!(duties(&raised), 1);
+}
+
 /// Which step may follow which stage: `true` where it is taken.
 #[test]
 fn every_stage_takes_its_own_steps_and_no_others() {
@@ -394,6 +422,36 @@ proptest! {
         let base = documented(compulsory(), Liability::Main);
         let told: Vec<StepFacts> = order.iter().map(|&at| versions[at].clone()).collect();
         prop_assert_eq!(taken(base.clone(), told), taken(base, versions));
+    }
+}
+
+/// A survey that lists no vehicles.
+fn survey_of_nothing(hours: i64) -> StepFacts {
+    let StepFacts::Survey(facts) = survey(hours, Liability::Minor) else { unreachable!() };
+    StepFacts::Survey(SurveyFacts { vehicles: 0, third_vehicles: 0, ..facts })
+}
+
+proptest! {
+    /// In whatever order surveys come: the latest one holds, with the vehicles of the latest that
+    /// listed any, here two at hour 10, four at hour 12.
+    #[test]
+    fn a_survey_that_lists_no_vehicles_keeps_those_listed_before(
+        order in Just((0..5usize).collect::<Vec<_>>()).prop_shuffle()
+    ) {
+        let StepFacts::Survey(listed) = survey(12, Liability::Main) else { unreachable!() };
+        let four = StepFacts::Survey(SurveyFacts { vehicles: 4, third_vehicles: 3, ..listed });
+        let versions = [
+            survey(10, Liability::Main),
+            survey_of_nothing(11),
+            four,
+            survey_of_nothing(13),
+            survey_of_nothing(14),
+        ];
+        let told: Vec<StepFacts> = order.iter().map(|&place| versions[place].clone()).collect();
+        let known = taken(compulsory(), told).survey.unwrap();
+        prop_assert_eq!((known.at, known.liability), (at(14), Liability::Minor));
+        prop_assert_eq!((known.vehicles, known.third_vehicles), (4, 3));
+        prop_assert_eq!(known.vehicles_at, Some(at(12)));
     }
 }
 
@@ -584,6 +642,22 @@ fn l47_pays_no_vehicle_more_than_it_lost() {
     let small = taken(case, vec![assess(5, vec![vehicle(2, false, 1_200)])]);
     assert_eq!(adjusted(&small, &promise, vec![of(2, 1_200)]), []);
     assert_eq!(adjusted(&small, &promise, vec![of(2, 1_201)]), [RuleId::L47]);
+    // Rows that do not say for which one are held to what all of them lost: 1,200 here, 1,600 with
+    // the garden wall.
+    let unsaid = |amount| row(Cover::Compulsory, "3", amount);
+    assert_eq!(adjusted(&small, &promise, vec![unsaid(1_200)]), []);
+    assert_eq!(adjusted(&small, &promise, vec![unsaid(1_201)]), [RuleId::L47]);
+    assert_eq!(adjusted(&small, &promise, vec![of(2, 1_000), unsaid(300)]), [RuleId::L47]);
+    let wall = LossProperty { item: 1, loss: yuan(400) };
+    let walled = StepFacts::Assess(AssessFacts {
+        at: at(6),
+        vehicles: vec![vehicle(2, false, 1_200)],
+        properties: vec![wall],
+        persons: Vec::new(),
+    });
+    let walled = taken(small, vec![walled]);
+    assert_eq!(adjusted(&walled, &promise, vec![unsaid(1_600)]), []);
+    assert_eq!(adjusted(&walled, &promise, vec![unsaid(1_601)]), [RuleId::L47]);
 }
 
 #[test]

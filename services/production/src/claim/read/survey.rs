@@ -69,6 +69,7 @@ impl StepBody for SurveyBody {
                 persons: seen.persons,
                 estimate,
                 police_accident_no: self.police_accident_no.clone(),
+                vehicles_at: None,
             })),
             _ => None,
         };
