@@ -6,6 +6,9 @@
 //! first of them would go alone. A set goes beside another one only when it is worth its statements
 //! and its commit, so several lanes overlap one's waiting for the disk with the other's work without
 //! cutting every set in half. Every caller gets its own outcome.
+//!
+//! A set may have a second stage, such as waiting for the disk, during which the next sets go; until
+//! its callers are answered it counts as under way when the next one weighs whether to go.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -22,6 +25,8 @@ const WORTH_A_SET: usize = 16;
 /// less work in all, but also gathers everybody into one set, and then the database waits for the
 /// server and the server for the database.
 const COURTESY: usize = 2;
+/// With so many sets unanswered the lanes wait: something is stuck.
+const UNANSWERED: usize = 64;
 
 /// How a coalescer is cut.
 #[derive(Clone, Copy, Debug)]
@@ -82,25 +87,52 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
         W: Fn(Vec<I>) -> F + Send + Sync + 'static,
         F: Future<Output = Vec<O>> + Send,
     {
+        Coalescer::start_staged(name, cut, tracker, stop, work, std::future::ready)
+    }
+
+    /// The same with a second stage: `work` holds a lane, then `answer` makes outcomes of what came
+    /// of it, one per member, in order, while the lane goes on with the next set.
+    pub fn start_staged<W, F, M, A, G>(
+        name: &'static str,
+        cut: Lanes,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        work: W,
+        answer: A,
+    ) -> Coalescer<I, O>
+    where
+        W: Fn(Vec<I>) -> F + Send + Sync + 'static,
+        F: Future<Output = M> + Send,
+        M: Send + 'static,
+        A: Fn(M) -> G + Send + Sync + 'static,
+        G: Future<Output = Vec<O>> + Send + 'static,
+    {
         let queue = Arc::new(Queue::of(cut));
-        let work = Arc::new(work);
+        let stages = Arc::new((work, answer));
         for _ in 0..cut.lanes {
-            let (queue, work, stop) = (queue.clone(), work.clone(), stop.clone());
+            let (queue, stages, stop) = (queue.clone(), stages.clone(), stop.clone());
+            let tracker_of_answers = tracker.clone();
             tracker.spawn(async move {
+                let (work, answer) = &*stages;
                 while let Some(set) = queue.next_set(&stop).await {
-                    let _under_way = UnderWay(&queue);
+                    let under_way = UnderWay(queue.clone());
                     let (members, callers): (Vec<I>, Vec<oneshot::Sender<O>>) =
                         set.into_iter().unzip();
                     metrics::histogram!("coalesced_set_members", "set" => name)
                         .record(u32::try_from(members.len()).unwrap_or(u32::MAX));
-                    // A panic costs its set, never the lane: the next set is served.
-                    let Ok(outcomes) = AssertUnwindSafe(work(members)).catch_unwind().await else {
-                        tracing::error!(set = name, "a set died before it answered");
-                        continue;
-                    };
-                    // A caller that hung up no longer wants its outcome; the work stands.
-                    for (caller, outcome) in callers.into_iter().zip(outcomes) {
-                        let _ = caller.send(outcome);
+                    let Some(done) = survive(name, work(members)).await else { continue };
+                    let outcomes = survive(name, answer(done));
+                    let mut answers = Box::pin(async move {
+                        let _until_answered = under_way;
+                        // A caller that hung up no longer wants its outcome; the work stands.
+                        for (caller, outcome) in
+                            callers.into_iter().zip(outcomes.await.into_iter().flatten())
+                        {
+                            let _ = caller.send(outcome);
+                        }
+                    });
+                    if answers.as_mut().now_or_never().is_none() {
+                        tracker_of_answers.spawn(answers);
                     }
                 }
             });
@@ -116,6 +148,13 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
     }
 }
 
+/// What a stage came to; `None` when it panicked. That costs its set, never the lane: the next set is
+/// served.
+async fn survive<T>(name: &'static str, stage: impl Future<Output = T>) -> Option<T> {
+    let survived = AssertUnwindSafe(stage).catch_unwind().await;
+    survived.inspect_err(|_| tracing::error!(set = name, "a set died before it answered")).ok()
+}
+
 /// Calls waiting for a lane.
 struct Queue<I, O> {
     state: Mutex<State<I, O>>,
@@ -126,6 +165,7 @@ struct Queue<I, O> {
 
 struct State<I, O> {
     waiting: VecDeque<Waiting<I, O>>,
+    /// Sets taken and not yet answered.
     under_way: usize,
     /// A lane is about to take what waits.
     gathering: bool,
@@ -136,7 +176,12 @@ impl<I, O> State<I, O> {
     /// Whether a lane should take what waits: at once when nothing is under way, else when it is
     /// worth it. At the end everybody who was accepted is served.
     fn is_due(&self) -> bool {
-        let worth = if self.under_way == 0 || self.closed { 1 } else { WORTH_A_SET };
+        let worth = match self.under_way {
+            _ if self.closed => 1,
+            0 => 1,
+            UNANSWERED.. => return false,
+            _ => WORTH_A_SET,
+        };
         !self.gathering && worth <= self.waiting.len()
     }
 }
@@ -222,9 +267,9 @@ impl<I, O> Queue<I, O> {
 }
 
 /// A set under way, until it is dropped.
-struct UnderWay<'a, I, O>(&'a Queue<I, O>);
+struct UnderWay<I, O>(Arc<Queue<I, O>>);
 
-impl<I, O> Drop for UnderWay<'_, I, O> {
+impl<I, O> Drop for UnderWay<I, O> {
     fn drop(&mut self) {
         let mut state = self.0.state();
         state.under_way -= 1;
@@ -303,6 +348,48 @@ mod tests {
         });
         assert_eq!(sets.submit(13).await, Err(NotTaken::Lost));
         assert_eq!(sets.submit(7).await, Ok(7));
+    }
+
+    #[tokio::test]
+    async fn a_lane_goes_on_while_an_earlier_set_waits_for_its_answers() {
+        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
+        let gate = Arc::new(Semaphore::new(0));
+        let held = gate.clone();
+        let cut = Lanes { lanes: 1, set: WORTH_A_SET, queue: 64 };
+        let (worked, mut done) = tokio::sync::mpsc::unbounded_channel();
+        let sets = Coalescer::start_staged(
+            "test",
+            cut,
+            &tracker,
+            &stop,
+            move |members: Vec<usize>| {
+                worked.send(members.len()).unwrap();
+                async move { members }
+            },
+            move |members| {
+                let held = held.clone();
+                async move {
+                    held.acquire().await.unwrap().forget();
+                    assert!(!members.contains(&13), "unlucky");
+                    members
+                }
+            },
+        );
+        let submit = |member| {
+            tokio::spawn({
+                let sets = sets.clone();
+                async move { sets.submit(member).await }
+            })
+        };
+        let first = submit(13);
+        assert_eq!(done.recv().await, Some(1));
+        let others: Vec<_> = (20..20 + WORTH_A_SET).map(submit).collect();
+        assert_eq!(done.recv().await, Some(WORTH_A_SET));
+        gate.add_permits(2);
+        assert_eq!(first.await.unwrap(), Err(NotTaken::Lost));
+        for (member, call) in (20..).zip(others) {
+            assert_eq!(call.await.unwrap(), Ok(member));
+        }
     }
 
     #[tokio::test]

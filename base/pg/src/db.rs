@@ -3,11 +3,12 @@
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool};
+use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 use crate::APP_ROLE;
 use crate::command::Command;
 use crate::failure;
+use crate::flush::Flusher;
 use crate::tx::{Scope, Tx};
 
 /// How often a command starts over after a serialisation failure or a deadlock.
@@ -38,6 +39,7 @@ impl Default for PoolSettings {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
+    flusher: Flusher,
 }
 
 impl Db {
@@ -65,7 +67,8 @@ impl Db {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        Ok(Db { pool })
+        let flusher = Flusher::new(&pool);
+        Ok(Db { pool, flusher })
     }
 
     /// The pool itself, for reads outside any tenant and for listening.
@@ -77,14 +80,30 @@ impl Db {
     pub async fn begin(&self, scope: Scope) -> Result<Tx, sqlx::Error> {
         // One round trip for both. The scope renders UUIDs only, so nothing needs quoting.
         let open = format!("begin; set local commonwheel.tenants = '{scope}'");
-        let inner = match self.pool.begin_with(AssertSqlSafe(open.clone())).await {
+        Ok(Tx::new(self.open(open).await?, scope, None))
+    }
+
+    /// The same, for a transaction that commits ahead of the disk: its locks are free before its
+    /// log is flushed, and several such commits share a flush ([`Tx::commit_ahead`]).
+    pub async fn begin_ahead(&self, scope: Scope) -> Result<Tx, sqlx::Error> {
+        let open = format!(
+            "begin; set local commonwheel.tenants = '{scope}'; set local synchronous_commit = off"
+        );
+        let inner = self.open(open).await?;
+        // Before anything is committed or seen, see `flush`.
+        let ahead = self.flusher.promise().await?;
+        Ok(Tx::new(inner, scope, Some(ahead)))
+    }
+
+    async fn open(&self, open: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        match self.pool.begin_with(AssertSqlSafe(open.clone())).await {
             // A connection that died in the pool: the next one is fresh or the database is gone.
             Err(error) if failure::is_connection_lost(&error) => {
-                self.pool.begin_with(AssertSqlSafe(open)).await?
+                self.flusher.doubt();
+                self.pool.begin_with(AssertSqlSafe(open)).await
             }
-            opened => opened?,
-        };
-        Ok(Tx::new(inner, scope))
+            opened => opened,
+        }
     }
 
     /// Runs `command` in a transaction of its own for the tenants of `scope` and commits.
@@ -112,5 +131,6 @@ impl Db {
     /// Closes every connection; transactions under way finish first.
     pub async fn close(&self) {
         self.pool.close().await;
+        self.flusher.close().await;
     }
 }

@@ -12,12 +12,14 @@ mod command;
 mod db;
 pub mod embedded;
 pub mod failure;
+mod flush;
 pub mod migrate;
 pub mod testdb;
 mod tx;
 
 pub use command::Command;
 pub use db::{Db, PoolSettings};
+pub use flush::Ahead;
 pub use tx::{Scope, Tx};
 
 /// The role every pooled connection works under. Row security applies to it without exception.

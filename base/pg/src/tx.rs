@@ -5,6 +5,8 @@ use std::fmt;
 use kernel::TenantId;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
+use crate::flush::Ahead;
+
 /// The tenants a transaction may read and write. Empty: only what belongs to nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Scope(Vec<TenantId>);
@@ -46,11 +48,17 @@ impl fmt::Display for Scope {
 pub struct Tx {
     inner: Transaction<'static, Postgres>,
     scope: Scope,
+    /// Of a transaction that commits ahead of the disk.
+    ahead: Option<Ahead>,
 }
 
 impl Tx {
-    pub(crate) fn new(inner: Transaction<'static, Postgres>, scope: Scope) -> Tx {
-        Tx { inner, scope }
+    pub(crate) fn new(
+        inner: Transaction<'static, Postgres>,
+        scope: Scope,
+        ahead: Option<Ahead>,
+    ) -> Tx {
+        Tx { inner, scope, ahead }
     }
 
     /// The connection to run statements on.
@@ -88,7 +96,23 @@ impl Tx {
     /// Makes everything done so far durable. After an error the outcome is unknown if the
     /// connection was lost: the caller's idempotency key tells.
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.inner.commit().await
+        self.commit_ahead().await?.durable().await
+    }
+
+    /// Commits and frees every lock without waiting for the disk, when the transaction was opened
+    /// with [`crate::Db::begin_ahead`]; others have waited when this returns. Others see what was
+    /// done before it is durable, so nobody may be told of it before [`Ahead::durable`].
+    pub async fn commit_ahead(self) -> Result<Ahead, sqlx::Error> {
+        let ahead = self.seen();
+        self.inner.commit().await?;
+        Ok(ahead)
+    }
+
+    /// What this transaction has seen, which others may have committed ahead of the disk: for an
+    /// answer that rests on reading alone. Covers nothing when the transaction was not opened with
+    /// [`crate::Db::begin_ahead`].
+    pub fn seen(&self) -> Ahead {
+        self.ahead.clone().unwrap_or_default()
     }
 
     /// Undoes everything done so far.

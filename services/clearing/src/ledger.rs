@@ -3,7 +3,8 @@
 //! Single calls become sets ([`pg::coalesce`]): a set locks its accounts in the order of their ids,
 //! judges every chain on one [`clearing_ledger::Book`], and writes everything with one statement per
 //! table in one transaction. An account on every transfer, such as a large insurer's, is one row
-//! lock and one update a set.
+//! lock and one update a set. Sets commit ahead of the disk: their accounts are free for the next
+//! set while the log is flushed, and callers are answered after that.
 
 mod batch;
 mod error;
@@ -19,7 +20,7 @@ use clearing_ledger::{Account, AccountId, Chain, Limits, NewAccount, Outcome};
 use futures::future::join_all;
 use kernel::{Clock, Ids, TenantId};
 use pg::coalesce::{Coalescer, Lanes};
-use pg::{Db, Scope, failure};
+use pg::{Ahead, Db, Scope, failure};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -44,11 +45,14 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// Most reservations expired in one transaction.
 const SWEEP: u16 = 500;
 
+/// One outcome per member of a chain.
+type Answer = Result<Vec<Outcome>, LedgerError>;
+
 /// Moves money. Cheap to clone.
 #[derive(Clone)]
 pub struct Ledger {
     engine: Engine,
-    sets: Coalescer<Chain, Result<Vec<Outcome>, LedgerError>>,
+    sets: Coalescer<Chain, Answer>,
 }
 
 /// What a set needs.
@@ -71,10 +75,11 @@ impl Ledger {
     ) -> Ledger {
         let engine = Engine { db, clock, ids };
         let served = engine.clone();
-        let sets = Coalescer::start("ledger.submit", cut, tracker, stop, move |set: Vec<Chain>| {
+        let work = move |set: Vec<Chain>| {
             let engine = served.clone();
             async move { engine.run_set(&set).await }
-        });
+        };
+        let sets = Coalescer::start_staged("ledger.submit", cut, tracker, stop, work, when_durable);
         Ledger { engine, sets }
     }
 
@@ -153,33 +158,56 @@ fn house() -> Scope {
     Scope::of(HOUSE)
 }
 
+/// Members of a set that share a transaction, in order, and what must be durable before they are
+/// answered.
+struct Part {
+    ahead: Ahead,
+    outcomes: Vec<Answer>,
+}
+
+/// Answers the members of a set once nothing their answers rest on can be lost any more.
+async fn when_durable(parts: Vec<Part>) -> Vec<Answer> {
+    let mut outcomes = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part.ahead.durable().await.map_err(LedgerError::from) {
+            Ok(()) => outcomes.extend(part.outcomes),
+            Err(error) => outcomes.extend(part.outcomes.iter().map(|_| Err(error.clone()))),
+        }
+    }
+    outcomes
+}
+
 impl Engine {
-    async fn run_set(&self, set: &[Chain]) -> Vec<Result<Vec<Outcome>, LedgerError>> {
+    /// One part, unless members had to run one by one.
+    async fn run_set(&self, set: &[Chain]) -> Vec<Part> {
         let mut attempt = 1;
         loop {
             match self.try_set(set).await {
-                Ok(outcomes) => return outcomes.into_iter().map(Ok).collect(),
+                Ok(part) => return vec![part],
                 Err(error) if attempt < ATTEMPTS && failure::is_retryable(&error) => attempt += 1,
                 // One bad member spoilt the transaction: each runs by itself.
                 Err(error) if set.len() > 1 && !failure::is_unavailable(&error) => {
                     tracing::warn!(set = set.len(), %error, "a set of transfers is run one by one");
-                    let mut outcomes = Vec::with_capacity(set.len());
+                    let mut parts = Vec::with_capacity(set.len());
                     for member in set {
-                        outcomes.extend(Box::pin(self.run_set(std::slice::from_ref(member))).await);
+                        parts.extend(Box::pin(self.run_set(std::slice::from_ref(member))).await);
                     }
-                    return outcomes;
+                    return parts;
                 }
-                Err(error) => return set.iter().map(|_| Err(error.clone())).collect(),
+                Err(error) => {
+                    let outcomes = set.iter().map(|_| Err(error.clone())).collect();
+                    return vec![Part { ahead: Ahead::default(), outcomes }];
+                }
             }
         }
     }
 
-    async fn try_set(&self, set: &[Chain]) -> Result<Vec<Vec<Outcome>>, LedgerError> {
-        let mut tx = self.db.begin(house()).await?;
+    async fn try_set(&self, set: &[Chain]) -> Result<Part, LedgerError> {
+        let mut tx = self.db.begin_ahead(house()).await?;
         match settle(&mut tx, set, self.clock.now(), &self.ids).await {
             Ok(outcomes) => {
-                tx.commit().await?;
-                Ok(outcomes)
+                let ahead = tx.commit_ahead().await?;
+                Ok(Part { ahead, outcomes: outcomes.into_iter().map(Ok).collect() })
             }
             Err(error) => {
                 // Rolled back now: the next attempt must not find its own locks still held.

@@ -14,7 +14,7 @@ use sqlx::{ConnectOptions, Connection, Executor, PgConnection};
 use tempfile::TempDir;
 
 /// A fresh directory the server's account can reach.
-fn fresh() -> (TempDir, Settings) {
+pub(crate) fn fresh() -> (TempDir, Settings) {
     let dir = TempDir::with_prefix("commonwheel-").unwrap();
     // One account must pass through when root runs the tests.
     set_mode(dir.path(), 0o755);

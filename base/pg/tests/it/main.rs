@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod embedded;
 #[cfg(test)]
+mod flush;
+#[cfg(test)]
 mod migrate;
