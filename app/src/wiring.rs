@@ -12,7 +12,7 @@ use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
 use clearing::Clearing;
 use clearing::ledger::{self, Ledger};
-use crypto::{IndexKey, MasterKey};
+use crypto::{IndexKey, MasterKey, SigningKey};
 use evidence::AccessLog;
 use iam::Authority;
 use jiff::{SignedDuration, Timestamp};
@@ -152,7 +152,10 @@ pub(crate) async fn platform(
         &tasks,
         &stop,
     );
-    let clearing = Clearing::start(clearing::Parts { spine: spine.clone(), ledger }, &tasks, &stop);
+    let statement_key = SigningKey::from_seed(&base.master.derive("clearing.statement"))
+        .context("cannot make the key of settlement statements")?;
+    let parts = clearing::Parts { spine: spine.clone(), ledger, statement_key };
+    let clearing = Clearing::start(parts, &tasks, &stop);
     tasks.spawn(parameters.keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(authority.clone().keep_fresh(stop.clone()));

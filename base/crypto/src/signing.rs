@@ -5,7 +5,7 @@ use std::fmt;
 use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair, UnparsedPublicKey};
 use zeroize::Zeroizing;
 
-use crate::CryptoError;
+use crate::{CryptoError, Secret};
 
 /// A private Ed25519 key.
 pub struct SigningKey(Ed25519KeyPair);
@@ -14,6 +14,12 @@ impl SigningKey {
     /// A fresh one.
     pub fn generate() -> Result<SigningKey, CryptoError> {
         Ed25519KeyPair::generate().map(SigningKey).map_err(|_| CryptoError::NoRandomness)
+    }
+
+    /// The key a secret makes: the same secret, the same key.
+    pub fn from_seed(seed: &Secret) -> Result<SigningKey, CryptoError> {
+        let pair = Ed25519KeyPair::from_seed_unchecked(seed.bytes());
+        pair.map(SigningKey).map_err(|_| CryptoError::MalformedSigningKey)
     }
 
     /// From PKCS#8 DER.
@@ -71,6 +77,17 @@ mod tests {
             hex::encode(key.sign(&[0x72])),
             "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da\
              085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb00d291612bb0c00"
+        );
+    }
+
+    /// RFC 8032 section 7.1, test 2 again, from its seed.
+    #[test]
+    fn a_seed_makes_the_published_key() {
+        let seed = "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb";
+        let key = SigningKey::from_seed(&Secret::parse(seed).unwrap()).unwrap();
+        assert_eq!(
+            hex::encode(key.public_key()),
+            "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c"
         );
     }
 

@@ -4,6 +4,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use base_http::Spine;
+use crypto::SigningKey;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -17,6 +18,7 @@ pub struct Clearing(Arc<Rooms>);
 pub struct Rooms {
     pub(crate) spine: Spine,
     pub(crate) ledger: Ledger,
+    pub(crate) statement_key: SigningKey,
 }
 
 /// What it is built over.
@@ -25,13 +27,18 @@ pub struct Parts {
     pub spine: Spine,
     /// Moves money.
     pub ledger: Ledger,
+    /// Signs settlement statements.
+    pub statement_key: SigningKey,
 }
 
 impl Clearing {
     /// Starts what runs beside the calls on `tracker`; it ends with `stop`.
     pub fn start(parts: Parts, tracker: &TaskTracker, stop: &CancellationToken) -> Clearing {
         tracker.spawn(parts.ledger.clone().keep_expiring(stop.clone()));
-        Clearing(Arc::new(Rooms { spine: parts.spine, ledger: parts.ledger }))
+        let Parts { spine, ledger, statement_key } = parts;
+        let clearing = Clearing(Arc::new(Rooms { spine, ledger, statement_key }));
+        tracker.spawn(clearing.clone().keep_settling(stop.clone()));
+        clearing
     }
 }
 

@@ -22,6 +22,22 @@ problems! {
     NOT_POSTED = "E4201" 409 "the ledger does not allow this item" "账务规则不允许该明细入账";
     /// A step that does not belong where the cycle stands.
     CYCLE_STAGE = "E4202" 409 "the cycle's stage does not allow this step" "清算批次当前状态不允许此操作";
+    /// Agreement names another text than the latest.
+    STATEMENT_OTHER = "E4203" 409 "the statement was replaced by a later revision" "对账单已有新版本";
+    /// Agreed to already, or past the deadline.
+    TOO_LATE = "E4204" 409 "the time to dispute is over" "争议期已结束";
+    /// It is not in the cycle any more.
+    ITEM_LEFT = "E4205" 409 "the item has left the cycle" "明细已撤出本批次";
+    /// Not who may do this.
+    NOT_YOURS = "E4206" 409 "the other side decides this" "此操作须由对方办理";
+    /// Nothing, or not so much, is left to take back.
+    NOT_REVERSIBLE = "E4207" 409 "the item cannot be taken back so" "明细不可冲正";
+    /// The order of funds is not open for this amount.
+    FUNDS_OTHER = "E4208" 409 "the order of funds does not allow this amount" "划款指令与金额不符";
+    /// The deadline of the money lies ahead.
+    NOT_DUE = "E4209" 409 "the money is not due yet" "划款期限未到";
+    /// The scheme holds from an instant that is taken or past.
+    SCHEME_TAKEN = "E4210" 409 "another scheme holds from this instant" "该时点已有清算规则";
 }
 
 /// Why a command of the clearing cloud refuses.

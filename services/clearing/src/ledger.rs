@@ -29,7 +29,8 @@ pub use error::LedgerError;
 pub use open::{OpenError, open_all};
 pub use proof::{Proof, Sums};
 pub use read::{
-    Cursor, CursorError, Line, Side, Statement, account, accounts_of, balance_at, record, statement,
+    Cursor, CursorError, Line, Side, Statement, account, accounts_of, accounts_of_cycle,
+    balance_at, record, statement,
 };
 
 use crate::HOUSE;

@@ -10,22 +10,43 @@
 //! settled is derived, see [`standing`].
 
 mod cycle;
+mod departure;
+mod funds;
 mod item;
+pub mod netting;
 mod post;
 mod scheme;
+mod service;
 mod standing;
+mod statement;
 mod store;
+pub mod view;
 
 pub use cycle::{Closed, Cycle, CycleStage, close};
+pub use departure::{Dispute, DisputeReason, dispute, put_in_again, reverse};
+pub use funds::{
+    Direction, FundsOrder, FundsOutcome, Remedy, deposit_collateral, fail, funds_arrived,
+    record_moved,
+};
 pub use item::{Item, ItemDraft, ItemKind, Origin};
 pub use post::post;
 pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
+pub use service::{
+    CollateralBody, ConfirmBody, DisputeBody, DisputedItem, FailureBody, FundsBody, ReversalBody,
+    SchemeBody,
+};
 pub use standing::{DepartureCause, ItemStage, ItemStanding, standing};
+pub use statement::{Confirmation, Statement, confirm, deem, state};
+
+use std::collections::BTreeSet;
 
 use clearing_ledger::{AccountId, CycleId, Purpose};
 use crypto::sha256;
 use kernel::TenantId;
 use uuid::Uuid;
+
+/// Several participants.
+type Parties = BTreeSet<TenantId>;
 
 /// The account of a participant for a purpose in a cycle, or for all of them; its id is made from
 /// what it is for, so nobody has to look it up.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 
-use clearing_ledger::{Account, AccountId, Balance, Entry, Record, TransferId};
+use clearing_ledger::{Account, AccountId, Balance, CycleId, Entry, Record, TransferId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, TenantId};
@@ -105,6 +105,19 @@ pub async fn accounts_of(tx: &mut Tx, participant: TenantId) -> Result<Vec<Accou
            from clearing.account where participant = $1
            order by purpose, currency, cycle_id"#,
         participant.0
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Account::try_from).collect()
+}
+
+/// The accounts of a settlement cycle that the caller may see, by id.
+pub async fn accounts_of_cycle(tx: &mut Tx, cycle: CycleId) -> Result<Vec<Account>, LedgerError> {
+    let rows = sqlx::query_as!(
+        AccountRow,
+        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
+                  net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
+                  credits_pending_fen, moved_at as "moved_at: _"
+           from clearing.account where cycle_id = $1 order by account_id"#,
+        cycle.0
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Account::try_from).collect()
 }

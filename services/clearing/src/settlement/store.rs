@@ -1,4 +1,8 @@
-//! SQL of settlement.
+//! SQL of settlement: schemes, cycles and items; statements, departures and funds lie below.
+
+pub(super) mod departure;
+pub(super) mod funds;
+pub(super) mod statement;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,6 +17,7 @@ use uuid::Uuid;
 
 use super::cycle::Cycle;
 use super::item::{Item, ItemDraft, ItemKind, Origin};
+use super::netting::Pair;
 use super::scheme::{Division, OnFailure, OnSilence, Period, Scheme};
 use super::standing::{DepartureCause, Facts, ItemStanding, stage};
 use crate::error::ClearingError;
@@ -110,22 +115,22 @@ impl TryFrom<CycleRow> for Cycle {
 }
 
 /// A row of `clearing.item`.
-pub(super) struct ItemRow {
-    pub(super) item_id: Uuid,
-    pub(super) cycle_id: Uuid,
-    pub(super) kind: String,
-    pub(super) reference: String,
-    pub(super) payer: Uuid,
-    pub(super) payer_insurer: String,
-    pub(super) payee: Uuid,
-    pub(super) payee_insurer: String,
-    pub(super) cover: String,
-    pub(super) region: String,
-    pub(super) amount_fen: i64,
-    pub(super) claim_codes: Vec<String>,
-    pub(super) reverses: Option<Uuid>,
-    pub(super) again: Option<Uuid>,
-    pub(super) posted_at: jiff_sqlx::Timestamp,
+struct ItemRow {
+    item_id: Uuid,
+    cycle_id: Uuid,
+    kind: String,
+    reference: String,
+    payer: Uuid,
+    payer_insurer: String,
+    payee: Uuid,
+    payee_insurer: String,
+    cover: String,
+    region: String,
+    amount_fen: i64,
+    claim_codes: Vec<String>,
+    reverses: Option<Uuid>,
+    again: Option<Uuid>,
+    posted_at: jiff_sqlx::Timestamp,
 }
 
 impl TryFrom<ItemRow> for Item {
@@ -160,13 +165,15 @@ impl TryFrom<ItemRow> for Item {
     }
 }
 
-/// Advisory locks are numbers; a cycle's scope is the first half of a quarter of the digest of its
-/// name.
-fn lock_of(region: &str, cover: &str) -> i64 {
-    let name = format!("clearing.cycle/{region}/{cover}");
+/// Advisory locks are numbers: the first quarter of the digest of a name.
+fn lock_named(name: &str) -> i64 {
     let mut first = [0; 8];
     first.copy_from_slice(&sha256(name.as_bytes()).0[..8]);
     i64::from_be_bytes(first)
+}
+
+fn lock_of(region: &str, cover: &str) -> i64 {
+    lock_named(&format!("clearing.cycle/{region}/{cover}"))
 }
 
 /// Keeps cycles of these scopes from being closed until the transaction ends.
@@ -477,4 +484,275 @@ pub(super) async fn standings(
         })
     });
     standings.collect()
+}
+
+/// A cycle by its id; holds its row until the transaction ends.
+pub(super) async fn lock_cycle(tx: &mut Tx, cycle: CycleId) -> Result<Cycle, ClearingError> {
+    let row = sqlx::query_as!(
+        CycleRow,
+        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
+                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
+                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
+                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
+                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
+           from clearing.cycle
+           join clearing.scheme using (region)
+           where cycle_id = $1 and since = scheme_since
+           for update of cycle"#,
+        cycle.0
+    );
+    let found = row.fetch_optional(tx.conn()).await?.map(Cycle::try_from).transpose()?;
+    found.ok_or_else(|| ClearingError::not_found("cycle", cycle))
+}
+
+/// Cycles that were opened before `before`, the latest first; of `participant` when one is named.
+pub(super) async fn cycles(
+    tx: &mut Tx,
+    participant: Option<TenantId>,
+    before: CycleId,
+    limit: i64,
+) -> Result<Vec<Cycle>, ClearingError> {
+    let rows = sqlx::query_as!(
+        CycleRow,
+        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
+                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
+                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
+                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
+                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
+           from clearing.cycle
+           join clearing.scheme using (region)
+           where since = scheme_since and cycle_id < $1
+             and ($2::uuid is null
+                  or exists (select from clearing.account
+                             where account.cycle_id = cycle.cycle_id
+                               and account.participant = $2))
+           order by cycle_id desc limit $3"#,
+        before.0,
+        participant.map(|participant| participant.0),
+        limit
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Cycle::try_from).collect()
+}
+
+/// Cycles that are not settled: open ones that are due at `now`, and all that are closed.
+pub(super) async fn under_way(tx: &mut Tx, now: Timestamp) -> Result<Vec<Cycle>, ClearingError> {
+    let rows = sqlx::query_as!(
+        CycleRow,
+        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
+                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
+                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
+                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
+                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
+           from clearing.cycle
+           join clearing.scheme using (region)
+           where since = scheme_since and settled_at is null
+             and (closed_at is not null or due_at <= $1)
+           order by cycle_id"#,
+        now.to_sqlx() as _
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Cycle::try_from).collect()
+}
+
+/// Cycles whose money is not all where it belongs: settled or not.
+pub(super) async fn unreconciled(tx: &mut Tx) -> Result<Vec<Cycle>, ClearingError> {
+    let rows = sqlx::query_as!(
+        CycleRow,
+        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
+                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
+                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
+                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
+                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
+           from clearing.cycle
+           join clearing.scheme using (region)
+           where since = scheme_since and closed_at is not null and reconciled_at is null
+           order by cycle_id"#
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Cycle::try_from).collect()
+}
+
+/// Every scheme there is or was, by region, the latest first.
+pub(super) async fn schemes(tx: &mut Tx) -> Result<Vec<Scheme>, ClearingError> {
+    let rows = sqlx::query_as!(
+        SchemeRow,
+        r#"select region, since as "since: _", division, period, confirm_days, funds_days,
+                  on_silence, on_failure, proposed, set_by
+           from clearing.scheme order by region, since desc"#
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Scheme::try_from).collect()
+}
+
+/// Adds a scheme; it holds for cycles that open from its instant on.
+pub(super) async fn insert_scheme(tx: &mut Tx, scheme: &Scheme) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into clearing.scheme
+             (region, since, division, period, confirm_days, funds_days, on_silence, on_failure,
+              proposed, set_by)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+        scheme.region,
+        scheme.since.to_sqlx() as _,
+        scheme.division.code(),
+        scheme.period.code(),
+        scheme.confirm_days,
+        scheme.funds_days,
+        scheme.on_silence.code(),
+        scheme.on_failure.code(),
+        scheme.proposed,
+        scheme.set_by
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The pairs of a cycle that the transaction may see.
+pub(super) async fn pairs(tx: &mut Tx, cycle: CycleId) -> Result<Vec<Pair>, ClearingError> {
+    let rows = sqlx::query!(
+        "select payer, payer_insurer, payee, payee_insurer, cover, items, amount_fen
+         from clearing.pair where cycle_id = $1 order by payer, payee, cover",
+        cycle.0
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| {
+        Ok(Pair {
+            payer: TenantId(row.payer),
+            payer_insurer: row.payer_insurer,
+            payee: TenantId(row.payee),
+            payee_insurer: row.payee_insurer,
+            cover: Cover::parse(&row.cover).map_err(|_| ClearingError::Corrupt("pair"))?,
+            items: row.items,
+            amount: Fen(row.amount_fen),
+        })
+    });
+    rows.collect()
+}
+
+/// The tenant of an insurer that ever owed or was owed something.
+pub(super) async fn tenant_of(tx: &mut Tx, insurer: &str) -> Result<Option<TenantId>, sqlx::Error> {
+    let found = sqlx::query_scalar!(
+        r#"select payer as "tenant!" from clearing.pair where payer_insurer = $1
+           union select payee from clearing.pair where payee_insurer = $1 limit 1"#,
+        insurer
+    );
+    Ok(found.fetch_optional(tx.conn()).await?.map(TenantId))
+}
+
+/// Which items of a cycle are wanted.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted<'a> {
+    pub(super) cycle: CycleId,
+    /// Whose; both sides count.
+    pub(super) participant: TenantId,
+    /// The code of the other side.
+    pub(super) counterparty: Option<&'a str>,
+    pub(super) cover: Option<&'a str>,
+    /// Posted later than this place.
+    pub(super) after: i64,
+    pub(super) limit: i64,
+}
+
+/// Items of a participant in a cycle with their places, in the order they were posted.
+pub(super) async fn items_of(
+    tx: &mut Tx,
+    wanted: &Wanted<'_>,
+) -> Result<Vec<(i64, Item)>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select item, item_id, cycle_id, kind, reference, payer, payer_insurer, payee,
+                  payee_insurer, cover, region, amount_fen, claim_codes, reverses, again,
+                  posted_at as "posted_at: jiff_sqlx::Timestamp"
+           from clearing.item
+           where cycle_id = $1 and $3 < item and ($4::text is null or cover = $4)
+             and ((payer = $2 and ($5::text is null or payee_insurer = $5))
+                  or (payee = $2 and ($5::text is null or payer_insurer = $5)))
+           order by item limit $6"#,
+        wanted.cycle.0,
+        wanted.participant.0,
+        wanted.after,
+        wanted.cover,
+        wanted.counterparty,
+        wanted.limit
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| {
+        let item = ItemRow {
+            item_id: row.item_id,
+            cycle_id: row.cycle_id,
+            kind: row.kind,
+            reference: row.reference,
+            payer: row.payer,
+            payer_insurer: row.payer_insurer,
+            payee: row.payee,
+            payee_insurer: row.payee_insurer,
+            cover: row.cover,
+            region: row.region,
+            amount_fen: row.amount_fen,
+            claim_codes: row.claim_codes,
+            reverses: row.reverses,
+            again: row.again,
+            posted_at: row.posted_at,
+        };
+        Ok((row.item, item.try_into()?))
+    });
+    rows.collect()
+}
+
+/// Notes that the statements were sent.
+pub(super) async fn set_stated(
+    tx: &mut Tx,
+    cycle: CycleId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update clearing.cycle set stated_at = coalesce(stated_at, $2) where cycle_id = $1",
+        cycle.0,
+        at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that money was ordered; the first time counts.
+pub(super) async fn set_funds_ordered(
+    tx: &mut Tx,
+    cycle: CycleId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update clearing.cycle set funds_ordered_at = coalesce(funds_ordered_at, $2) where cycle_id = $1",
+        cycle.0,
+        at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that every position is zero.
+pub(super) async fn set_settled(
+    tx: &mut Tx,
+    cycle: CycleId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update clearing.cycle set settled_at = coalesce(settled_at, $2) where cycle_id = $1",
+        cycle.0,
+        at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Notes that every order of money ended.
+pub(super) async fn set_reconciled(
+    tx: &mut Tx,
+    cycle: CycleId,
+    at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update clearing.cycle set reconciled_at = coalesce(reconciled_at, $2) where cycle_id = $1",
+        cycle.0,
+        at.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }

@@ -6,12 +6,13 @@ use base_http::trace::TraceId;
 use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
 use clearing::ledger::Ledger;
 use clearing::{Clearing, Parts, function};
+use crypto::{Secret, SigningKey};
 use futures::future::BoxFuture;
 use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::Tx;
 use serde_json::Value;
 use testkit::TestDb;
-use tokio_util::sync::DropGuard;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
@@ -85,8 +86,12 @@ impl World {
         let memory = Arc::new(Memory::default());
         let spine = Spine::new(test.db.clone(), memory.clone(), clock.clone(), ids.clone());
         let (ledger, stop) = crate::support::ledger(test.db.clone(), clock.clone(), ids.clone());
-        let parts = Parts { spine, ledger: ledger.clone() };
-        let clearing = Clearing::start(parts, &TaskTracker::new(), &stop);
+        let statement_key = SigningKey::from_seed(&Secret::from_bytes([7; 32])).unwrap();
+        let parts = Parts { spine, ledger: ledger.clone(), statement_key };
+        // What runs by the clock is called by the tests: its loop ends before it begins.
+        let stopped = CancellationToken::new();
+        stopped.cancel();
+        let clearing = Clearing::start(parts, &TaskTracker::new(), &stopped);
         let insurer = |number, code: &str| caller(number, Some(code), "320000");
         World {
             picc: insurer(1, "PICC"),

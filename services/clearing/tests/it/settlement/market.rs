@@ -1,17 +1,23 @@
 //! Insurers that owe each other, and short ways to post and close.
 
+use base_http::{Caller, Problem};
 use clearing::HOUSE;
 use clearing::error::ClearingError;
-use clearing::settlement::{self, Closed, Item, ItemDraft, ItemKind, ItemStanding};
+use clearing::function;
+use clearing::settlement::{
+    self, Closed, ConfirmBody, FundsBody, Item, ItemDraft, ItemKind, ItemStanding,
+};
 use clearing_ledger::{CycleId, Purpose};
 use jiff::Timestamp;
 use kernel::{Clock, Fen, Ids, TenantId};
 use pg::{Command, Scope, Tx};
 use production_core::cover::Cover;
+use serde_json::Value;
+use std::sync::Arc;
 use uuid::Uuid;
 
 use crate::support::participant;
-use crate::world::World;
+use crate::world::{World, view};
 
 /// The insurers of the worked example, by the number of their tenant.
 pub(crate) const INSURERS: [&str; 3] = ["PICC", "PAIC", "CPIC"];
@@ -104,5 +110,91 @@ impl World {
         let id = settlement::account_of(participant, purpose, cycle);
         let account = clearing::ledger::account(&mut tx, id).await.unwrap();
         account.map_or(0, |account| account.balance.net_credit())
+    }
+}
+
+/// domain.md 5.5: PICC→PAIC 14,600; PAIC→PICC 3,800; PAIC→CPIC 9,200; CPIC→PICC 6,400.
+pub(crate) fn worked_example() -> [ItemDraft; 4] {
+    [
+        draft(1, 1, 2, 1_460_000),
+        draft(2, 2, 1, 380_000),
+        draft(3, 2, 3, 920_000),
+        draft(4, 3, 1, 640_000),
+    ]
+}
+
+/// What the caller and the operator do, as they do it.
+impl World {
+    /// Posts `drafts`, closes their cycle and sends its statements.
+    pub(crate) async fn stated(&self, drafts: &[ItemDraft]) -> CycleId {
+        let cycle = self.post(drafts).await.unwrap()[0].cycle;
+        let call = self.call(&self.operator, &function::CYCLE_CLOSE);
+        let closed = view(self.clearing.close_cycle(call, &cycle.to_string()).await).unwrap();
+        assert_eq!(closed["closed"]["stage"], "closed");
+        self.clearing.settle_due(self.clock.now()).await.unwrap();
+        assert_eq!(self.stage(cycle).await, "stated");
+        cycle
+    }
+
+    pub(crate) async fn detail(&self, cycle: CycleId) -> Value {
+        let call = self.call(&self.operator, &function::CYCLES_WATCH);
+        view(self.clearing.read_cycle(call, &cycle.to_string()).await).unwrap()
+    }
+
+    pub(crate) async fn stage(&self, cycle: CycleId) -> String {
+        self.detail(cycle).await["cycle"]["stage"].as_str().unwrap().to_owned()
+    }
+
+    pub(crate) async fn statement(&self, caller: &Arc<Caller>, cycle: CycleId) -> Value {
+        let call = self.call(caller, &function::SETTLEMENT_STATEMENT_READ);
+        let statement = self.clearing.read_settlement_statement(call, &cycle.to_string()).await;
+        view(statement).unwrap()
+    }
+
+    pub(crate) async fn confirm(
+        &self,
+        caller: &Arc<Caller>,
+        cycle: CycleId,
+        digest: &Value,
+    ) -> Result<Value, Problem> {
+        let call = self.call(caller, &function::STATEMENT_CONFIRM);
+        let body = ConfirmBody { digest: digest.as_str().map(str::to_owned) };
+        view(self.clearing.confirm_statement(call, &cycle.to_string(), body).await)
+    }
+
+    /// Every insurer of the worked example agrees.
+    pub(crate) async fn all_confirm(&self, cycle: CycleId) {
+        for caller in [&self.picc, &self.paic, &self.cpic] {
+            let digest = self.statement(caller, cycle).await["digest"].clone();
+            self.confirm(caller, cycle, &digest).await.unwrap();
+        }
+    }
+
+    /// The open order of an insurer.
+    pub(crate) async fn order(&self, cycle: CycleId, insurer: &str) -> Value {
+        let detail = self.detail(cycle).await;
+        let orders = detail["funds"].as_array().unwrap();
+        let open = |order: &&Value| order["insurer"] == insurer && order["outcome"].is_null();
+        orders.iter().find(open).unwrap_or_else(|| panic!("{insurer} has none: {detail}")).clone()
+    }
+
+    /// Money of an order moves at the bank.
+    pub(crate) async fn moved(
+        &self,
+        cycle: CycleId,
+        order: &Value,
+        fen: i64,
+    ) -> Result<Value, Problem> {
+        let call = self.call(&self.operator, &function::FUNDS_RECORD);
+        let (order, body) =
+            (order["orderId"].as_str().unwrap(), FundsBody { amount: Some(Fen(fen)) });
+        view(self.clearing.record_funds(call, &cycle.to_string(), order, body).await)
+    }
+
+    /// Nobody's position in a cycle is anything but zero.
+    pub(crate) async fn assert_every_position_is_zero(&self, cycle: CycleId) {
+        for number in 1..=4 {
+            assert_eq!(self.position(number, cycle).await, 0, "participant {number}");
+        }
     }
 }

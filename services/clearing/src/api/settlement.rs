@@ -1,0 +1,315 @@
+//! 轧差结算: cycles, positions, statements and disputes for members; closing, funds, failures and
+//! reversals for the operator.
+
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use base_http::openapi::operation;
+use base_http::paging::{Page, Paged};
+use base_http::{Call, Incoming, Problem, Reply, problem};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::settlement::view::{
+    ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
+    ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, StatementView,
+};
+use crate::settlement::{
+    CollateralBody, ConfirmBody, DisputeBody, FailureBody, FundsBody, ReversalBody, SchemeBody,
+};
+use crate::{Clearing, function};
+
+pub(super) fn router() -> OpenApiRouter<Clearing> {
+    OpenApiRouter::new()
+        .routes(operation(&function::CYCLE_READ, routes!(list_cycles)))
+        .routes(operation(&function::POSITION_READ, routes!(read_position)))
+        .routes(operation(&function::POSITION_READ, routes!(list_items)))
+        .routes(operation(&function::POSITION_READ, routes!(read_item)))
+        .routes(operation(&function::SETTLEMENT_STATEMENT_READ, routes!(read_statement)))
+        .routes(operation(&function::SETTLEMENT_STATEMENT_READ, routes!(list_keys)))
+        .routes(operation(&function::STATEMENT_CONFIRM, routes!(confirm_statement)))
+        .routes(operation(&function::ITEM_DISPUTE, routes!(dispute_items)))
+        .routes(operation(&function::ITEM_DISPUTE, routes!(withdraw_dispute)))
+        .routes(operation(&function::SCHEME_READ, routes!(list_schemes)))
+        .routes(operation(&function::CYCLES_WATCH, routes!(list_all_cycles)))
+        .routes(operation(&function::CYCLES_WATCH, routes!(read_cycle)))
+        .routes(operation(&function::CYCLES_WATCH, routes!(read_position_of)))
+        .routes(operation(&function::CYCLES_WATCH, routes!(list_items_of)))
+        .routes(operation(&function::CYCLES_WATCH, routes!(list_overdue)))
+        .routes(operation(&function::CYCLE_CLOSE, routes!(close_cycle)))
+        .routes(operation(&function::FUNDS_RECORD, routes!(record_funds)))
+        .routes(operation(&function::FUNDS_RECORD, routes!(deposit_collateral)))
+        .routes(operation(&function::PARTICIPANT_FAIL, routes!(fail_participant)))
+        .routes(operation(&function::ITEM_CORRECT, routes!(reverse_item)))
+        .routes(operation(&function::ITEM_CORRECT, routes!(put_in_again)))
+        .routes(operation(&function::SCHEME_SET, routes!(set_scheme)))
+}
+
+fn unreadable(rejected: &QueryRejection) -> Problem {
+    Problem::new(&problem::MALFORMED, rejected.body_text())
+}
+
+/// List the settlement cycles one has items in, the latest first (清算批次查询)
+#[utoipa::path(get, path = "/v1/settlement/cycles", tag = "settlement",
+    params(Page), responses((status = OK, body = Paged<CycleView>)))]
+async fn list_cycles(
+    State(clearing): State<Clearing>,
+    page: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let Query(page) = page.map_err(|rejected| unreadable(&rejected))?;
+    clearing.list_cycles(call, page).await
+}
+
+/// Explain one's own position in a cycle (头寸查询)
+///
+/// From the net figure to counterparties and covers. The items of each are listed under `items`
+/// with the same counterparty and cover, and each names its settlement code and claims.
+#[utoipa::path(get, path = "/v1/settlement/cycles/{cycleId}/position", tag = "settlement",
+    params(("cycleId" = String, Path)), responses((status = OK, body = PositionView)))]
+async fn read_position(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_position(call, &cycle).await
+}
+
+/// List one's own items in a cycle, in the order they were posted (结算明细查询)
+#[utoipa::path(get, path = "/v1/settlement/cycles/{cycleId}/items", tag = "settlement",
+    params(("cycleId" = String, Path), ItemQuery),
+    responses((status = OK, body = Paged<ItemView>)))]
+async fn list_items(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    query: Result<Query<ItemQuery>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let Query(query) = query.map_err(|rejected| unreadable(&rejected))?;
+    clearing.list_items(call, &cycle, query).await
+}
+
+/// Read one's own item and where it stands
+#[utoipa::path(get, path = "/v1/settlement/items/{itemId}", tag = "settlement",
+    params(("itemId" = String, Path)), responses((status = OK, body = ItemView)))]
+async fn read_item(
+    State(clearing): State<Clearing>,
+    Path(item): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_item(call, &item).await
+}
+
+/// Read one's own latest statement of a cycle (对账单)
+#[utoipa::path(get, path = "/v1/settlement/cycles/{cycleId}/statement", tag = "settlement",
+    params(("cycleId" = String, Path)), responses((status = OK, body = StatementView)))]
+async fn read_statement(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_settlement_statement(call, &cycle).await
+}
+
+/// List the keys statements are signed with
+#[utoipa::path(get, path = "/v1/settlement/keys", tag = "settlement",
+    responses((status = OK, body = KeysView)))]
+async fn list_keys(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
+    clearing.list_keys(call).await
+}
+
+/// Agree to one's own statement (对账单确认)
+///
+/// Names it by its digest. When everybody agreed, money is ordered.
+#[utoipa::path(post, path = "/v1/settlement/cycles/{cycleId}/statement/confirm",
+    tag = "settlement", request_body = ConfirmBody, params(("cycleId" = String, Path)),
+    responses((status = OK, body = StatementView)))]
+async fn confirm_statement(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    Incoming { call, body, .. }: Incoming<ConfirmBody>,
+) -> Result<Reply, Problem> {
+    clearing.confirm_statement(call, &cycle, body).await
+}
+
+/// Dispute items of one's own statement (争议)
+///
+/// They leave the cycle, and both sides of each get a new revision of their statements. The rest
+/// is settled.
+#[utoipa::path(post, path = "/v1/settlement/cycles/{cycleId}/disputes", tag = "settlement",
+    request_body = DisputeBody, params(("cycleId" = String, Path)),
+    responses((status = OK, body = Paged<ItemView>)))]
+async fn dispute_items(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    Incoming { call, body, .. }: Incoming<DisputeBody>,
+) -> Result<Reply, Problem> {
+    clearing.dispute_items(call, &cycle, body).await
+}
+
+/// Withdraw one's own dispute of an item (撤回争议)
+///
+/// The item goes into the cycle that is open now, as a new one.
+#[utoipa::path(post, path = "/v1/settlement/items/{itemId}/dispute/withdraw",
+    tag = "settlement", params(("itemId" = String, Path)),
+    responses((status = CREATED, body = ItemView)))]
+async fn withdraw_dispute(
+    State(clearing): State<Clearing>,
+    Path(item): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.withdraw_dispute(call, &item).await
+}
+
+/// List how regions settle (清算规则查询)
+#[utoipa::path(get, path = "/v1/settlement/schemes", tag = "settlement",
+    responses((status = OK, body = SchemesView)))]
+async fn list_schemes(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
+    clearing.list_schemes(call).await
+}
+
+/// List all settlement cycles, the latest first
+#[utoipa::path(get, path = "/v1/operator/settlement/cycles", tag = "operator",
+    params(Page), responses((status = OK, body = Paged<CycleView>)))]
+async fn list_all_cycles(
+    State(clearing): State<Clearing>,
+    page: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let Query(page) = page.map_err(|rejected| unreadable(&rejected))?;
+    clearing.list_all_cycles(call, page).await
+}
+
+/// Read a cycle with everybody in it
+#[utoipa::path(get, path = "/v1/operator/settlement/cycles/{cycleId}", tag = "operator",
+    params(("cycleId" = String, Path)), responses((status = OK, body = CycleDetailView)))]
+async fn read_cycle(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_cycle(call, &cycle).await
+}
+
+/// Explain an insurer's position in a cycle
+#[utoipa::path(get, path = "/v1/operator/settlement/cycles/{cycleId}/positions/{insurer}",
+    tag = "operator", params(("cycleId" = String, Path), ("insurer" = String, Path)),
+    responses((status = OK, body = PositionView)))]
+async fn read_position_of(
+    State(clearing): State<Clearing>,
+    Path((cycle, insurer)): Path<(String, String)>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_position_of(call, &cycle, &insurer).await
+}
+
+/// List an insurer's items in a cycle
+#[utoipa::path(get, path = "/v1/operator/settlement/cycles/{cycleId}/positions/{insurer}/items",
+    tag = "operator", params(("cycleId" = String, Path), ("insurer" = String, Path), ItemQuery),
+    responses((status = OK, body = Paged<ItemView>)))]
+async fn list_items_of(
+    State(clearing): State<Clearing>,
+    Path((cycle, insurer)): Path<(String, String)>,
+    query: Result<Query<ItemQuery>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    let Query(query) = query.map_err(|rejected| unreadable(&rejected))?;
+    clearing.list_items_of(call, &cycle, &insurer, query).await
+}
+
+/// List statements and money past their deadlines (逾期清单)
+#[utoipa::path(get, path = "/v1/operator/settlement/overdue", tag = "operator",
+    responses((status = OK, body = OverdueView)))]
+async fn list_overdue(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
+    clearing.list_overdue(call).await
+}
+
+/// Close a cycle (截止)
+///
+/// What is committed from now on belongs to the next. Statements follow at once.
+#[utoipa::path(post, path = "/v1/operator/settlement/cycles/{cycleId}/close", tag = "operator",
+    params(("cycleId" = String, Path)), responses((status = OK, body = ClosedView)))]
+async fn close_cycle(
+    State(clearing): State<Clearing>,
+    Path(cycle): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.close_cycle(call, &cycle).await
+}
+
+/// Book money that moved at the bank for an order of a cycle (到账登记)
+#[utoipa::path(post, path = "/v1/operator/settlement/cycles/{cycleId}/funds/{orderId}",
+    tag = "operator", request_body = FundsBody,
+    params(("cycleId" = String, Path), ("orderId" = String, Path)),
+    responses((status = OK, body = FundsView)))]
+async fn record_funds(
+    State(clearing): State<Clearing>,
+    Path((cycle, order)): Path<(String, String)>,
+    Incoming { call, body, .. }: Incoming<FundsBody>,
+) -> Result<Reply, Problem> {
+    clearing.record_funds(call, &cycle, &order, body).await
+}
+
+/// Book collateral an insurer left (保证金登记)
+#[utoipa::path(post, path = "/v1/operator/settlement/collateral/{insurer}", tag = "operator",
+    request_body = CollateralBody, params(("insurer" = String, Path)),
+    responses((status = CREATED, body = CollateralView)))]
+async fn deposit_collateral(
+    State(clearing): State<Clearing>,
+    Path(insurer): Path<String>,
+    Incoming { call, body, .. }: Incoming<CollateralBody>,
+) -> Result<Reply, Problem> {
+    clearing.deposit_collateral(call, &insurer, body).await
+}
+
+/// Declare that an insurer did not pay in time (违约处理)
+///
+/// By the rule of the cycle: its collateral pays when it suffices, else its items leave the cycle
+/// and the rest is netted anew.
+#[utoipa::path(post, path = "/v1/operator/settlement/cycles/{cycleId}/failures/{insurer}",
+    tag = "operator", request_body = FailureBody,
+    params(("cycleId" = String, Path), ("insurer" = String, Path)),
+    responses((status = OK, body = FailureView)))]
+async fn fail_participant(
+    State(clearing): State<Clearing>,
+    Path((cycle, insurer)): Path<(String, String)>,
+    Incoming { call, body, .. }: Incoming<FailureBody>,
+) -> Result<Reply, Problem> {
+    clearing.fail_participant(call, &cycle, &insurer, body).await
+}
+
+/// Take back an item found ineligible later (冲正)
+///
+/// By a new item the other way round in the cycle that is open now.
+#[utoipa::path(post, path = "/v1/operator/settlement/items/{itemId}/reverse", tag = "operator",
+    request_body = ReversalBody, params(("itemId" = String, Path)),
+    responses((status = CREATED, body = ItemView)))]
+async fn reverse_item(
+    State(clearing): State<Clearing>,
+    Path(item): Path<String>,
+    Incoming { call, body, .. }: Incoming<ReversalBody>,
+) -> Result<Reply, Problem> {
+    clearing.reverse_item(call, &item, body).await
+}
+
+/// Put an item that left its cycle into the open one (重新归集)
+#[utoipa::path(post, path = "/v1/operator/settlement/items/{itemId}/again", tag = "operator",
+    params(("itemId" = String, Path)), responses((status = CREATED, body = ItemView)))]
+async fn put_in_again(
+    State(clearing): State<Clearing>,
+    Path(item): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.put_in_again(call, &item).await
+}
+
+/// Set how a region settles, for cycles that open from an instant on (清算规则设置)
+#[utoipa::path(post, path = "/v1/operator/settlement/schemes/{region}", tag = "operator",
+    request_body = SchemeBody, params(("region" = String, Path)),
+    responses((status = CREATED, body = SchemeView)))]
+async fn set_scheme(
+    State(clearing): State<Clearing>,
+    Path(region): Path<String>,
+    Incoming { call, body, .. }: Incoming<SchemeBody>,
+) -> Result<Reply, Problem> {
+    clearing.set_scheme(call, &region, body).await
+}
