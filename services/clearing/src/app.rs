@@ -4,10 +4,12 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use base_http::Spine;
+use tenancy::TenantKeys;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ledger::Ledger;
+use crate::payment::bank::Bank;
 
 /// What the clearing cloud is made of. Every request takes a clone, and clones share it.
 #[derive(Clone)]
@@ -17,6 +19,9 @@ pub struct Clearing(Arc<Rooms>);
 pub struct Rooms {
     pub(crate) spine: Spine,
     pub(crate) ledger: Ledger,
+    pub(crate) keys: Arc<TenantKeys>,
+    pub(crate) bank: Arc<dyn Bank>,
+    pub(crate) bank_key: [u8; 32],
 }
 
 /// What it is built over.
@@ -25,13 +30,20 @@ pub struct Parts {
     pub spine: Spine,
     /// Moves money.
     pub ledger: Ledger,
+    /// Seal account numbers.
+    pub keys: Arc<TenantKeys>,
+    /// Moves the money itself.
+    pub bank: Arc<dyn Bank>,
+    /// The public half of the key the bank signs its notices with.
+    pub bank_key: [u8; 32],
 }
 
 impl Clearing {
     /// Starts what runs beside the calls on `tracker`; it ends with `stop`.
     pub fn start(parts: Parts, tracker: &TaskTracker, stop: &CancellationToken) -> Clearing {
-        tracker.spawn(parts.ledger.clone().keep_expiring(stop.clone()));
-        Clearing(Arc::new(Rooms { spine: parts.spine, ledger: parts.ledger }))
+        let Parts { spine, ledger, keys, bank, bank_key } = parts;
+        tracker.spawn(ledger.clone().keep_expiring(stop.clone()));
+        Clearing(Arc::new(Rooms { spine, ledger, keys, bank, bank_key }))
     }
 }
 
