@@ -30,9 +30,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level {
         code: "operator.ledger", title_zh: "账务运营", title_en: "Operation of the ledger"
     },
-    Level {
-        code: "operator.payment", title_zh: "支付运营", title_en: "Operation of payments"
-    },
+    Level { code: "operator.payment", title_zh: "支付运营", title_en: "Operation of payments" },
     Level { code: "platform", title_zh: "云开放平台", title_en: "Open platform" },
     Level { code: "platform.evidence", title_zh: "存证与审计", title_en: "Evidence" },
 ];

@@ -187,7 +187,8 @@ pub(crate) async fn platform(
 /// The bank, and the key its notices are signed with. Without one, orders wait.
 fn bank(base: &Base, outside: &OutsideSettings) -> anyhow::Result<(Arc<dyn Bank>, [u8; 32])> {
     let Some(settings) = &outside.bank else { return Ok((Arc::new(NoBank), [0; 32])) };
-    let key = hex::decode(&settings.public_key).context("the bank's public key is no hexadecimal")?;
+    let key =
+        hex::decode(&settings.public_key).context("the bank's public key is no hexadecimal")?;
     let key = <[u8; 32]>::try_from(key).ok().context("the bank's public key has not 32 bytes")?;
     let bank = HttpBank::new(&settings.url, base.clock.clone(), base.ids.clone());
     Ok((Arc::new(bank.context("cannot set up the bank")?), key))

@@ -90,9 +90,9 @@ impl From<ClearingError> for Problem {
             ClearingError::Refused { code, detail } => Problem::new(code, detail),
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
-            ClearingError::Ledger(_)
-            | ClearingError::Keys(_)
-            | ClearingError::Store(_) => Problem::store(&error),
+            ClearingError::Ledger(_) | ClearingError::Keys(_) | ClearingError::Store(_) => {
+                Problem::store(&error)
+            }
         }
     }
 }

@@ -8,6 +8,7 @@
 
 pub mod bank;
 pub mod booking;
+pub mod iso20022;
 pub mod notice;
 pub mod order;
 pub mod payee;

@@ -1,8 +1,10 @@
 //! The bank, behind one interface: orders go out, words and statements come back.
 //!
-//! Whoever asks holds no transaction open. An order may be sent again under its id; a bank does it
-//! once.
+//! Two ways to reach one: [`HttpBank`] speaks to a bank's or payment service's API, [`FileBank`]
+//! lays ISO 20022 files down for a bank's file gateway. Whoever asks holds no transaction open. An
+//! order may be sent again under its id; a bank does it once.
 
+mod file;
 mod http;
 
 use futures::future::BoxFuture;
@@ -13,6 +15,7 @@ use kernel::Fen;
 use super::order::{Direction, OrderId, Report};
 use super::payee::BankAccount;
 
+pub use file::{FileBank, Standing};
 pub use http::{HttpBank, Wire};
 
 /// An order as the bank is told it.
