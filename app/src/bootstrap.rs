@@ -26,6 +26,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "clearing", title_zh: "清算支付云", title_en: "Clearing and payment" },
     Level { code: "clearing.ledger", title_zh: "账务", title_en: "Ledger" },
     Level { code: "clearing.settlement", title_zh: "轧差结算", title_en: "Settlement" },
+    Level { code: "clearing.payment", title_zh: "支付", title_en: "Payments" },
     Level { code: "operator", title_zh: "平台运营", title_en: "Operation of the platform" },
     Level {
         code: "operator.ledger", title_zh: "账务运营", title_en: "Operation of the ledger"
@@ -35,6 +36,7 @@ pub(crate) const LEVELS: &[Level] = &[
         title_zh: "清算运营",
         title_en: "Operation of settlement",
     },
+    Level { code: "operator.payment", title_zh: "支付运营", title_en: "Operation of payments" },
     Level { code: "platform", title_zh: "云开放平台", title_en: "Open platform" },
     Level { code: "platform.evidence", title_zh: "存证与审计", title_en: "Evidence" },
 ];

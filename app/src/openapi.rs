@@ -25,6 +25,7 @@ pub(crate) fn run(args: &OpenapiArgs) -> anyhow::Result<()> {
         ("sandbox-police.json", sandbox::police::openapi()),
         ("sandbox-models.json", sandbox::models::openapi()),
         ("sandbox-tax.json", sandbox::tax::openapi()),
+        ("sandbox-bank.json", sandbox::bank::openapi()),
     ];
     let mut stale = Vec::new();
     for (name, document) in documents {

@@ -62,6 +62,19 @@ pub(crate) struct Outside {
     pub(crate) police: String,
     pub(crate) models: String,
     pub(crate) tax: String,
+    /// Payment orders wait when there is none.
+    #[serde(default)]
+    pub(crate) bank: Option<Bank>,
+}
+
+/// How the bank is reached and known.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Bank {
+    /// Its address.
+    pub(crate) url: String,
+    /// The Ed25519 key its notices are signed with, 64 hexadecimal digits.
+    pub(crate) public_key: String,
 }
 
 /// How hot calls are gathered into sets.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, SandboxClient};
 use crate::clock::ServerClock;
 use crate::serve::{Doors, serve};
-use crate::settings::{Lanes, Outside};
+use crate::settings::{Bank, Lanes, Outside};
 use crate::wiring::{Base, platform};
 
 /// Where and how the sandbox runs.
@@ -31,7 +31,7 @@ pub(crate) struct UpArgs {
     /// Address of health and metrics
     #[arg(long, default_value = "127.0.0.1:9090")]
     pub(crate) ops_listen: SocketAddr,
-    /// Addresses of police, model library and tax office: three ports from this one on; 0 for free ones
+    /// Addresses of police, model library, tax office and bank: four ports from this one on; 0 for free ones
     #[arg(long, default_value = "127.0.0.1:8091")]
     pub(crate) sandbox_listen: SocketAddr,
     /// Tariff bundle to publish
@@ -61,6 +61,7 @@ pub(crate) struct Announcement {
     pub(crate) police: String,
     pub(crate) models: String,
     pub(crate) tax: String,
+    pub(crate) bank: String,
     pub(crate) database: String,
     /// Settings file for `serve` and the operator's commands against this database.
     pub(crate) settings: PathBuf,
@@ -126,6 +127,8 @@ async fn run(
         None => ServerClock::Machine,
     };
     let options = cluster.connect_options("commonwheel");
+    // The same at every start, so that another server of this sandbox knows the bank's notices.
+    let master_of_bank = master.derive("sandbox.bank").to_hex();
     let base = Base::open(options, args.connections, master, clock.clock()).await?;
     let ports = |offset: u16| {
         let mut address = args.sandbox_listen;
@@ -134,10 +137,17 @@ async fn run(
         }
         address
     };
+    let public_url = format!("http://{}", doors.api.local_addr()?);
+    let notices = sandbox::bank::Notices {
+        url: Some(format!("{public_url}/v1/bank/notices")),
+        seed: crypto::sha256(master_of_bank.as_bytes()).0,
+    };
     let counterparties = sandbox::start(sandbox::Settings {
         police: ports(0),
         models: ports(1),
         tax: ports(2),
+        bank: ports(3),
+        notices,
         strangers: sandbox::Strangers::Invented,
     })
     .await
@@ -148,8 +158,11 @@ async fn run(
         police: format!("http://{}", addresses.police),
         models: format!("http://{}", addresses.models),
         tax: format!("http://{}", addresses.tax),
+        bank: Some(Bank {
+            url: format!("http://{}", addresses.bank),
+            public_key: hex::encode(counterparties.bank_key()),
+        }),
     };
-    let public_url = format!("http://{}", doors.api.local_addr()?);
     let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
     let platform = platform(&base, &public_url, &outside, lanes).await?;
     announce(Announcement {
@@ -159,6 +172,7 @@ async fn run(
         police: outside.police.clone(),
         models: outside.models.clone(),
         tax: outside.tax.clone(),
+        bank: format!("http://{}", addresses.bank),
         database: cluster.url("commonwheel"),
         settings: write_settings(data_dir, &public_url, &cluster.url("commonwheel"), &outside)?,
         clients: clients.into_iter().map(AnnouncedClient::from).collect(),
@@ -202,11 +216,15 @@ fn write_settings(
     let path = data_dir.join("commonwheel.toml");
     let key = data_dir.join("master.key");
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
+    let bank = outside.bank.as_ref().map_or_else(String::new, |bank| {
+        let (url, key) = (quoted(&bank.url), quoted(&bank.public_key));
+        format!("\n[outside.bank]\nurl = {url}\npublic_key = {key}\n")
+    });
     let text = format!(
         "# Written by `commonwheel up` at every start.\n\
          [server]\npublic_url = {}\n\n[database]\nurl = {}\n\n\
          [security]\nmaster_key_file = {}\n\n\
-         [outside]\npolice = {}\nmodels = {}\ntax = {}\n",
+         [outside]\npolice = {}\nmodels = {}\ntax = {}\n{bank}",
         quoted(public_url),
         quoted(database),
         quoted(&key.to_string_lossy()),

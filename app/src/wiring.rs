@@ -12,6 +12,7 @@ use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
 use clearing::Clearing;
 use clearing::ledger::{self, Ledger};
+use clearing::payment::bank::{Bank, HttpBank, NoBank};
 use crypto::{IndexKey, MasterKey, SigningKey};
 use evidence::AccessLog;
 use iam::Authority;
@@ -122,6 +123,7 @@ pub(crate) async fn platform(
     let operator = bootstrap::operator(base).await?;
     let recorder = Arc::new(SideRows { ids: base.ids.clone(), seen: Seen::default() });
     let spine = Spine::new(base.db.clone(), recorder, base.clock.clone(), base.ids.clone());
+    let (bank, bank_key) = bank(base, outside)?;
     let outside = Outside::new(
         outside::Settings::new(&outside.police, &outside.models, &outside.tax),
         base.clock.clone(),
@@ -136,7 +138,7 @@ pub(crate) async fn platform(
             spine: spine.clone(),
             book: book.clone(),
             outside,
-            sealer: Sealer::new(keys, operator),
+            sealer: Sealer::new(keys.clone(), operator),
             challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
             locks: Arc::new(production::claim::NoLocks),
         },
@@ -154,7 +156,8 @@ pub(crate) async fn platform(
     );
     let statement_key = SigningKey::from_seed(&base.master.derive("clearing.statement"))
         .context("cannot make the key of settlement statements")?;
-    let parts = clearing::Parts { spine: spine.clone(), ledger, statement_key };
+    let parts =
+        clearing::Parts { spine: spine.clone(), ledger, statement_key, keys, bank, bank_key };
     let clearing = Clearing::start(parts, &tasks, &stop);
     tasks.spawn(parameters.keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));
@@ -162,6 +165,7 @@ pub(crate) async fn platform(
     tasks.spawn(book.keep_fresh(stop.clone()));
     tasks.spawn(production.clone().keep_delivering(stop.clone()));
     tasks.spawn(production.clone().keep_exporting(stop.clone()));
+    tasks.spawn(clearing.clone().keep_serving_orders(stop.clone()));
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {
         authenticate: authority.clone(),
@@ -183,6 +187,16 @@ pub(crate) async fn platform(
     Ok(Platform { api, db: base.db.clone(), tasks, stop })
 }
 
+/// The bank, and the key its notices are signed with. Without one, orders wait.
+fn bank(base: &Base, outside: &OutsideSettings) -> anyhow::Result<(Arc<dyn Bank>, [u8; 32])> {
+    let Some(settings) = &outside.bank else { return Ok((Arc::new(NoBank), [0; 32])) };
+    let key =
+        hex::decode(&settings.public_key).context("the bank's public key is no hexadecimal")?;
+    let key = <[u8; 32]>::try_from(key).ok().context("the bank's public key has not 32 bytes")?;
+    let bank = HttpBank::new(&settings.url, base.clock.clone(), base.ids.clone());
+    Ok((Arc::new(bank.context("cannot set up the bank")?), key))
+}
+
 fn routes(
     authority: Arc<Authority>,
     production: Production,
@@ -191,10 +205,11 @@ fn routes(
 ) -> (Router, OpenApi) {
     let (production, of_production) =
         production::api::router().with_state(production).split_for_parts();
+    let signed = clearing::api::signed_router().with_state(clearing.clone());
     let (clearing, of_clearing) = clearing::api::router().with_state(clearing).split_for_parts();
     let (evidence, of_evidence) = evidence::api::router().with_state(accesses).split_for_parts();
     let (identity, of_identity) = iam::routes(authority).split_for_parts();
-    let routes = production.merge(clearing).merge(evidence).merge(identity);
+    let routes = production.merge(clearing).merge(signed).merge(evidence).merge(identity);
     (routes, complete(of_production, [of_clearing, of_evidence, of_identity]))
 }
 

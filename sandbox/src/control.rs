@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use crate::Counterparty;
 use crate::accident::Accident;
+use crate::bank;
 use crate::fault::{self, Desk, Faults};
 use crate::models::Model;
 use crate::parts::Part;
@@ -66,6 +67,7 @@ pub(crate) fn with_control(
             .route("/sandbox/models/{code}", put(load_model))
             .route("/sandbox/parts/{code}", put(load_part)),
         Counterparty::Tax => control.route("/sandbox/declarations", get(read_declarations)),
+        Counterparty::Bank => control.merge(bank::control()),
     };
     let control = control.layer(Extension(Arc::clone(desk))).with_state(Arc::clone(world));
     spoiled.merge(control)

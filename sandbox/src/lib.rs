@@ -1,13 +1,14 @@
 //! Counterparties nobody can have here, as real HTTP servers: traffic police (交管), vehicle model
-//! library (车型库), tax authority (税务).
+//! library (车型库), tax authority (税务), bank (银行).
 //!
 //! Each server speaks its own written contract ([`police::openapi`], [`models::openapi`],
-//! [`tax::openapi`]) on its own port and fails on demand ([`fault::Faults`]). Answers depend on data
+//! [`tax::openapi`], [`bank::openapi`]) on its own port and fails on demand ([`fault::Faults`]). Answers depend on data
 //! alone: on records loaded beforehand, else on a stable hash of the VIN or plate asked, never on a
-//! clock or on chance. All three look at one [`vehicle::VehicleRecord`] per vehicle. Nothing is kept
+//! clock or on chance. The first three look at one [`vehicle::VehicleRecord`] per vehicle. Nothing is kept
 //! on disk, and no crate of the platform is used beyond the kernel: a counterparty is not ours.
 
 pub mod accident;
+pub mod bank;
 mod control;
 pub mod fault;
 mod invent;
@@ -22,11 +23,13 @@ mod world;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use kernel::Fen;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accident::Accident;
+use crate::bank::{Behaviour, Held, Notices, Standing, Till};
 use crate::control::Calls;
 use crate::fault::{Desk, Faults};
 use crate::models::Model;
@@ -35,8 +38,8 @@ use crate::tax::Declared;
 use crate::vehicle::VehicleRecord;
 use crate::world::World;
 
-/// Where the three servers listen, and what they say of vehicles nobody loaded.
-#[derive(Clone, Copy, Debug)]
+/// Where the servers listen, and what they say of vehicles nobody loaded.
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Traffic police. Port 0 takes a free one.
     pub police: SocketAddr,
@@ -44,6 +47,10 @@ pub struct Settings {
     pub models: SocketAddr,
     /// Tax authority. Port 0 takes a free one.
     pub tax: SocketAddr,
+    /// Bank. Port 0 takes a free one.
+    pub bank: SocketAddr,
+    /// Where the bank's notices go, and how they are signed.
+    pub notices: Notices,
     /// What is said of vehicles that were not loaded.
     pub strangers: Strangers,
 }
@@ -58,14 +65,16 @@ pub enum Strangers {
 }
 
 impl Settings {
-    /// Free ports on 127.0.0.1; strangers are invented.
+    /// Free ports on 127.0.0.1; strangers are invented, the bank tells nobody.
     pub fn loopback() -> Settings {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        Settings { police: any, models: any, tax: any, strangers: Strangers::Invented }
+        let notices = Notices { url: None, seed: [7; 32] };
+        let strangers = Strangers::Invented;
+        Settings { police: any, models: any, tax: any, bank: any, notices, strangers }
     }
 }
 
-/// One of the three.
+/// One of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counterparty {
     /// Traffic police.
@@ -74,12 +83,14 @@ pub enum Counterparty {
     Models,
     /// Tax authority.
     Tax,
+    /// Bank.
+    Bank,
 }
 
 impl Counterparty {
-    /// All three.
-    pub const ALL: [Counterparty; 3] =
-        [Counterparty::Police, Counterparty::Models, Counterparty::Tax];
+    /// All of them.
+    pub const ALL: [Counterparty; 4] =
+        [Counterparty::Police, Counterparty::Models, Counterparty::Tax, Counterparty::Bank];
 
     /// Its name in logs and errors.
     pub const fn name(self) -> &'static str {
@@ -87,6 +98,7 @@ impl Counterparty {
             Counterparty::Police => "police",
             Counterparty::Models => "models",
             Counterparty::Tax => "tax",
+            Counterparty::Bank => "bank",
         }
     }
 }
@@ -100,6 +112,8 @@ pub struct Addrs {
     pub models: SocketAddr,
     /// Tax authority.
     pub tax: SocketAddr,
+    /// Bank.
+    pub bank: SocketAddr,
 }
 
 /// A server could not start.
@@ -118,18 +132,19 @@ pub struct Sandbox {
     /// Where they listen.
     pub addrs: Addrs,
     world: Arc<World>,
-    desks: [Arc<Desk>; 3],
+    desks: [Arc<Desk>; 4],
     stop: CancellationToken,
     tasks: TaskTracker,
 }
 
-/// Starts the three servers on the running Tokio runtime; they accept calls when this returns.
+/// Starts the servers on the running Tokio runtime; they accept calls when this returns.
 pub async fn start(settings: Settings) -> Result<Sandbox, StartError> {
-    let world = Arc::new(World::new(settings.strangers));
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
+    let till = Arc::new(Till::new(settings.notices, tasks.clone(), stop.clone()));
+    let world = Arc::new(World::new(settings.strangers, till));
     let desks = Counterparty::ALL.map(|_| Arc::new(Desk::new(stop.clone())));
-    let wanted = [settings.police, settings.models, settings.tax];
+    let wanted = [settings.police, settings.models, settings.tax, settings.bank];
     let mut addrs = wanted;
     let mut listeners = Vec::new();
     for (at, counterparty) in Counterparty::ALL.into_iter().enumerate() {
@@ -139,22 +154,23 @@ pub async fn start(settings: Settings) -> Result<Sandbox, StartError> {
         addrs[at] = listener.local_addr().map_err(failed)?;
         listeners.push(listener);
     }
-    // Only when all three have their port does any of them answer.
+    // Only when all of them have their port does any of them answer.
     for ((counterparty, desk), listener) in Counterparty::ALL.into_iter().zip(&desks).zip(listeners)
     {
         let (contract, _) = match counterparty {
             Counterparty::Police => police::router(),
             Counterparty::Models => models::router(),
             Counterparty::Tax => tax::router(),
+            Counterparty::Bank => bank::router(),
         }
         .split_for_parts();
         let app = control::with_control(contract, counterparty, &world, desk);
         tasks.spawn(serve::serve(listener, app, stop.clone()));
     }
     tasks.close();
-    let [police, models, tax] = addrs;
-    tracing::info!(%police, %models, %tax, "sandbox counterparties are listening");
-    Ok(Sandbox { addrs: Addrs { police, models, tax }, world, desks, stop, tasks })
+    let [police, models, tax, bank] = addrs;
+    tracing::info!(%police, %models, %tax, %bank, "sandbox counterparties are listening");
+    Ok(Sandbox { addrs: Addrs { police, models, tax, bank }, world, desks, stop, tasks })
 }
 
 impl Sandbox {
@@ -193,6 +209,31 @@ impl Sandbox {
         self.world.declared()
     }
 
+    /// The public half of the key the bank signs its notices with.
+    pub fn bank_key(&self) -> [u8; 32] {
+        self.world.bank.public_key()
+    }
+
+    /// What the bank does with orders from now on.
+    pub fn set_bank(&self, behaviour: Behaviour) {
+        self.world.bank.behave(behaviour);
+    }
+
+    /// Orders on the bank's books, by id.
+    pub fn bank_orders(&self) -> Vec<Held> {
+        self.world.bank.orders()
+    }
+
+    /// Moves so much more of an order, all that is left when not said, and sends a notice.
+    pub fn settle(&self, order_id: &str, more: Option<Fen>) -> Option<Standing> {
+        self.world.bank.settle(order_id, more)
+    }
+
+    /// Gives so much back, all that moved when not said, and sends a notice.
+    pub fn give_back(&self, order_id: &str, more: Option<Fen>, reason: &str) -> Option<Standing> {
+        self.world.bank.give_back(order_id, more, reason)
+    }
+
     /// Stops accepting, lets calls under way end (hanging ones are let go) and waits for that.
     pub async fn shutdown(self) {
         self.stop.cancel();
@@ -204,6 +245,7 @@ impl Sandbox {
             Counterparty::Police => &self.desks[0],
             Counterparty::Models => &self.desks[1],
             Counterparty::Tax => &self.desks[2],
+            Counterparty::Bank => &self.desks[3],
         }
     }
 }

@@ -1,12 +1,13 @@
-//! What the three counterparties know, in memory.
+//! What the counterparties know, in memory.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::{Arc, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use jiff::Timestamp;
 
 use crate::Strangers;
 use crate::accident::Accident;
+use crate::bank::Till;
 use crate::invent;
 use crate::models::{self, Model};
 use crate::parts::{self, Part};
@@ -18,6 +19,7 @@ use crate::vehicle::{Plate, VehicleRecord};
 pub(crate) struct World {
     strangers: Strangers,
     state: RwLock<State>,
+    pub(crate) bank: Arc<Till>,
 }
 
 /// The records themselves; the tax authority's rules are in `tax`.
@@ -39,7 +41,7 @@ pub(crate) struct State {
 }
 
 impl World {
-    pub(crate) fn new(strangers: Strangers) -> World {
+    pub(crate) fn new(strangers: Strangers, bank: Arc<Till>) -> World {
         let state = State {
             vehicles: HashMap::new(),
             plates: HashMap::new(),
@@ -50,7 +52,7 @@ impl World {
             declarations: BTreeMap::new(),
             declared_for: HashMap::new(),
         };
-        World { strangers, state: RwLock::new(state) }
+        World { strangers, state: RwLock::new(state), bank }
     }
 
     pub(crate) fn load(&self, vehicle: VehicleRecord) {

@@ -1,6 +1,7 @@
 //! Why the clearing cloud refuses, and how that reads as a problem.
 
 use base_http::{FieldError, Problem, ProblemCode};
+use tenancy::TenancyError;
 
 use crate::ledger::LedgerError;
 
@@ -38,6 +39,16 @@ problems! {
     NOT_DUE = "E4209" 409 "the money is not due yet" "划款期限未到";
     /// The scheme holds from an instant that is taken or past.
     SCHEME_TAKEN = "E4210" 409 "another scheme holds from this instant" "该时点已有清算规则";
+    /// The order's id names another order.
+    ORDER_TAKEN = "E4300" 409 "the id names another payment order" "指令编号已用于其他支付指令";
+    /// No account to pay to or to collect from is registered.
+    NO_BANK_ACCOUNT = "E4301" 409 "no bank account is registered" "未登记银行账户";
+    /// The accounts do not hold the money.
+    NOT_ENOUGH_FUNDS = "E4302" 409 "not enough funds" "可用余额不足";
+    /// The bank's notice is not signed by the bank.
+    NOT_THE_BANK = "E4303" 401 "the notice is not signed by the bank" "通知签名无效";
+    /// What was ordered cannot be done or does not add up.
+    WRONG_ORDER = "E4304" 422 "the payment order cannot be carried out as written" "支付指令内容有误";
 }
 
 /// Why a command of the clearing cloud refuses.
@@ -68,6 +79,9 @@ pub enum ClearingError {
     /// The ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] LedgerError),
+    /// The keys of a participant failed.
+    #[error("the keys of a participant failed")]
+    Keys(#[from] TenancyError),
     /// The store failed.
     #[error("clearing store failed")]
     Store(#[from] sqlx::Error),
@@ -92,7 +106,9 @@ impl From<ClearingError> for Problem {
             ClearingError::Refused { code, detail } => Problem::new(code, detail),
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
-            ClearingError::Ledger(_) | ClearingError::Store(_) => Problem::store(&error),
+            ClearingError::Ledger(_) | ClearingError::Keys(_) | ClearingError::Store(_) => {
+                Problem::store(&error)
+            }
         }
     }
 }

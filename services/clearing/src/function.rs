@@ -17,6 +17,10 @@ macro_rules! functions {
 functions! {
     ACCOUNT_READ = "clearing.ledger.account_read" "账户查询" "Read own accounts" Optional;
     STATEMENT_READ = "clearing.ledger.statement_read" "账户明细查询" "Read the statement of an own account" Optional;
+    PAYMENT_ACCOUNT_SET = "clearing.payment.account_set" "收付账户登记" "Register the own bank account" Optional;
+    PAYMENT_ORDER = "clearing.payment.order" "支付指令" "Order a payment" Optional;
+    PAYMENT_READ = "clearing.payment.read" "支付指令查询" "Read own payment orders" Optional;
+    STUCK_PAYMENTS_READ = "operator.payment.stuck_read" "卡单监控" "List payment orders that do not move" Optional;
     PROOF_READ = "operator.ledger.proof_read" "账务平衡验证" "Prove that the books balance" Optional;
     CYCLE_READ = "clearing.settlement.cycle_read" "清算批次查询" "Read settlement cycles" Optional;
     POSITION_READ = "clearing.settlement.position_read" "头寸查询" "Explain the own position" Optional;

@@ -1,9 +1,9 @@
-//! The clearing and payment cloud (清算支付云): the stored ledger, and the netting and settlement of
-//! what insurers owe each other.
+//! The clearing and payment cloud (清算支付云): the stored ledger, payments, and the netting and
+//! settlement of what insurers owe each other.
 //!
-//! Always true here: money moves through [`ledger::Ledger`] and nowhere else, and what it answered
-//! is committed. Judging is pure and lies beside this crate (`clearing-ledger`); this crate locks,
-//! loads, writes down and reads. Payments and recoveries between insurers stand on it.
+//! Always true here: money moves through [`ledger`] and nowhere else, and what it answered is
+//! committed. Judging is pure and lies beside this crate (`clearing-ledger`); this crate locks,
+//! loads, writes down and reads.
 
 pub mod api;
 pub mod app;
@@ -11,6 +11,7 @@ pub mod books;
 pub mod error;
 pub mod function;
 pub mod ledger;
+pub mod payment;
 pub mod settlement;
 
 pub use app::{Clearing, Parts};

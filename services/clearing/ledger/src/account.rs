@@ -28,6 +28,8 @@ coded_enum! {
         Premium = "premium", "保费代收", "premiums collected for an insurer";
         Tax = "tax", "车船税代收", "vehicle tax withheld for the tax office";
         Fund = "fund", "救助基金", "the share of the social assistance fund";
+        Commission = "commission", "中介手续费", "commissions withheld for intermediaries";
+        Advance = "advance", "垫付款", "advances for the injured, until they are recovered";
         Fee = "fee", "平台服务费", "fees of the platform";
         Suspense = "suspense", "待查挂账", "money whose owner is not known yet";
     }

@@ -3,6 +3,7 @@
 
 mod books;
 mod crash;
+mod payment;
 mod posting;
 mod races;
 mod reading;

@@ -5,13 +5,18 @@ use std::sync::{Arc, Mutex};
 use base_http::trace::TraceId;
 use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
 use clearing::ledger::Ledger;
-use clearing::{Clearing, Parts, function};
-use crypto::{Secret, SigningKey};
+use clearing::payment::bank::HttpBank;
+use clearing::{Clearing, Parts, api, function};
+use crypto::{Context, MasterKey, Secret, SigningKey};
 use futures::future::BoxFuture;
 use kernel::{Clock, Ids, SetClock, TenantId};
-use pg::Tx;
+use pg::{Scope, Tx};
+use sandbox::Sandbox;
+use sandbox::bank::Notices;
 use serde_json::Value;
+use tenancy::TenantKeys;
 use testkit::TestDb;
+use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -66,6 +71,9 @@ impl Recorder for Memory {
 /// Everything of one test.
 pub(crate) struct World {
     pub(crate) test: TestDb,
+    pub(crate) sandbox: Sandbox,
+    /// Where the bank sends its notices.
+    pub(crate) notices: String,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) ledger: Ledger,
@@ -81,17 +89,38 @@ pub(crate) struct World {
 impl World {
     /// Three insurers of Jiangsu and the operator, at [`testkit::START`].
     pub(crate) async fn new() -> World {
-        let test = testkit::database(&[&base_http::MIGRATIONS, &clearing::MIGRATIONS]).await;
+        let schemas = [&base_http::MIGRATIONS, &tenancy::MIGRATIONS, &clearing::MIGRATIONS];
+        let test = testkit::database(&schemas).await;
         let (clock, ids) = (testkit::clock(), testkit::ids());
         let memory = Arc::new(Memory::default());
         let spine = Spine::new(test.db.clone(), memory.clone(), clock.clone(), ids.clone());
         let (ledger, stop) = crate::support::ledger(test.db.clone(), clock.clone(), ids.clone());
         let statement_key = SigningKey::from_seed(&Secret::from_bytes([7; 32])).unwrap();
-        let parts = Parts { spine, ledger: ledger.clone(), statement_key };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let notices = format!("http://{}/v1/bank/notices", listener.local_addr().unwrap());
+        let to = Notices { url: Some(notices.clone()), seed: [7; 32] };
+        let settings = sandbox::Settings { notices: to, ..sandbox::Settings::loopback() };
+        let sandbox = sandbox::start(settings).await.unwrap();
+        let bank = format!("http://{}", sandbox.addrs.bank);
+        let master = Arc::new(MasterKey::parse(&"42".repeat(32)).unwrap());
+        for number in [1, 2, 3, 9] {
+            give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number))).await;
+        }
+        let parts = Parts {
+            spine,
+            ledger: ledger.clone(),
+            statement_key,
+            keys: Arc::new(TenantKeys::new(test.db.clone(), master)),
+            bank: Arc::new(HttpBank::new(&bank, clock.clone(), ids.clone()).unwrap()),
+            bank_key: sandbox.bank_key(),
+        };
         // What runs by the clock is called by the tests: its loop ends before it begins.
         let stopped = CancellationToken::new();
         stopped.cancel();
         let clearing = Clearing::start(parts, &TaskTracker::new(), &stopped);
+        let routes = api::signed_router().with_state(clearing.clone());
+        let ended = stop.clone().cancelled_owned();
+        tokio::spawn(axum::serve(listener, routes).with_graceful_shutdown(ended).into_future());
         let insurer = |number, code: &str| caller(number, Some(code), "320000");
         World {
             picc: insurer(1, "PICC"),
@@ -99,6 +128,8 @@ impl World {
             cpic: insurer(3, "CPIC"),
             operator: caller(9, None, "000000"),
             test,
+            sandbox,
+            notices,
             clock,
             ids,
             ledger,
@@ -124,6 +155,33 @@ impl World {
             daily_quota: None,
         }
     }
+}
+
+/// Registers a member under an id of the test's, with keys of its own.
+async fn give_keys(test: &TestDb, master: &MasterKey, tenant: TenantId) {
+    let mut tx = test.db.begin(Scope::of(tenant)).await.unwrap();
+    sqlx::query(
+        "insert into tenancy.tenant (tenant_id, kind, name_zh, name_en, created_at)
+         values ($1, 'partner', 'x', 'x', now())",
+    )
+    .bind(tenant.0)
+    .execute(tx.conn())
+    .await
+    .unwrap();
+    for (key_use, purpose) in [("data", "tenancy.data_key"), ("index", "tenancy.index_key")] {
+        let context = Context { owner: tenant.0.as_bytes(), purpose };
+        sqlx::query(
+            "insert into tenancy.tenant_key (tenant_id, use, key_number, wrapped, created_at)
+             values ($1, $2, 1, $3, now())",
+        )
+        .bind(tenant.0)
+        .bind(key_use)
+        .bind(master.wrap(context, &Secret::generate().unwrap()).unwrap())
+        .execute(tx.conn())
+        .await
+        .unwrap();
+    }
+    tx.commit().await.unwrap();
 }
 
 /// The answer as JSON.

@@ -1,0 +1,111 @@
+//! 支付: own bank account, payment orders, the bank's notices.
+
+use axum::Router;
+use axum::body::Bytes;
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
+use axum::routing::post;
+use base_http::openapi::operation;
+use base_http::paging::{Page, Paged};
+use base_http::{Call, Incoming, Problem, Reply, problem};
+use http::{HeaderMap, StatusCode};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::Clearing;
+use crate::function;
+use crate::payment::notice::Notice;
+use crate::payment::payee::BankAccountBody;
+use crate::payment::view::{AccountSetView, OrderBody, OrderView};
+
+pub(super) fn router() -> OpenApiRouter<Clearing> {
+    OpenApiRouter::new()
+        .routes(operation(&function::PAYMENT_ACCOUNT_SET, routes!(set_account)))
+        .routes(operation(&function::PAYMENT_ORDER, routes!(order_payment)))
+        .routes(operation(&function::PAYMENT_READ, routes!(read_payment)))
+        .routes(operation(&function::PAYMENT_READ, routes!(list_payments)))
+        .routes(operation(&function::STUCK_PAYMENTS_READ, routes!(list_stuck)))
+}
+
+pub(super) fn notices() -> Router<Clearing> {
+    Router::new().route("/v1/bank/notices", post(hear_notice))
+}
+
+/// Register the own bank account (收付账户登记)
+///
+/// Settlement funds are collected from and paid to it. The number is stored sealed and shown masked.
+#[utoipa::path(put, path = "/v1/payments/account", tag = "payments",
+    request_body = BankAccountBody, responses((status = OK, body = AccountSetView)))]
+async fn set_account(
+    State(clearing): State<Clearing>,
+    Incoming { call, body, .. }: Incoming<BankAccountBody>,
+) -> Result<Reply, Problem> {
+    clearing.set_payment_account(call, body).await
+}
+
+/// Order a payment under an id of your own (支付指令)
+///
+/// The same id and body again is the same order. The money of a pay-out is reserved at once; the
+/// bank is told in the background. Look at the order until it is `settled`, `rejected` or
+/// `returned`.
+#[utoipa::path(put, path = "/v1/payments/orders/{orderId}", tag = "payments",
+    params(("orderId" = String, Path)), request_body = OrderBody,
+    responses((status = ACCEPTED, body = OrderView)))]
+async fn order_payment(
+    State(clearing): State<Clearing>,
+    Path(order): Path<String>,
+    Incoming { call, body, .. }: Incoming<OrderBody>,
+) -> Result<Reply, Problem> {
+    clearing.order_payment(call, &order, body).await
+}
+
+/// Read an own payment order, with its shares and every word of the bank
+#[utoipa::path(get, path = "/v1/payments/orders/{orderId}", tag = "payments",
+    params(("orderId" = String, Path)), responses((status = OK, body = OrderView)))]
+async fn read_payment(
+    State(clearing): State<Clearing>,
+    Path(order): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_payment(call, &order).await
+}
+
+/// List own payment orders, oldest first
+#[utoipa::path(get, path = "/v1/payments/orders", tag = "payments", params(Page),
+    responses((status = OK, body = Paged<OrderView>)))]
+async fn list_payments(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    match asked {
+        Ok(Query(page)) => clearing.list_payments(call, page).await,
+        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
+    }
+}
+
+/// List payment orders of all members that do not move, longest first (卡单监控)
+#[utoipa::path(get, path = "/v1/operator/payments/stuck", tag = "operator",
+    responses((status = OK, body = Paged<OrderView>)))]
+async fn list_stuck(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
+    clearing.list_stuck_payments(call).await
+}
+
+/// A notice of the bank. Not an operation of ours: its contract is the bank's, and the signature
+/// stands in for a token.
+async fn hear_notice(
+    State(clearing): State<Clearing>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, Problem> {
+    let header =
+        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let notice = Notice {
+        id: header("webhook-id"),
+        timestamp: header("webhook-timestamp"),
+        signature: header("webhook-signature"),
+        body: &body,
+    };
+    clearing.hear_notice(notice).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

@@ -1,0 +1,454 @@
+//! SQL of payments.
+
+use clearing_ledger::AccountId;
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use kernel::{Fen, TenantId};
+use pg::Tx;
+use uuid::Uuid;
+
+use super::Source;
+use super::order::{Direction, OrderId, Report, Share, ShareOf, Stage, Word};
+use super::payee::SealedAccount;
+use crate::error::ClearingError;
+
+/// A stored order.
+#[derive(Clone, Debug)]
+pub struct Order {
+    /// Names it.
+    pub id: OrderId,
+    /// Who ordered it.
+    pub participant: TenantId,
+    /// Which way.
+    pub direction: Direction,
+    /// What for, as a code.
+    pub purpose: String,
+    /// Which cycle, claim, quote, order or advance.
+    pub about: String,
+    /// How much.
+    pub amount: Fen,
+    /// What stands on the statement.
+    pub reference: String,
+    /// The other side, sealed.
+    pub payee_sealed: Vec<u8>,
+    /// The other side, for views.
+    pub payee_masked: String,
+    /// Of what was ordered.
+    pub body_digest: Vec<u8>,
+    /// When.
+    pub ordered_at: Timestamp,
+    /// Where it stands.
+    pub stage: Stage,
+    /// The bank's number.
+    pub bank_ref: Option<String>,
+    /// When it first left for the bank.
+    pub sent_at: Option<Timestamp>,
+    /// When it last moved.
+    pub moved_at: Timestamp,
+    /// How often the bank was asked since.
+    pub attempts: i32,
+}
+
+struct OrderRow {
+    order_id: Uuid,
+    participant: Uuid,
+    direction: String,
+    purpose: String,
+    about: String,
+    amount_fen: i64,
+    reference: String,
+    payee_sealed: Vec<u8>,
+    payee_masked: String,
+    body_digest: Vec<u8>,
+    ordered_at: jiff_sqlx::Timestamp,
+    stage: String,
+    settled_fen: i64,
+    returned_fen: i64,
+    reason: Option<String>,
+    bank_ref: Option<String>,
+    sent_at: Option<jiff_sqlx::Timestamp>,
+    moved_at: jiff_sqlx::Timestamp,
+    attempts: i32,
+}
+
+impl TryFrom<OrderRow> for Order {
+    type Error = ClearingError;
+
+    fn try_from(row: OrderRow) -> Result<Order, ClearingError> {
+        let corrupt = || ClearingError::Corrupt("payment order");
+        let (settled, returned) = (Fen(row.settled_fen), Fen(row.returned_fen));
+        let stage = match (row.stage.as_str(), row.reason) {
+            ("ordered", None) => Stage::Ordered,
+            ("sent", None) => Stage::Sent,
+            ("accepted", None) => Stage::Accepted,
+            ("partly_settled", None) => Stage::PartlySettled { settled },
+            ("settled", None) => Stage::Settled,
+            ("rejected", Some(reason)) => Stage::Rejected { settled, reason },
+            ("returned", Some(reason)) => Stage::Returned { settled, returned, reason },
+            _ => return Err(corrupt()),
+        };
+        Ok(Order {
+            id: OrderId(row.order_id),
+            participant: TenantId(row.participant),
+            direction: Direction::parse(&row.direction).map_err(|_| corrupt())?,
+            purpose: row.purpose,
+            about: row.about,
+            amount: Fen(row.amount_fen),
+            reference: row.reference,
+            payee_sealed: row.payee_sealed,
+            payee_masked: row.payee_masked,
+            body_digest: row.body_digest,
+            ordered_at: row.ordered_at.to_jiff(),
+            stage,
+            bank_ref: row.bank_ref,
+            sent_at: row.sent_at.map(|at| at.to_jiff()),
+            moved_at: row.moved_at.to_jiff(),
+            attempts: row.attempts,
+        })
+    }
+}
+
+/// The account a participant registered last.
+pub async fn registered_account(
+    tx: &mut Tx,
+    participant: TenantId,
+) -> Result<Option<SealedAccount>, ClearingError> {
+    let row = sqlx::query!(
+        "select account_sealed, account_masked from clearing.payment_account
+         where participant = $1 order by change desc limit 1",
+        participant.0
+    );
+    let row = row.fetch_optional(tx.conn()).await?;
+    Ok(row.map(|row| SealedAccount {
+        sealed: row.account_sealed,
+        masked: row.account_masked,
+        digest: [0; 32],
+    }))
+}
+
+/// Registers an account; it is the one that counts from now on.
+pub async fn insert_registered_account(
+    tx: &mut Tx,
+    participant: TenantId,
+    account: &SealedAccount,
+    by: &str,
+    now: Timestamp,
+) -> Result<(), ClearingError> {
+    sqlx::query!(
+        "insert into clearing.payment_account
+             (participant, account_sealed, account_masked, registered_by, registered_at)
+         values ($1, $2, $3, $4, $5)",
+        participant.0,
+        account.sealed,
+        account.masked,
+        by,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Writes a new order. [`pg::failure::constraint`] names `payment_order_pkey` when it is there.
+pub async fn insert(tx: &mut Tx, order: &Order, is_told: bool) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into clearing.payment_order
+             (order_id, participant, direction, purpose, about, amount_fen, reference, payee_sealed,
+              payee_masked, body_digest, ordered_at, stage, settled_fen, returned_fen, moved_at,
+              due_at, told_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'ordered', 0, 0, $11, $11, $12)",
+        order.id.0,
+        order.participant.0,
+        order.direction.code(),
+        order.purpose,
+        order.about,
+        order.amount.0,
+        order.reference,
+        order.payee_sealed,
+        order.payee_masked,
+        order.body_digest,
+        order.ordered_at.to_sqlx() as _,
+        is_told.then(|| order.ordered_at.to_sqlx()) as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Writes whose the money of an order is.
+pub async fn insert_shares(
+    tx: &mut Tx,
+    order: OrderId,
+    shares: &[(Share, AccountId)],
+) -> Result<(), ClearingError> {
+    let places: Vec<i16> = (0..).take(shares.len()).collect();
+    let owners: Vec<Uuid> = shares.iter().map(|(share, _)| share.owner.0).collect();
+    let kinds: Vec<String> = shares.iter().map(|(share, _)| share.of.code().to_owned()).collect();
+    let accounts: Vec<Uuid> = shares.iter().map(|(_, account)| account.0).collect();
+    let amounts: Vec<i64> = shares.iter().map(|(share, _)| share.amount.0).collect();
+    sqlx::query!(
+        "insert into clearing.payment_share
+             (order_id, place, owner, share_of, account_id, amount_fen)
+         select $1, * from unnest($2::int2[], $3::uuid[], $4::text[], $5::uuid[], $6::int8[])",
+        order.0,
+        &places,
+        &owners,
+        &kinds,
+        &accounts,
+        &amounts
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whose the money of an order is, in the order in which it is served.
+pub async fn shares(tx: &mut Tx, order: OrderId) -> Result<Vec<(Share, AccountId)>, ClearingError> {
+    let rows = sqlx::query!(
+        "select owner, share_of, account_id, amount_fen from clearing.payment_share
+         where order_id = $1 order by place",
+        order.0
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    rows.map(|row| {
+        let of = ShareOf::parse(&row.share_of);
+        let of = of.map_err(|_| ClearingError::Corrupt("payment share"))?;
+        let share = Share { owner: TenantId(row.owner), of, amount: Fen(row.amount_fen) };
+        Ok((share, AccountId(row.account_id)))
+    })
+    .collect()
+}
+
+/// An order, its row held until the transaction ends.
+pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Option<Order>, ClearingError> {
+    let row = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
+                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
+                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+                  moved_at as "moved_at: _", attempts
+           from clearing.payment_order where order_id = $1 for update"#,
+        order.0
+    );
+    row.fetch_optional(tx.conn()).await?.map(Order::try_from).transpose()
+}
+
+/// An order.
+pub async fn find(tx: &mut Tx, order: OrderId) -> Result<Option<Order>, ClearingError> {
+    let row = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
+                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
+                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+                  moved_at as "moved_at: _", attempts
+           from clearing.payment_order where order_id = $1"#,
+        order.0
+    );
+    row.fetch_optional(tx.conn()).await?.map(Order::try_from).transpose()
+}
+
+/// Orders of a participant, oldest first, after a place in that order.
+pub async fn list(
+    tx: &mut Tx,
+    participant: TenantId,
+    after: Option<(Timestamp, OrderId)>,
+    limit: i64,
+) -> Result<Vec<Order>, ClearingError> {
+    let (at, id) = after.unzip();
+    let rows = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
+                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
+                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+                  moved_at as "moved_at: _", attempts
+           from clearing.payment_order
+           where participant = $1
+             and ($2::timestamptz is null or (ordered_at, order_id) > ($2, $3))
+           order by ordered_at, order_id limit $4"#,
+        participant.0,
+        at.map(|at| at.to_sqlx()) as _,
+        id.map(|id: OrderId| id.0) as _,
+        limit
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Order::try_from).collect()
+}
+
+/// Orders under way that have not moved since `before`, longest first.
+pub async fn stuck(
+    tx: &mut Tx,
+    before: Timestamp,
+    limit: i64,
+) -> Result<Vec<Order>, ClearingError> {
+    let rows = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
+                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
+                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+                  moved_at as "moved_at: _", attempts
+           from clearing.payment_order
+           where due_at is not null and moved_at < $1
+           order by moved_at, order_id limit $2"#,
+        before.to_sqlx() as _,
+        limit
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Order::try_from).collect()
+}
+
+/// Takes up to `most` orders that are due until `lease`; those never sent count as sent from now
+/// on, for after this nobody can say that the bank does not have them.
+pub async fn take_due(
+    tx: &mut Tx,
+    now: Timestamp,
+    lease: Timestamp,
+    most: i64,
+) -> Result<Vec<OrderId>, ClearingError> {
+    let rows = sqlx::query_scalar!(
+        "with due as (
+             select order_id from clearing.payment_order
+             where due_at <= $1 order by due_at limit $3 for update skip locked)
+         update clearing.payment_order o
+         set due_at = $2, attempts = attempts + 1, sent_at = coalesce(sent_at, $1),
+             moved_at = case stage when 'ordered' then $1 else moved_at end,
+             stage = case stage when 'ordered' then 'sent' else stage end
+         from due where o.order_id = due.order_id
+         returning o.order_id",
+        now.to_sqlx() as _,
+        lease.to_sqlx() as _,
+        most
+    );
+    Ok(rows.fetch_all(tx.conn()).await?.into_iter().map(OrderId).collect())
+}
+
+/// Looks at an order again later.
+pub async fn put_off(tx: &mut Tx, order: OrderId, until: Timestamp) -> Result<(), ClearingError> {
+    sqlx::query!(
+        "update clearing.payment_order set due_at = $2 where order_id = $1 and due_at is not null",
+        order.0,
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Writes where an order stands now.
+pub async fn save(
+    tx: &mut Tx,
+    order: &Order,
+    due_at: Option<Timestamp>,
+) -> Result<(), ClearingError> {
+    sqlx::query!(
+        "update clearing.payment_order
+         set stage = $2, settled_fen = $3, returned_fen = $4, reason = $5, bank_ref = $6,
+             moved_at = $7, due_at = $8, attempts = 0, sent_at = coalesce(sent_at, $7)
+         where order_id = $1",
+        order.id.0,
+        order.stage.code(),
+        order.stage.settled(order.amount).0,
+        order.stage.returned().0,
+        order.stage.reason(),
+        order.bank_ref,
+        order.moved_at.to_sqlx() as _,
+        due_at.map(|at| at.to_sqlx()) as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Whether a word was heard before under its own name.
+pub async fn is_heard(
+    tx: &mut Tx,
+    order: OrderId,
+    source: Source,
+    notice_id: &str,
+) -> Result<bool, ClearingError> {
+    let found = sqlx::query_scalar!(
+        r#"select exists (select from clearing.payment_report
+                          where order_id = $1 and source = $2 and notice_id = $3) as "found!""#,
+        order.0,
+        source.code(),
+        notice_id
+    );
+    Ok(found.fetch_one(tx.conn()).await?)
+}
+
+/// Keeps a word of the bank.
+pub async fn insert_report(
+    tx: &mut Tx,
+    order: OrderId,
+    (source, notice_id): (Source, &str),
+    report: &Report,
+    contradicts: Option<&'static str>,
+    now: Timestamp,
+) -> Result<(), ClearingError> {
+    let (word, settled, returned, reason) = match &report.word {
+        Word::Accepted => ("accepted", Fen::ZERO, Fen::ZERO, None),
+        Word::Settled { total } => ("settled", *total, Fen::ZERO, None),
+        Word::Rejected { settled, reason } => ("rejected", *settled, Fen::ZERO, Some(reason)),
+        Word::Returned { settled, returned, reason } => {
+            ("returned", *settled, *returned, Some(reason))
+        }
+    };
+    sqlx::query!(
+        "insert into clearing.payment_report
+             (order_id, source, notice_id, word, settled_fen, returned_fen, reason, bank_ref,
+              said_at, heard_at, contradicts)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+        order.0,
+        source.code(),
+        notice_id,
+        word,
+        settled.0,
+        returned.0,
+        reason,
+        report.bank_ref,
+        report.at.to_sqlx() as _,
+        now.to_sqlx() as _,
+        contradicts
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// A word that was kept.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// `answer`, `notice` or `statement`.
+    pub source: String,
+    /// `accepted`, `settled`, `rejected` or `returned`.
+    pub word: String,
+    /// In all.
+    pub settled: Fen,
+    /// In all.
+    pub returned: Fen,
+    /// The bank's reason.
+    pub reason: Option<String>,
+    /// When it was heard.
+    pub heard_at: Timestamp,
+    /// Why it could not be true.
+    pub contradicts: Option<String>,
+}
+
+/// The words heard of an order, in order.
+pub async fn reports(tx: &mut Tx, order: OrderId) -> Result<Vec<Kept>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select source, word, settled_fen, returned_fen, reason,
+                  heard_at as "heard_at: jiff_sqlx::Timestamp", contradicts
+           from clearing.payment_report where order_id = $1 order by heard limit 200"#,
+        order.0
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    Ok(rows
+        .map(|row| Kept {
+            source: row.source,
+            word: row.word,
+            settled: Fen(row.settled_fen),
+            returned: Fen(row.returned_fen),
+            reason: row.reason,
+            heard_at: row.heard_at.to_jiff(),
+            contradicts: row.contradicts,
+        })
+        .collect())
+}

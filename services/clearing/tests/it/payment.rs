@@ -1,0 +1,320 @@
+//! Payment orders against a bank over HTTP, which sends its notices over HTTP.
+
+use std::time::Duration;
+
+use clearing::function;
+use clearing::payment::order::{OrderId, Report, Word};
+use clearing::payment::payee::BankAccountBody;
+use clearing::payment::view::OrderBody;
+use clearing::payment::{Hearing, notice::Notice};
+use jiff::SignedDuration;
+use kernel::{Clock, Fen};
+use sandbox::bank::Behaviour;
+use sandbox::fault::Faults;
+use sandbox::{Counterparty, bank};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::support::assert_whole;
+use crate::world::{World, view};
+
+fn account(number: &str) -> BankAccountBody {
+    BankAccountBody {
+        bank: "102301000028".into(),
+        account: number.into(),
+        name: "某某财产保险股份有限公司".into(),
+    }
+}
+
+fn id(number: u128) -> String {
+    Uuid::from_u128(number).to_string()
+}
+
+fn simple(number: u128) -> String {
+    OrderId(Uuid::from_u128(number)).end_to_end()
+}
+
+fn funding(direction: &str, amount: &str) -> OrderBody {
+    OrderBody {
+        purpose: "funding".into(),
+        direction: Some(direction.into()),
+        amount: amount.into(),
+        reference: "FUNDS 2025-03".into(),
+        ..OrderBody::default()
+    }
+}
+
+fn claim(amount: &str) -> OrderBody {
+    OrderBody {
+        purpose: "claim_payment".into(),
+        claim_code: Some("06PICC3200-1".into()),
+        amount: amount.into(),
+        reference: "CLAIM 1".into(),
+        payee: Some(account("6222021301001234567")),
+        ..OrderBody::default()
+    }
+}
+
+impl World {
+    async fn with_account() -> World {
+        let world = World::new().await;
+        let call = world.call(&world.picc, &function::PAYMENT_ACCOUNT_SET);
+        let set = world.clearing.set_payment_account(call, account("1234567890")).await;
+        assert_eq!(view(set).unwrap()["account"], "102301000028 ****7890");
+        world
+    }
+
+    pub(crate) async fn order(&self, number: u128, body: OrderBody) -> Result<Value, &'static str> {
+        let call = self.call(&self.picc, &function::PAYMENT_ORDER);
+        let ordered = self.clearing.order_payment(call, &id(number), body).await;
+        view(ordered).map_err(|problem| problem.code.code)
+    }
+
+    pub(crate) async fn payment(&self, number: u128) -> Value {
+        let call = self.call(&self.picc, &function::PAYMENT_READ);
+        view(self.clearing.read_payment(call, &id(number)).await).unwrap()
+    }
+
+    async fn serve(&self) -> usize {
+        self.clearing.serve_orders(self.clock.now()).await
+    }
+
+    /// Waits for what the bank tells by itself.
+    async fn until(&self, number: u128, stage: &str) -> Value {
+        for _ in 0..400 {
+            let payment = self.payment(number).await;
+            if payment["stage"] == stage {
+                return payment;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("order {number} never became {stage}: {}", self.payment(number).await);
+    }
+
+    /// Purpose and net of the insurer's accounts.
+    async fn net(&self, purpose: &str) -> String {
+        let call = self.call(&self.picc, &function::ACCOUNT_READ);
+        let accounts = view(self.clearing.list_accounts(call).await).unwrap();
+        let accounts = accounts["accounts"].as_array().unwrap().clone();
+        let found = accounts.into_iter().find(|account| account["purpose"] == purpose);
+        found.map_or_else(String::new, |found| found["balance"]["net"].as_str().unwrap().into())
+    }
+}
+
+#[tokio::test]
+async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
+    let world = World::with_account().await;
+    let ordered = world.order(1, funding("collect", "5000.00")).await.unwrap();
+    assert_eq!(
+        (&ordered["stage"], &ordered["payee"]),
+        (&"ordered".into(), &"102301000028 ****7890".into())
+    );
+    // More than there is cannot be promised.
+    assert_eq!(world.order(2, claim("3460.00")).await, Err("E4302"));
+    assert_eq!(world.serve().await, 1);
+    world.until(1, "settled").await;
+    assert_eq!(world.net("settlement").await, "5000.00");
+    world.order(2, claim("3460.00")).await.unwrap();
+    // What is promised is not promised again, though nothing has left yet.
+    assert_eq!(world.order(3, claim("1540.01")).await, Err("E4302"));
+    world.serve().await;
+    let paid = world.until(2, "settled").await;
+    assert_eq!(
+        (&paid["about"], &paid["payee"]),
+        (&"06PICC3200-1".into(), &"102301000028 ****4567".into())
+    );
+    assert_eq!(world.net("settlement").await, "1540.00");
+    let told = world.sandbox.bank_orders();
+    assert_eq!(told.iter().map(|held| held.sent).collect::<Vec<_>>(), [1, 1]);
+    assert_eq!(told[1].order.account.account, "6222021301001234567");
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn the_same_order_twice_is_one_and_another_under_its_id_is_refused() {
+    let world = World::with_account().await;
+    let first = world.order(1, funding("collect", "5000.00")).await.unwrap();
+    assert_eq!(world.order(1, funding("collect", "5000.00")).await.unwrap(), first);
+    assert_eq!(world.order(1, funding("collect", "5000.01")).await, Err("E4300"));
+    world.serve().await;
+    world.until(1, "settled").await;
+    assert_eq!(world.order(1, funding("collect", "5000.00")).await.unwrap()["stage"], "settled");
+    // Nobody else sees it.
+    let call = world.call(&world.paic, &function::PAYMENT_READ);
+    let hidden = view(world.clearing.read_payment(call, &id(1)).await).unwrap_err();
+    assert_eq!(hidden.code.code, "E4000");
+    let mut wrong = funding("sideways", "0.00");
+    wrong.payee = Some(account("1"));
+    let call = world.call(&world.picc, &function::PAYMENT_ORDER);
+    let refused = world.clearing.order_payment(call, &id(4), wrong).await.unwrap_err();
+    let pointers: Vec<_> = refused.errors.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/amount", "/direction", "/payee"]);
+    // Without a registered account there is nothing to collect from.
+    let call = world.call(&world.paic, &function::PAYMENT_ORDER);
+    let body = funding("collect", "1.00");
+    let refused = world.clearing.order_payment(call, &id(5), body).await.unwrap_err();
+    assert_eq!(refused.code.code, "E4301");
+}
+
+#[tokio::test]
+async fn a_notice_that_comes_four_times_at_once_books_once() {
+    let world = World::with_account().await;
+    world.sandbox.set_bank(Behaviour { duplicates: 3, settle_percent: 40, ..Behaviour::default() });
+    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.serve().await;
+    world.until(1, "partly_settled").await;
+    world.sandbox.settle(&simple(1), None).unwrap();
+    let settled = world.until(1, "settled").await;
+    let settled_words = settled["reports"].as_array().unwrap().iter();
+    assert_eq!(settled_words.filter(|report| report["word"] == "settled").count(), 2);
+    assert_eq!(world.net("settlement").await, "5000.00");
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn a_word_heard_by_two_servers_at_once_books_once() {
+    let world = World::with_account().await;
+    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    let now = world.clock.now();
+    let word = Word::Settled { total: Fen(500_000) };
+    let report = Report { bank_ref: Some("BK1".into()), word, at: now };
+    let hearings = (0..8).map(|number| {
+        let (world, report) = (&world, &report);
+        async move {
+            let name = format!("n{}", number % 4);
+            world.clearing.hear_word(OrderId(Uuid::from_u128(1)), &name, report).await.unwrap()
+        }
+    });
+    let hearings = futures::future::join_all(hearings).await;
+    let booked: i64 = hearings
+        .iter()
+        .map(|hearing| match hearing {
+            Hearing::Heard { settled, .. } => settled.0,
+            _ => 0,
+        })
+        .sum();
+    assert_eq!(booked, 500_000);
+    assert_eq!(hearings.iter().filter(|hearing| **hearing == Hearing::Known).count(), 4);
+    assert_eq!(world.net("settlement").await, "5000.00");
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn a_server_that_dies_after_the_bank_took_the_order_sends_the_same_order_again() {
+    let world = World::with_account().await;
+    world.sandbox.set_bank(Behaviour { lose_notices: true, hold: true, ..Behaviour::default() });
+    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    // The bank takes the order, and the answer never arrives: as if the server died in between.
+    let cut = Faults { close_connection: true, ..Faults::default() };
+    let answered = reqwest_order(&world, 1).await;
+    assert_eq!(answered["status"], "accepted");
+    world.sandbox.set_faults(Counterparty::Bank, cut);
+    assert_eq!(world.serve().await, 0);
+    assert_eq!(world.payment(1).await["stage"], "sent");
+    world.sandbox.set_faults(Counterparty::Bank, Faults::default());
+    // Leased: nobody else takes it meanwhile.
+    assert_eq!(world.serve().await, 0);
+    world.clock.advance(SignedDuration::from_secs(61));
+    assert_eq!(world.serve().await, 1);
+    assert_eq!(world.payment(1).await["stage"], "accepted");
+    let orders = world.sandbox.bank_orders();
+    assert_eq!(orders.len(), 1, "the bank sees the same id");
+    assert_eq!(orders[0].sent, 2);
+    // The notice about the settlement is lost; the watchdog asks.
+    world.sandbox.settle(&simple(1), None).unwrap();
+    world.clock.advance(SignedDuration::from_secs(61));
+    assert_eq!(world.serve().await, 1);
+    assert_eq!(world.payment(1).await["stage"], "settled");
+    assert_eq!(world.net("settlement").await, "5000.00");
+    assert_whole(&world.ledger).await;
+}
+
+/// What a server that died had already told the bank.
+async fn reqwest_order(world: &World, number: u128) -> Value {
+    let url = format!("http://{}/bank/orders/{}", world.sandbox.addrs.bank, simple(number));
+    let body = bank::Order {
+        direction: bank::Way::Collect,
+        amount: Fen(500_000),
+        currency: "CNY".into(),
+        reference: "FUNDS 2025-03".into(),
+        account: bank::Party {
+            bank: "102301000028".into(),
+            account: "1234567890".into(),
+            name: "某某财产保险股份有限公司".into(),
+        },
+        requested_at: world.clock.now(),
+    };
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    client.put(url).json(&body).send().await.unwrap().json().await.unwrap()
+}
+
+#[tokio::test]
+async fn an_order_that_does_not_move_is_listed_for_the_operator() {
+    let world = World::with_account().await;
+    world.sandbox.set_faults(Counterparty::Bank, Faults { down: true, ..Faults::default() });
+    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.serve().await;
+    let stuck = async || {
+        let call = world.call(&world.operator, &function::STUCK_PAYMENTS_READ);
+        let list = view(world.clearing.list_stuck_payments(call).await).unwrap();
+        list["items"].as_array().unwrap().len()
+    };
+    world.clock.advance(SignedDuration::from_mins(29));
+    assert_eq!(stuck().await, 0);
+    world.clock.advance(SignedDuration::from_mins(2));
+    assert_eq!(stuck().await, 1);
+    assert_eq!(world.payment(1).await["stuck"], true);
+    world.sandbox.set_faults(Counterparty::Bank, Faults::default());
+    world.clock.advance(SignedDuration::from_hours(1));
+    world.serve().await;
+    world.until(1, "settled").await;
+    assert_eq!(stuck().await, 0);
+}
+
+#[tokio::test]
+async fn a_rejected_pay_out_frees_its_money_and_a_returned_one_brings_it_back() {
+    let world = World::with_account().await;
+    world.order(1, funding("collect", "100.00")).await.unwrap();
+    world.serve().await;
+    world.until(1, "settled").await;
+    world.sandbox.set_bank(Behaviour { reject_next: 1, ..Behaviour::default() });
+    world.order(2, claim("60.00")).await.unwrap();
+    world.serve().await;
+    let rejected = world.until(2, "rejected").await;
+    assert_eq!(rejected["reason"], "AC04");
+    world.order(3, claim("100.00")).await.unwrap();
+    world.serve().await;
+    world.until(3, "settled").await;
+    assert_eq!(world.net("settlement").await, "0.00");
+    world.sandbox.give_back(&simple(3), Some(Fen(4_000)), "AC01").unwrap();
+    let returned = world.until(3, "returned").await;
+    assert_eq!(returned["returned"], "40.00");
+    assert_eq!(world.net("settlement").await, "40.00");
+    // A collection the bank takes back after its money was spent is borne by the house.
+    world.sandbox.give_back(&simple(1), None, "MD06").unwrap();
+    world.until(1, "returned").await;
+    assert_eq!(world.net("settlement").await, "40.00");
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn only_the_bank_can_say_that_money_came() {
+    let world = World::with_account().await;
+    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    let body = format!(
+        r#"{{"orderId":"{}","bankRef":"B","status":"settled","settled":"5000.00","returned":"0.00","at":"2025-03-01T02:00:00Z"}}"#,
+        simple(1)
+    );
+    let forged = Notice {
+        id: "1",
+        timestamp: "1740794400",
+        signature: "v1a,MEUCIQ==",
+        body: body.as_bytes(),
+    };
+    let refused = world.clearing.hear_notice(forged).await.unwrap_err();
+    assert_eq!((refused.code.code, refused.code.status), ("E4303", 401));
+    let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+    let answer = client.post(&world.notices).body(body).send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    assert_eq!(world.payment(1).await["stage"], "ordered");
+}
