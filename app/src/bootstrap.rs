@@ -94,10 +94,11 @@ pub(crate) async fn sandbox_market(
     base: &Base,
     tariffs: &Path,
 ) -> anyhow::Result<Vec<SandboxClient>> {
-    const INSURERS: [(&str, &str, &str); 3] = [
+    const INSURERS: [(&str, &str, &str); 4] = [
         ("PICC", "人保财险（沙箱）", "PICC P&C (sandbox)"),
         ("PAIC", "平安产险（沙箱）", "Ping An P&C (sandbox)"),
         ("CPIC", "太保产险（沙箱）", "CPIC P&C (sandbox)"),
+        ("CCIC", "大地保险（沙箱）", "China Continent (sandbox)"),
     ];
     const REGIONS: [(&str, &str); 3] =
         [("110000", "北京分公司"), ("320000", "江苏分公司"), ("440300", "深圳分公司")];
