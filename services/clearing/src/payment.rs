@@ -12,6 +12,7 @@ pub mod iso20022;
 pub mod notice;
 pub mod order;
 pub mod payee;
+pub mod reconcile;
 pub mod serve;
 pub mod store;
 pub mod view;

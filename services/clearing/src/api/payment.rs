@@ -16,6 +16,7 @@ use crate::Clearing;
 use crate::function;
 use crate::payment::notice::Notice;
 use crate::payment::payee::BankAccountBody;
+use crate::payment::reconcile::run::{CaseView, Reach, ReconcileBody, ReconciledView, StepBody};
 use crate::payment::view::{AccountSetView, OrderBody, OrderView};
 
 pub(super) fn router() -> OpenApiRouter<Clearing> {
@@ -24,6 +25,11 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::PAYMENT_ORDER, routes!(order_payment)))
         .routes(operation(&function::PAYMENT_READ, routes!(read_payment)))
         .routes(operation(&function::PAYMENT_READ, routes!(list_payments)))
+        .routes(operation(&function::RECONCILE, routes!(reconcile)))
+        .routes(operation(&function::CASE_READ, routes!(list_cases)))
+        .routes(operation(&function::CASE_STEP, routes!(step_case)))
+        .routes(operation(&function::STATEMENT_TAKE, routes!(take_statement)))
+        .routes(operation(&function::ANY_CASE_STEP, routes!(step_any_case)))
         .routes(operation(&function::STUCK_PAYMENTS_READ, routes!(list_stuck)))
 }
 
@@ -89,6 +95,73 @@ async fn list_payments(
     responses((status = OK, body = Paged<OrderView>)))]
 async fn list_stuck(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
     clearing.list_stuck_payments(call).await
+}
+
+/// Reconcile own payments with an own file (三方对账)
+///
+/// The file is CSV with the columns `orderId` and `amount`, positive for money that came in, one
+/// line per payment that moved from `from` to `to`. What does not agree becomes a case; the bank's
+/// statement is compared when the operator takes it.
+#[utoipa::path(post, path = "/v1/payments/reconciliations", tag = "payments",
+    request_body = ReconcileBody, responses((status = OK, body = ReconciledView)))]
+async fn reconcile(
+    State(clearing): State<Clearing>,
+    Incoming { call, body, .. }: Incoming<ReconcileBody>,
+) -> Result<Reply, Problem> {
+    clearing.reconcile_with_file(call, body).await
+}
+
+/// List own reconciliation cases, latest first; the operator sees all (差错查询)
+#[utoipa::path(get, path = "/v1/payments/cases", tag = "payments", params(Page),
+    responses((status = OK, body = Paged<CaseView>)))]
+async fn list_cases(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    match asked {
+        Ok(Query(page)) => clearing.list_cases(call, page).await,
+        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
+    }
+}
+
+/// Explain, correct or propose to write off an own case (差错处理)
+#[utoipa::path(post, path = "/v1/payments/cases/{caseId}/steps", tag = "payments",
+    params(("caseId" = String, Path)), request_body = StepBody,
+    responses((status = OK, body = CaseView)))]
+async fn step_case(
+    State(clearing): State<Clearing>,
+    Path(case): Path<String>,
+    Incoming { call, body, .. }: Incoming<StepBody>,
+) -> Result<Reply, Problem> {
+    clearing.step_case(call, &case, body, Reach::Own).await
+}
+
+/// Take the bank's statement of a day (银行对账单导入)
+///
+/// Its lines are heard like the bank's notices, so that what a lost notice would have said is
+/// booked; money that names no order lies in suspense; what does not agree becomes a case. May be
+/// repeated.
+#[utoipa::path(post, path = "/v1/operator/payments/statements/{day}", tag = "operator",
+    params(("day" = String, Path)), responses((status = OK, body = ReconciledView)))]
+async fn take_statement(
+    State(clearing): State<Clearing>,
+    Path(day): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.take_statement(call, &day).await
+}
+
+/// Work a case of any member; write it off when another person proposed it (差错核销)
+#[utoipa::path(post, path = "/v1/operator/payments/cases/{caseId}/steps", tag = "operator",
+    params(("caseId" = String, Path)), request_body = StepBody,
+    responses((status = OK, body = CaseView)))]
+async fn step_any_case(
+    State(clearing): State<Clearing>,
+    Path(case): Path<String>,
+    Incoming { call, body, .. }: Incoming<StepBody>,
+) -> Result<Reply, Problem> {
+    clearing.step_case(call, &case, body, Reach::All).await
 }
 
 /// A notice of the bank. Not an operation of ours: its contract is the bank's, and the signature

@@ -1,12 +1,16 @@
 //! Payment orders against a bank over HTTP, which sends its notices over HTTP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use base_http::{Caller, Problem};
 use clearing::function;
 use clearing::payment::order::{OrderId, Report, Word};
 use clearing::payment::payee::BankAccountBody;
+use clearing::payment::reconcile::run::{Reach, ReconcileBody, StepBody};
 use clearing::payment::view::OrderBody;
 use clearing::payment::{Hearing, notice::Notice};
+use clearing_ledger::Purpose;
 use jiff::SignedDuration;
 use kernel::{Clock, Fen};
 use sandbox::bank::Behaviour;
@@ -317,4 +321,123 @@ async fn only_the_bank_can_say_that_money_came() {
     let answer = client.post(&world.notices).body(body).send().await.unwrap();
     assert_eq!(answer.status(), 401);
     assert_eq!(world.payment(1).await["stage"], "ordered");
+}
+
+impl World {
+    async fn take_statement(&self) -> Value {
+        let call = self.call(&self.operator, &function::STATEMENT_TAKE);
+        view(self.clearing.take_statement(call, "2025-03-01").await).unwrap()
+    }
+
+    async fn step(&self, case: &str, who: &Arc<Caller>, action: &str) -> Result<Value, Problem> {
+        let is_operator = who.insurer.is_none();
+        let (reach, function) = if is_operator {
+            (Reach::All, &function::ANY_CASE_STEP)
+        } else {
+            (Reach::Own, &function::CASE_STEP)
+        };
+        let body = StepBody { action: action.into(), why: "checked with the bank".into() };
+        view(self.clearing.step_case(self.call(who, function), case, body, reach).await)
+    }
+
+    /// Adds a line nobody ordered to the bank's statement.
+    async fn stray(&self, amount: &str, reference: &str) {
+        let url = format!("http://{}/sandbox/bank/entries", self.sandbox.addrs.bank);
+        let body =
+            serde_json::json!({ "day": "2025-03-01", "amount": amount, "reference": reference });
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        assert_eq!(client.post(url).json(&body).send().await.unwrap().status(), 204);
+    }
+
+    /// What the bank's account of the house stands at in the books.
+    async fn house_bank(&self) -> i128 {
+        let mut tx = self.test.db.begin(clearing::ledger::scope([])).await.unwrap();
+        let id = clearing::settlement::account_of(clearing::HOUSE, Purpose::Bank, None);
+        let account = clearing::ledger::account(&mut tx, id).await.unwrap().unwrap();
+        -account.balance.net_credit()
+    }
+}
+
+#[tokio::test]
+async fn a_lost_notice_is_found_by_the_statement() {
+    let world = World::with_account().await;
+    world.sandbox.set_bank(Behaviour { lose_notices: true, ..Behaviour::default() });
+    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.serve().await;
+    while world.sandbox.bank_orders()[0].standing.settled == Fen::ZERO {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(world.payment(1).await["stage"], "accepted");
+    let taken = world.take_statement().await;
+    assert_eq!((&taken["moved"], &taken["breaks"]), (&1.into(), &serde_json::json!([])));
+    let found = world.payment(1).await;
+    assert_eq!(found["stage"], "settled");
+    assert_eq!(found["reports"].as_array().unwrap().last().unwrap()["source"], "statement");
+    // Taken again, nothing moves; the notice that comes after all moves nothing either.
+    assert_eq!(world.take_statement().await["moved"], 0);
+    assert_eq!(world.net("settlement").await, "5000.00");
+    assert_eq!(world.house_bank().await, 500_000);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn money_nobody_ordered_is_suspended_and_written_off_by_two_people() {
+    let world = World::with_account().await;
+    world.stray("12.34", "WHO KNOWS").await;
+    let taken = world.take_statement().await;
+    assert_eq!(
+        (&taken["breaks"][0]["kind"], &taken["opened"]),
+        (&"missing_here".into(), &1.into())
+    );
+    assert_eq!(world.house_bank().await, 1_234, "the books say what the statement says");
+    assert_eq!(world.take_statement().await["opened"], 0);
+    let cases = async |who: &Arc<Caller>| {
+        let call = world.call(who, &function::CASE_READ);
+        let page = base_http::paging::Page { limit: None, after: None };
+        view(world.clearing.list_cases(call, page).await).unwrap()["items"].clone()
+    };
+    let seen = cases(&world.operator).await;
+    let case = seen[0]["caseId"].as_str().unwrap();
+    let refused = |result: Result<Value, Problem>| result.unwrap_err().code.code;
+    assert_eq!(refused(world.step(case, &world.picc, "explain").await), "E4000");
+    assert_eq!(refused(world.step(case, &world.operator, "write_off").await), "E4305");
+    let proposed = world.step(case, &world.operator, "propose_write_off").await.unwrap();
+    assert_eq!(proposed["stage"], "write_off_proposed");
+    assert_eq!(refused(world.step(case, &world.operator, "write_off").await), "E4306");
+    let second = Caller { client: "operator-110000".into(), ..Caller::clone(&world.operator) };
+    let written_off = world.step(case, &Arc::new(second), "write_off").await.unwrap();
+    assert_eq!(written_off["stage"], "written_off");
+    assert_eq!(written_off["steps"][0]["by"], "operator-000000");
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn an_insurers_file_is_compared_with_what_was_booked() {
+    let world = World::with_account().await;
+    for number in 1..=3 {
+        world.order(number, funding("collect", "100.00")).await.unwrap();
+    }
+    world.serve().await;
+    for number in 1..=3 {
+        world.until(number, "settled").await;
+    }
+    let reconcile = async |file: String| {
+        let day = jiff::civil::date(2025, 3, 1);
+        let body = ReconcileBody { from: day, to: day, file };
+        let call = world.call(&world.picc, &function::RECONCILE);
+        view(world.clearing.reconcile_with_file(call, body).await)
+    };
+    let file = format!("orderId,amount\n{},100.00\n{},99.00\nX,1.00\n", id(1), id(2));
+    let found = reconcile(file.clone()).await.unwrap();
+    let kinds: Vec<_> = found["breaks"].as_array().unwrap().iter().map(|b| &b["kind"]).collect();
+    assert_eq!(kinds, ["missing_at_insurer", "unknown_of_insurer", "amount_at_insurer"]);
+    assert_eq!(found["opened"], 3);
+    assert_eq!(reconcile(file).await.unwrap()["opened"], 0);
+    let refused = reconcile("orderId,amount\nX,much\n".into()).await.unwrap_err();
+    assert_eq!(refused.errors[0].detail, "line 2 cannot be read");
+    let call = world.call(&world.picc, &function::CASE_READ);
+    let page = base_http::paging::Page { limit: None, after: None };
+    let cases = view(world.clearing.list_cases(call, page).await).unwrap();
+    let case = cases["items"][0]["caseId"].as_str().unwrap();
+    assert_eq!(world.step(case, &world.picc, "explain").await.unwrap()["stage"], "explained");
 }
