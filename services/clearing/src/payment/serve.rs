@@ -63,6 +63,7 @@ impl Clearing {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
             self.serve_orders(self.spine.now()).await;
+            self.tell_quotes(self.spine.now()).await;
         }
     }
 

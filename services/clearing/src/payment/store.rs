@@ -452,3 +452,65 @@ pub async fn reports(tx: &mut Tx, order: OrderId) -> Result<Vec<Kept>, ClearingE
         })
         .collect())
 }
+
+/// Collections that are settled and of which whoever waits has not been told, oldest first.
+pub async fn untold(tx: &mut Tx, most: i64) -> Result<Vec<Order>, ClearingError> {
+    let rows = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
+                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
+                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+                  moved_at as "moved_at: _", attempts
+           from clearing.payment_order
+           where told_at is null and stage = 'settled' order by moved_at limit $1"#,
+        most
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Order::try_from).collect()
+}
+
+/// Whoever waited for an order has been told.
+pub async fn set_told(tx: &mut Tx, order: OrderId, now: Timestamp) -> Result<(), ClearingError> {
+    sqlx::query!(
+        "update clearing.payment_order set told_at = $2 where order_id = $1 and told_at is null",
+        order.0,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What refunds of a collection take from each kind of share, under way or done; those that came to
+/// nothing or came back in full are left out.
+pub async fn refunded(tx: &mut Tx, of: OrderId) -> Result<Vec<(ShareOf, Fen)>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select s.share_of, sum(s.amount_fen)::int8 as "amount_fen!"
+           from clearing.payment_order o
+           join clearing.payment_share s on s.order_id = o.order_id
+           where o.purpose = 'refund' and o.about = $1
+             and not (o.stage = 'rejected' and o.settled_fen = 0)
+             and not (o.stage = 'returned' and o.returned_fen = o.amount_fen)
+           group by s.share_of"#,
+        of.to_string()
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    rows.map(|row| {
+        let of = ShareOf::parse(&row.share_of);
+        Ok((of.map_err(|_| ClearingError::Corrupt("payment share"))?, Fen(row.amount_fen)))
+    })
+    .collect()
+}
+
+/// What recoveries of an advance collect, under way or done, less what went back; `but` is left out.
+pub async fn recovered(tx: &mut Tx, advance: OrderId, but: OrderId) -> Result<Fen, ClearingError> {
+    let sum = sqlx::query_scalar!(
+        r#"select coalesce(sum(case when stage in ('rejected', 'returned')
+                                    then settled_fen - returned_fen else amount_fen end), 0)::int8
+                      as "sum!"
+           from clearing.payment_order
+           where purpose = 'advance' and direction = 'collect' and about = $1 and order_id <> $2"#,
+        advance.to_string(),
+        but.0
+    );
+    Ok(Fen(sum.fetch_one(tx.conn()).await?))
+}
