@@ -9,6 +9,7 @@
 pub mod advance;
 pub mod bank;
 pub mod booking;
+pub mod funds;
 pub mod iso20022;
 pub mod notice;
 pub mod order;

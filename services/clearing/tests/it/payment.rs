@@ -22,6 +22,7 @@ use sandbox::{Counterparty, bank};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::settlement::market::worked_example;
 use crate::support::assert_whole;
 use crate::world::{World, view};
 
@@ -596,5 +597,48 @@ async fn an_advance_is_paid_at_once_and_recovered_once_from_who_is_liable() {
     world.until(2, "settled").await;
     world.until(3, "settled").await;
     assert_eq!(world.house_bank().await, 0);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn the_bank_moves_what_a_cycle_calls_for_until_every_position_is_zero() {
+    let world = World::with_account().await;
+    for (insurer, number) in [(&world.paic, "2222222222"), (&world.cpic, "3333333333")] {
+        let call = world.call(insurer, &function::PAYMENT_ACCOUNT_SET);
+        view(world.clearing.set_payment_account(call, account(number)).await).unwrap();
+    }
+    let cycle = world.stated(&worked_example()).await;
+    world.all_confirm(cycle).await;
+    let now = world.clock.now();
+    // PICC owes 14,600 - 3,800 - 6,400; PAIC is owed 1,600, CPIC 2,800.
+    assert_eq!(world.clearing.place_funds(now).await, 1);
+    assert_eq!(world.clearing.place_funds(now).await, 0);
+    for _ in 0..400 {
+        world.clearing.place_funds(now).await;
+        world.serve().await;
+        if world.stage(cycle).await == "reconciled" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.stage(cycle).await, "reconciled");
+    world.assert_every_position_is_zero(cycle).await;
+    let mut moved: Vec<_> = world
+        .sandbox
+        .bank_orders()
+        .iter()
+        .map(|held| {
+            (held.order.direction, held.order.account.account.clone(), held.standing.settled.0)
+        })
+        .collect();
+    moved.sort_by_key(|(_, account, _)| account.clone());
+    let expected = [
+        (bank::Way::Collect, "1234567890", 440_000),
+        (bank::Way::PayOut, "2222222222", 160_000),
+        (bank::Way::PayOut, "3333333333", 280_000),
+    ];
+    assert_eq!(moved, expected.map(|(way, account, fen)| (way, account.to_owned(), fen)));
+    assert_eq!(world.house_bank().await, 0);
+    assert_eq!(world.take_statement().await["breaks"], serde_json::json!([]));
     assert_whole(&world.ledger).await;
 }
