@@ -9,6 +9,7 @@ mod documents;
 mod looked_at;
 mod member;
 mod openapi;
+mod quotes;
 mod recorder;
 mod serve;
 mod settings;

@@ -37,6 +37,7 @@ use utoipa_swagger_ui::SwaggerUi;
 
 use crate::bootstrap;
 use crate::looked_at::OnVehicles;
+use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
 use crate::settings::{Lanes, Outside as OutsideSettings};
 
@@ -156,8 +157,16 @@ pub(crate) async fn platform(
     );
     let statement_key = SigningKey::from_seed(&base.master.derive("clearing.statement"))
         .context("cannot make the key of settlement statements")?;
-    let parts =
-        clearing::Parts { spine: spine.clone(), ledger, statement_key, keys, bank, bank_key };
+    let parts = clearing::Parts {
+        spine: spine.clone(),
+        ledger,
+        statement_key,
+        keys,
+        bank,
+        bank_key,
+        quotes: Arc::new(ProductionQuotes(production.clone())),
+        parameters: parameters.clone(),
+    };
     let clearing = Clearing::start(parts, &tasks, &stop);
     tasks.spawn(parameters.keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));

@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use base_http::Spine;
 use crypto::SigningKey;
-use tenancy::TenantKeys;
+use tenancy::{Parameters, TenantKeys};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::ledger::Ledger;
 use crate::payment::bank::Bank;
+use crate::payment::premium::Quotes;
 
 /// What the clearing cloud is made of. Every request takes a clone, and clones share it.
 #[derive(Clone)]
@@ -24,6 +25,8 @@ pub struct Rooms {
     pub(crate) keys: Arc<TenantKeys>,
     pub(crate) bank: Arc<dyn Bank>,
     pub(crate) bank_key: [u8; 32],
+    pub(crate) quotes: Arc<dyn Quotes>,
+    pub(crate) parameters: Arc<Parameters>,
 }
 
 /// What it is built over.
@@ -40,14 +43,20 @@ pub struct Parts {
     pub bank: Arc<dyn Bank>,
     /// The public half of the key the bank signs its notices with.
     pub bank_key: [u8; 32],
+    /// Keeps the quotes premiums are collected for.
+    pub quotes: Arc<dyn Quotes>,
+    /// Figures of regions and members.
+    pub parameters: Arc<Parameters>,
 }
 
 impl Clearing {
     /// Starts what runs beside the calls on `tracker`; it ends with `stop`.
     pub fn start(parts: Parts, tracker: &TaskTracker, stop: &CancellationToken) -> Clearing {
-        let Parts { spine, ledger, statement_key, keys, bank, bank_key } = parts;
+        let Parts { spine, ledger, statement_key, keys, bank, bank_key, quotes, parameters } =
+            parts;
         tracker.spawn(ledger.clone().keep_expiring(stop.clone()));
-        let rooms = Rooms { spine, ledger, statement_key, keys, bank, bank_key };
+        let rooms =
+            Rooms { spine, ledger, statement_key, keys, bank, bank_key, quotes, parameters };
         let clearing = Clearing(Arc::new(rooms));
         tracker.spawn(clearing.clone().keep_settling(stop.clone()));
         clearing

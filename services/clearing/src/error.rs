@@ -47,6 +47,12 @@ problems! {
     NOT_ENOUGH_FUNDS = "E4302" 409 "not enough funds" "可用余额不足";
     /// The bank's notice is not signed by the bank.
     NOT_THE_BANK = "E4303" 401 "the notice is not signed by the bank" "通知签名无效";
+    /// A case that does not allow the step where it stands.
+    CASE_STAGE = "E4305" 409 "the case's stage does not allow this step" "差错当前状态不允许此操作";
+    /// Whoever proposed a write-off cannot do it.
+    FOUR_EYES = "E4306" 403 "a write-off takes two people" "核销须由申请人以外的人员批准";
+    /// The bank has no statement, or one that cannot be read.
+    NO_STATEMENT = "E4307" 409 "there is no statement that can be taken" "无可导入的银行对账单";
     /// What was ordered cannot be done or does not add up.
     WRONG_ORDER = "E4304" 422 "the payment order cannot be carried out as written" "支付指令内容有误";
 }

@@ -19,7 +19,16 @@ functions! {
     STATEMENT_READ = "clearing.ledger.statement_read" "账户明细查询" "Read the statement of an own account" Optional;
     PAYMENT_ACCOUNT_SET = "clearing.payment.account_set" "收付账户登记" "Register the own bank account" Optional;
     PAYMENT_ORDER = "clearing.payment.order" "支付指令" "Order a payment" Optional;
+    PREMIUM_COLLECT = "clearing.payment.premium_collect" "保费代收" "Collect the premium of a pre-confirmed quote" Optional;
+    REFUND = "clearing.payment.refund" "退费" "Give a collected premium back" Optional;
     PAYMENT_READ = "clearing.payment.read" "支付指令查询" "Read own payment orders" Optional;
+    RECONCILE = "clearing.payment.reconcile" "对账文件提交" "Reconcile own payments with an own file" Optional;
+    CASE_READ = "clearing.payment.case_read" "差错查询" "List reconciliation cases" Optional;
+    CASE_STEP = "clearing.payment.case_step" "差错处理" "Explain, correct or propose to write off a case" Required;
+    ADVANCE = "operator.payment.advance" "垫付" "Pay an advance for the injured" Optional;
+    ADVANCE_RECOVER = "operator.payment.advance_recover" "垫付追偿" "Collect an advance from the liable insurer" Optional;
+    STATEMENT_TAKE = "operator.payment.statement_take" "银行对账单导入" "Take the bank's statement of a day" Optional;
+    ANY_CASE_STEP = "operator.payment.case_step" "差错核销" "Work cases of all members and write them off" Required;
     STUCK_PAYMENTS_READ = "operator.payment.stuck_read" "卡单监控" "List payment orders that do not move" Optional;
     PROOF_READ = "operator.ledger.proof_read" "账务平衡验证" "Prove that the books balance" Optional;
     CYCLE_READ = "clearing.settlement.cycle_read" "清算批次查询" "Read settlement cycles" Optional;

@@ -6,17 +6,22 @@
 //! through one door ([`hear`]), which books the difference to what was known in the same
 //! transaction. Pay-outs reserve their money when they are ordered.
 
+pub mod advance;
 pub mod bank;
 pub mod booking;
+pub mod funds;
 pub mod iso20022;
 pub mod notice;
 pub mod order;
 pub mod payee;
+pub mod premium;
+pub mod reconcile;
 pub mod serve;
+pub mod split;
 pub mod store;
 pub mod view;
 
-use clearing_ledger::{AccountId, Chain, Currency, Limits, NewAccount, Purpose, Transfer};
+use clearing_ledger::{AccountId, Chain, Currency, CycleId, Limits, NewAccount, Purpose, Transfer};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Fen, Ids, TenantId};
 use pg::{Tx, failure};
@@ -24,13 +29,16 @@ use pg::{Tx, failure};
 use crate::HOUSE;
 use crate::error::{ClearingError, NO_BANK_ACCOUNT, NOT_ENOUGH_FUNDS, ORDER_TAKEN, WRONG_ORDER};
 use crate::ledger;
-use crate::settlement::account_of;
+use crate::settlement::{self, account_of};
 use booking::Bookable;
 use order::{
     Contradiction, Direction, OrderId, OrderPurpose, Report, Share, ShareOf, Stage, is_reference,
 };
 use payee::SealedAccount;
 use store::Order;
+
+/// The purpose of money that belongs to a cycle.
+const SETTLEMENT_FUNDS: &str = "settlement_funds";
 
 /// How long an order under way is left alone after the bank's last word before the bank is asked.
 pub const ASK_AFTER: SignedDuration = SignedDuration::from_secs(60);
@@ -224,12 +232,40 @@ pub async fn hear(
     if has_moved {
         order.moved_at = now;
     }
+    if settled > Fen::ZERO {
+        tell_settlement(tx, &order, settled, now, ids).await?;
+    }
     let due_at = (!order.stage.is_over()).then(|| now.checked_add(ASK_AFTER).unwrap_or(now));
     store::save(tx, &order, due_at).await?;
     tracing::info!(payment.order = %order.id, payment.stage = order.stage.code(),
         payment.settled_fen = settled.0, payment.returned_fen = returned.0,
         "order {} is {}", order.id, order.stage.code());
     Ok(Hearing::Heard { stage: order.stage, settled, returned })
+}
+
+/// Tells the cycle that money for it moved. Money the cycle no longer waits for stays on the
+/// participant's account.
+async fn tell_settlement(
+    tx: &mut Tx,
+    order: &Order,
+    settled: Fen,
+    now: Timestamp,
+    ids: &Ids,
+) -> Result<(), ClearingError> {
+    if order.purpose != SETTLEMENT_FUNDS {
+        return Ok(());
+    }
+    let cycle = order.about.parse().map(CycleId);
+    let cycle = cycle.map_err(|_| ClearingError::Corrupt("payment order"))?;
+    let (participant, id) = (order.participant, order.id.0);
+    match settlement::funds_arrived(tx, cycle, participant, id, settled, now, ids).await {
+        Ok(_) => Ok(()),
+        Err(error @ (ClearingError::NotFound { .. } | ClearingError::Refused { .. })) => {
+            tracing::warn!(payment.order = %id, %error, "no cycle waits for the money of order {id}");
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }
 
 /// Refuses a draft that cannot be carried out as written.

@@ -14,16 +14,28 @@ use utoipa_axum::routes;
 
 use crate::Clearing;
 use crate::function;
+use crate::payment::advance::{AdvanceBody, RecoveryBody};
 use crate::payment::notice::Notice;
 use crate::payment::payee::BankAccountBody;
+use crate::payment::premium::{PremiumBody, RefundBody};
+use crate::payment::reconcile::run::{CaseView, Reach, ReconcileBody, ReconciledView, StepBody};
 use crate::payment::view::{AccountSetView, OrderBody, OrderView};
 
 pub(super) fn router() -> OpenApiRouter<Clearing> {
     OpenApiRouter::new()
         .routes(operation(&function::PAYMENT_ACCOUNT_SET, routes!(set_account)))
         .routes(operation(&function::PAYMENT_ORDER, routes!(order_payment)))
+        .routes(operation(&function::PREMIUM_COLLECT, routes!(collect_premium)))
+        .routes(operation(&function::REFUND, routes!(refund)))
         .routes(operation(&function::PAYMENT_READ, routes!(read_payment)))
         .routes(operation(&function::PAYMENT_READ, routes!(list_payments)))
+        .routes(operation(&function::RECONCILE, routes!(reconcile)))
+        .routes(operation(&function::CASE_READ, routes!(list_cases)))
+        .routes(operation(&function::CASE_STEP, routes!(step_case)))
+        .routes(operation(&function::ADVANCE, routes!(advance)))
+        .routes(operation(&function::ADVANCE_RECOVER, routes!(recover_advance)))
+        .routes(operation(&function::STATEMENT_TAKE, routes!(take_statement)))
+        .routes(operation(&function::ANY_CASE_STEP, routes!(step_any_case)))
         .routes(operation(&function::STUCK_PAYMENTS_READ, routes!(list_stuck)))
 }
 
@@ -59,6 +71,36 @@ async fn order_payment(
     clearing.order_payment(call, &order, body).await
 }
 
+/// Collect the premium of a pre-confirmed quote (保费代收)
+///
+/// All that the quote waits for is collected from the payer in one amount and shared out among tax
+/// office, fund, intermediary and insurer as one chain. When the bank has settled it, the money is
+/// registered with the quote (见费出单); if the quote no longer waits, it goes back by itself.
+#[utoipa::path(put, path = "/v1/payments/premiums/{orderId}", tag = "payments",
+    params(("orderId" = String, Path)), request_body = PremiumBody,
+    responses((status = ACCEPTED, body = OrderView)))]
+async fn collect_premium(
+    State(clearing): State<Clearing>,
+    Path(order): Path<String>,
+    Incoming { call, body, .. }: Incoming<PremiumBody>,
+) -> Result<Reply, Problem> {
+    clearing.collect_premium(call, &order, body).await
+}
+
+/// Give a collected premium back to its payer, all or part (退费)
+///
+/// Each share gives in the measure of what is left of it: the mirror of the collection, to the fen.
+#[utoipa::path(put, path = "/v1/payments/refunds/{orderId}", tag = "payments",
+    params(("orderId" = String, Path)), request_body = RefundBody,
+    responses((status = ACCEPTED, body = OrderView)))]
+async fn refund(
+    State(clearing): State<Clearing>,
+    Path(order): Path<String>,
+    Incoming { call, body, .. }: Incoming<RefundBody>,
+) -> Result<Reply, Problem> {
+    clearing.refund(call, &order, body).await
+}
+
 /// Read an own payment order, with its shares and every word of the bank
 #[utoipa::path(get, path = "/v1/payments/orders/{orderId}", tag = "payments",
     params(("orderId" = String, Path)), responses((status = OK, body = OrderView)))]
@@ -89,6 +131,101 @@ async fn list_payments(
     responses((status = OK, body = Paged<OrderView>)))]
 async fn list_stuck(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
     clearing.list_stuck_payments(call).await
+}
+
+/// Reconcile own payments with an own file (三方对账)
+///
+/// The file is CSV with the columns `orderId` and `amount`, positive for money that came in, one
+/// line per payment that moved from `from` to `to`. What does not agree becomes a case; the bank's
+/// statement is compared when the operator takes it.
+#[utoipa::path(post, path = "/v1/payments/reconciliations", tag = "payments",
+    request_body = ReconcileBody, responses((status = OK, body = ReconciledView)))]
+async fn reconcile(
+    State(clearing): State<Clearing>,
+    Incoming { call, body, .. }: Incoming<ReconcileBody>,
+) -> Result<Reply, Problem> {
+    clearing.reconcile_with_file(call, body).await
+}
+
+/// List own reconciliation cases, latest first; the operator sees all (差错查询)
+#[utoipa::path(get, path = "/v1/payments/cases", tag = "payments", params(Page),
+    responses((status = OK, body = Paged<CaseView>)))]
+async fn list_cases(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    match asked {
+        Ok(Query(page)) => clearing.list_cases(call, page).await,
+        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
+    }
+}
+
+/// Explain, correct or propose to write off an own case (差错处理)
+#[utoipa::path(post, path = "/v1/payments/cases/{caseId}/steps", tag = "payments",
+    params(("caseId" = String, Path)), request_body = StepBody,
+    responses((status = OK, body = CaseView)))]
+async fn step_case(
+    State(clearing): State<Clearing>,
+    Path(case): Path<String>,
+    Incoming { call, body, .. }: Incoming<StepBody>,
+) -> Result<Reply, Problem> {
+    clearing.step_case(call, &case, body, Reach::Own).await
+}
+
+/// Pay an advance for the injured (垫付)
+///
+/// The account of advances is overdrawn by it until it is recovered.
+#[utoipa::path(put, path = "/v1/operator/payments/advances/{advanceId}", tag = "operator",
+    params(("advanceId" = String, Path)), request_body = AdvanceBody,
+    responses((status = ACCEPTED, body = OrderView)))]
+async fn advance(
+    State(clearing): State<Clearing>,
+    Path(advance): Path<String>,
+    Incoming { call, body, .. }: Incoming<AdvanceBody>,
+) -> Result<Reply, Problem> {
+    clearing.pay_advance(call, &advance, body).await
+}
+
+/// Collect an advance from the insurer that turned out liable (垫付追偿)
+///
+/// Never more than was paid out and has not been recovered.
+#[utoipa::path(put, path = "/v1/operator/payments/advances/{advanceId}/recoveries/{orderId}",
+    tag = "operator", params(("advanceId" = String, Path), ("orderId" = String, Path)),
+    request_body = RecoveryBody, responses((status = ACCEPTED, body = OrderView)))]
+async fn recover_advance(
+    State(clearing): State<Clearing>,
+    Path((advance, order)): Path<(String, String)>,
+    Incoming { call, body, .. }: Incoming<RecoveryBody>,
+) -> Result<Reply, Problem> {
+    clearing.recover_advance(call, &advance, &order, body).await
+}
+
+/// Take the bank's statement of a day (银行对账单导入)
+///
+/// Its lines are heard like the bank's notices, so that what a lost notice would have said is
+/// booked; money that names no order lies in suspense; what does not agree becomes a case. May be
+/// repeated.
+#[utoipa::path(post, path = "/v1/operator/payments/statements/{day}", tag = "operator",
+    params(("day" = String, Path)), responses((status = OK, body = ReconciledView)))]
+async fn take_statement(
+    State(clearing): State<Clearing>,
+    Path(day): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.take_statement(call, &day).await
+}
+
+/// Work a case of any member; write it off when another person proposed it (差错核销)
+#[utoipa::path(post, path = "/v1/operator/payments/cases/{caseId}/steps", tag = "operator",
+    params(("caseId" = String, Path)), request_body = StepBody,
+    responses((status = OK, body = CaseView)))]
+async fn step_any_case(
+    State(clearing): State<Clearing>,
+    Path(case): Path<String>,
+    Incoming { call, body, .. }: Incoming<StepBody>,
+) -> Result<Reply, Problem> {
+    clearing.step_case(call, &case, body, Reach::All).await
 }
 
 /// A notice of the bank. Not an operation of ours: its contract is the bank's, and the signature

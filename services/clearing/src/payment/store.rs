@@ -1,6 +1,6 @@
 //! SQL of payments.
 
-use clearing_ledger::AccountId;
+use clearing_ledger::{AccountId, CycleId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, TenantId};
@@ -8,6 +8,7 @@ use pg::Tx;
 use uuid::Uuid;
 
 use super::Source;
+use super::funds::Wanted;
 use super::order::{Direction, OrderId, Report, Share, ShareOf, Stage, Word};
 use super::payee::SealedAccount;
 use crate::error::ClearingError;
@@ -451,4 +452,92 @@ pub async fn reports(tx: &mut Tx, order: OrderId) -> Result<Vec<Kept>, ClearingE
             contradicts: row.contradicts,
         })
         .collect())
+}
+
+/// Collections that are settled and of which whoever waits has not been told, oldest first.
+pub async fn untold(tx: &mut Tx, most: i64) -> Result<Vec<Order>, ClearingError> {
+    let rows = sqlx::query_as!(
+        OrderRow,
+        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
+                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
+                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+                  moved_at as "moved_at: _", attempts
+           from clearing.payment_order
+           where told_at is null and stage = 'settled' order by moved_at limit $1"#,
+        most
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Order::try_from).collect()
+}
+
+/// Whoever waited for an order has been told.
+pub async fn set_told(tx: &mut Tx, order: OrderId, now: Timestamp) -> Result<(), ClearingError> {
+    sqlx::query!(
+        "update clearing.payment_order set told_at = $2 where order_id = $1 and told_at is null",
+        order.0,
+        now.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// What refunds of a collection take from each kind of share, under way or done; those that came to
+/// nothing or came back in full are left out.
+pub async fn refunded(tx: &mut Tx, of: OrderId) -> Result<Vec<(ShareOf, Fen)>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select s.share_of, sum(s.amount_fen)::int8 as "amount_fen!"
+           from clearing.payment_order o
+           join clearing.payment_share s on s.order_id = o.order_id
+           where o.purpose = 'refund' and o.about = $1
+             and not (o.stage = 'rejected' and o.settled_fen = 0)
+             and not (o.stage = 'returned' and o.returned_fen = o.amount_fen)
+           group by s.share_of"#,
+        of.to_string()
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    rows.map(|row| {
+        let of = ShareOf::parse(&row.share_of);
+        Ok((of.map_err(|_| ClearingError::Corrupt("payment share"))?, Fen(row.amount_fen)))
+    })
+    .collect()
+}
+
+/// What recoveries of an advance collect, under way or done, less what went back; `but` is left out.
+pub async fn recovered(tx: &mut Tx, advance: OrderId, but: OrderId) -> Result<Fen, ClearingError> {
+    let sum = sqlx::query_scalar!(
+        r#"select coalesce(sum(case when stage in ('rejected', 'returned')
+                                    then settled_fen - returned_fen else amount_fen end), 0)::int8
+                      as "sum!"
+           from clearing.payment_order
+           where purpose = 'advance' and direction = 'collect' and about = $1 and order_id <> $2"#,
+        advance.to_string(),
+        but.0
+    );
+    Ok(Fen(sum.fetch_one(tx.conn()).await?))
+}
+
+/// Open orders of funds that have no payment order and of which nothing moved otherwise, oldest
+/// first, of participants that registered a bank account.
+pub async fn wanted_funds(tx: &mut Tx, most: i64) -> Result<Vec<Wanted>, ClearingError> {
+    let rows = sqlx::query!(
+        "select f.order_id, f.cycle_id, f.participant, f.direction, f.amount_fen
+         from clearing.funds_order f
+         where f.ended_at is null and f.arrived_fen = 0
+           and exists (select from clearing.payment_account a where a.participant = f.participant)
+           and not exists (select from clearing.payment_order o where o.order_id = f.order_id)
+         order by f.ordered_at, f.order_id limit $1",
+        most
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    rows.map(|row| {
+        let direction = Direction::parse(&row.direction);
+        Ok(Wanted {
+            order: OrderId(row.order_id),
+            cycle: CycleId(row.cycle_id),
+            participant: TenantId(row.participant),
+            direction: direction.map_err(|_| ClearingError::Corrupt("order of funds"))?,
+            amount: Fen(row.amount_fen),
+        })
+    })
+    .collect()
 }

@@ -1,12 +1,19 @@
 //! Payment orders against a bank over HTTP, which sends its notices over HTTP.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use base_http::{Caller, Problem};
 use clearing::function;
+use clearing::payment::advance::{AdvanceBody, RecoveryBody};
 use clearing::payment::order::{OrderId, Report, Word};
 use clearing::payment::payee::BankAccountBody;
+use clearing::payment::premium::{PremiumBody, RefundBody};
+use clearing::payment::reconcile::run::{Reach, ReconcileBody, StepBody};
+use clearing::payment::split::Payable;
 use clearing::payment::view::OrderBody;
 use clearing::payment::{Hearing, notice::Notice};
+use clearing_ledger::Purpose;
 use jiff::SignedDuration;
 use kernel::{Clock, Fen};
 use sandbox::bank::Behaviour;
@@ -15,6 +22,7 @@ use sandbox::{Counterparty, bank};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::settlement::market::worked_example;
 use crate::support::assert_whole;
 use crate::world::{World, view};
 
@@ -64,7 +72,11 @@ impl World {
         world
     }
 
-    pub(crate) async fn order(&self, number: u128, body: OrderBody) -> Result<Value, &'static str> {
+    pub(crate) async fn order_payment(
+        &self,
+        number: u128,
+        body: OrderBody,
+    ) -> Result<Value, &'static str> {
         let call = self.call(&self.picc, &function::PAYMENT_ORDER);
         let ordered = self.clearing.order_payment(call, &id(number), body).await;
         view(ordered).map_err(|problem| problem.code.code)
@@ -104,19 +116,19 @@ impl World {
 #[tokio::test]
 async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
     let world = World::with_account().await;
-    let ordered = world.order(1, funding("collect", "5000.00")).await.unwrap();
+    let ordered = world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
     assert_eq!(
         (&ordered["stage"], &ordered["payee"]),
         (&"ordered".into(), &"102301000028 ****7890".into())
     );
     // More than there is cannot be promised.
-    assert_eq!(world.order(2, claim("3460.00")).await, Err("E4302"));
+    assert_eq!(world.order_payment(2, claim("3460.00")).await, Err("E4302"));
     assert_eq!(world.serve().await, 1);
     world.until(1, "settled").await;
     assert_eq!(world.net("settlement").await, "5000.00");
-    world.order(2, claim("3460.00")).await.unwrap();
+    world.order_payment(2, claim("3460.00")).await.unwrap();
     // What is promised is not promised again, though nothing has left yet.
-    assert_eq!(world.order(3, claim("1540.01")).await, Err("E4302"));
+    assert_eq!(world.order_payment(3, claim("1540.01")).await, Err("E4302"));
     world.serve().await;
     let paid = world.until(2, "settled").await;
     assert_eq!(
@@ -133,12 +145,15 @@ async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
 #[tokio::test]
 async fn the_same_order_twice_is_one_and_another_under_its_id_is_refused() {
     let world = World::with_account().await;
-    let first = world.order(1, funding("collect", "5000.00")).await.unwrap();
-    assert_eq!(world.order(1, funding("collect", "5000.00")).await.unwrap(), first);
-    assert_eq!(world.order(1, funding("collect", "5000.01")).await, Err("E4300"));
+    let first = world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
+    assert_eq!(world.order_payment(1, funding("collect", "5000.00")).await.unwrap(), first);
+    assert_eq!(world.order_payment(1, funding("collect", "5000.01")).await, Err("E4300"));
     world.serve().await;
     world.until(1, "settled").await;
-    assert_eq!(world.order(1, funding("collect", "5000.00")).await.unwrap()["stage"], "settled");
+    assert_eq!(
+        world.order_payment(1, funding("collect", "5000.00")).await.unwrap()["stage"],
+        "settled"
+    );
     // Nobody else sees it.
     let call = world.call(&world.paic, &function::PAYMENT_READ);
     let hidden = view(world.clearing.read_payment(call, &id(1)).await).unwrap_err();
@@ -160,7 +175,7 @@ async fn the_same_order_twice_is_one_and_another_under_its_id_is_refused() {
 async fn a_notice_that_comes_four_times_at_once_books_once() {
     let world = World::with_account().await;
     world.sandbox.set_bank(Behaviour { duplicates: 3, settle_percent: 40, ..Behaviour::default() });
-    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
     world.serve().await;
     world.until(1, "partly_settled").await;
     world.sandbox.settle(&simple(1), None).unwrap();
@@ -174,7 +189,7 @@ async fn a_notice_that_comes_four_times_at_once_books_once() {
 #[tokio::test]
 async fn a_word_heard_by_two_servers_at_once_books_once() {
     let world = World::with_account().await;
-    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
     let now = world.clock.now();
     let word = Word::Settled { total: Fen(500_000) };
     let report = Report { bank_ref: Some("BK1".into()), word, at: now };
@@ -203,7 +218,7 @@ async fn a_word_heard_by_two_servers_at_once_books_once() {
 async fn a_server_that_dies_after_the_bank_took_the_order_sends_the_same_order_again() {
     let world = World::with_account().await;
     world.sandbox.set_bank(Behaviour { lose_notices: true, hold: true, ..Behaviour::default() });
-    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
     // The bank takes the order, and the answer never arrives: as if the server died in between.
     let cut = Faults { close_connection: true, ..Faults::default() };
     let answered = reqwest_order(&world, 1).await;
@@ -252,7 +267,7 @@ async fn reqwest_order(world: &World, number: u128) -> Value {
 async fn an_order_that_does_not_move_is_listed_for_the_operator() {
     let world = World::with_account().await;
     world.sandbox.set_faults(Counterparty::Bank, Faults { down: true, ..Faults::default() });
-    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
     world.serve().await;
     let stuck = async || {
         let call = world.call(&world.operator, &function::STUCK_PAYMENTS_READ);
@@ -274,15 +289,15 @@ async fn an_order_that_does_not_move_is_listed_for_the_operator() {
 #[tokio::test]
 async fn a_rejected_pay_out_frees_its_money_and_a_returned_one_brings_it_back() {
     let world = World::with_account().await;
-    world.order(1, funding("collect", "100.00")).await.unwrap();
+    world.order_payment(1, funding("collect", "100.00")).await.unwrap();
     world.serve().await;
     world.until(1, "settled").await;
     world.sandbox.set_bank(Behaviour { reject_next: 1, ..Behaviour::default() });
-    world.order(2, claim("60.00")).await.unwrap();
+    world.order_payment(2, claim("60.00")).await.unwrap();
     world.serve().await;
     let rejected = world.until(2, "rejected").await;
     assert_eq!(rejected["reason"], "AC04");
-    world.order(3, claim("100.00")).await.unwrap();
+    world.order_payment(3, claim("100.00")).await.unwrap();
     world.serve().await;
     world.until(3, "settled").await;
     assert_eq!(world.net("settlement").await, "0.00");
@@ -300,7 +315,7 @@ async fn a_rejected_pay_out_frees_its_money_and_a_returned_one_brings_it_back() 
 #[tokio::test]
 async fn only_the_bank_can_say_that_money_came() {
     let world = World::with_account().await;
-    world.order(1, funding("collect", "5000.00")).await.unwrap();
+    world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
     let body = format!(
         r#"{{"orderId":"{}","bankRef":"B","status":"settled","settled":"5000.00","returned":"0.00","at":"2025-03-01T02:00:00Z"}}"#,
         simple(1)
@@ -317,4 +332,313 @@ async fn only_the_bank_can_say_that_money_came() {
     let answer = client.post(&world.notices).body(body).send().await.unwrap();
     assert_eq!(answer.status(), 401);
     assert_eq!(world.payment(1).await["stage"], "ordered");
+}
+
+impl World {
+    async fn take_statement(&self) -> Value {
+        let call = self.call(&self.operator, &function::STATEMENT_TAKE);
+        view(self.clearing.take_statement(call, "2025-03-01").await).unwrap()
+    }
+
+    async fn step(&self, case: &str, who: &Arc<Caller>, action: &str) -> Result<Value, Problem> {
+        let is_operator = who.insurer.is_none();
+        let (reach, function) = if is_operator {
+            (Reach::All, &function::ANY_CASE_STEP)
+        } else {
+            (Reach::Own, &function::CASE_STEP)
+        };
+        let body = StepBody { action: action.into(), why: "checked with the bank".into() };
+        view(self.clearing.step_case(self.call(who, function), case, body, reach).await)
+    }
+
+    /// Adds a line nobody ordered to the bank's statement.
+    async fn stray(&self, amount: &str, reference: &str) {
+        let url = format!("http://{}/sandbox/bank/entries", self.sandbox.addrs.bank);
+        let body =
+            serde_json::json!({ "day": "2025-03-01", "amount": amount, "reference": reference });
+        let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
+        assert_eq!(client.post(url).json(&body).send().await.unwrap().status(), 204);
+    }
+
+    /// What the bank's account of the house stands at in the books.
+    async fn house_bank(&self) -> i128 {
+        let mut tx = self.test.db.begin(clearing::ledger::scope([])).await.unwrap();
+        let id = clearing::settlement::account_of(clearing::HOUSE, Purpose::Bank, None);
+        let account = clearing::ledger::account(&mut tx, id).await.unwrap().unwrap();
+        -account.balance.net_credit()
+    }
+}
+
+#[tokio::test]
+async fn a_lost_notice_is_found_by_the_statement() {
+    let world = World::with_account().await;
+    world.sandbox.set_bank(Behaviour { lose_notices: true, ..Behaviour::default() });
+    world.order_payment(1, funding("collect", "5000.00")).await.unwrap();
+    world.serve().await;
+    while world.sandbox.bank_orders()[0].standing.settled == Fen::ZERO {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(world.payment(1).await["stage"], "accepted");
+    let taken = world.take_statement().await;
+    assert_eq!((&taken["moved"], &taken["breaks"]), (&1.into(), &serde_json::json!([])));
+    let found = world.payment(1).await;
+    assert_eq!(found["stage"], "settled");
+    assert_eq!(found["reports"].as_array().unwrap().last().unwrap()["source"], "statement");
+    // Taken again, nothing moves; the notice that comes after all moves nothing either.
+    assert_eq!(world.take_statement().await["moved"], 0);
+    assert_eq!(world.net("settlement").await, "5000.00");
+    assert_eq!(world.house_bank().await, 500_000);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn money_nobody_ordered_is_suspended_and_written_off_by_two_people() {
+    let world = World::with_account().await;
+    world.stray("12.34", "WHO KNOWS").await;
+    let taken = world.take_statement().await;
+    assert_eq!(
+        (&taken["breaks"][0]["kind"], &taken["opened"]),
+        (&"missing_here".into(), &1.into())
+    );
+    assert_eq!(world.house_bank().await, 1_234, "the books say what the statement says");
+    assert_eq!(world.take_statement().await["opened"], 0);
+    let cases = async |who: &Arc<Caller>| {
+        let call = world.call(who, &function::CASE_READ);
+        let page = base_http::paging::Page { limit: None, after: None };
+        view(world.clearing.list_cases(call, page).await).unwrap()["items"].clone()
+    };
+    let seen = cases(&world.operator).await;
+    let case = seen[0]["caseId"].as_str().unwrap();
+    let refused = |result: Result<Value, Problem>| result.unwrap_err().code.code;
+    assert_eq!(refused(world.step(case, &world.picc, "explain").await), "E4000");
+    assert_eq!(refused(world.step(case, &world.operator, "write_off").await), "E4305");
+    let proposed = world.step(case, &world.operator, "propose_write_off").await.unwrap();
+    assert_eq!(proposed["stage"], "write_off_proposed");
+    assert_eq!(refused(world.step(case, &world.operator, "write_off").await), "E4306");
+    let second = Caller { client: "operator-110000".into(), ..Caller::clone(&world.operator) };
+    let written_off = world.step(case, &Arc::new(second), "write_off").await.unwrap();
+    assert_eq!(written_off["stage"], "written_off");
+    assert_eq!(written_off["steps"][0]["by"], "operator-000000");
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn an_insurers_file_is_compared_with_what_was_booked() {
+    let world = World::with_account().await;
+    for number in 1..=3 {
+        world.order_payment(number, funding("collect", "100.00")).await.unwrap();
+    }
+    world.serve().await;
+    for number in 1..=3 {
+        world.until(number, "settled").await;
+    }
+    let reconcile = async |file: String| {
+        let day = jiff::civil::date(2025, 3, 1);
+        let body = ReconcileBody { from: day, to: day, file };
+        let call = world.call(&world.picc, &function::RECONCILE);
+        view(world.clearing.reconcile_with_file(call, body).await)
+    };
+    let file = format!("orderId,amount\n{},100.00\n{},99.00\nX,1.00\n", id(1), id(2));
+    let found = reconcile(file.clone()).await.unwrap();
+    let kinds: Vec<_> = found["breaks"].as_array().unwrap().iter().map(|b| &b["kind"]).collect();
+    assert_eq!(kinds, ["missing_at_insurer", "unknown_of_insurer", "amount_at_insurer"]);
+    assert_eq!(found["opened"], 3);
+    assert_eq!(reconcile(file).await.unwrap()["opened"], 0);
+    let refused = reconcile("orderId,amount\nX,much\n".into()).await.unwrap_err();
+    assert_eq!(refused.errors[0].detail, "line 2 cannot be read");
+    let call = world.call(&world.picc, &function::CASE_READ);
+    let page = base_http::paging::Page { limit: None, after: None };
+    let cases = view(world.clearing.list_cases(call, page).await).unwrap();
+    let case = cases["items"][0]["caseId"].as_str().unwrap();
+    assert_eq!(world.step(case, &world.picc, "explain").await.unwrap()["stage"], "explained");
+}
+
+fn quote() -> Payable {
+    // 665.00 compulsory, 1,500.00 commercial, 300.00 tax, 225.00 of it commission; 1 % fund: 6.65.
+    Payable {
+        compulsory: Fen(66_500),
+        commercial: Fen(150_000),
+        tax: Fen(30_000),
+        commission: Fen(22_500),
+    }
+}
+
+impl World {
+    async fn collect(&self, number: u128, query_code: &str) -> Result<Value, &'static str> {
+        let call = self.call(&self.picc, &function::PREMIUM_COLLECT);
+        let payer = account("6222021301001234567");
+        let body = PremiumBody { query_code: query_code.into(), payer };
+        let ordered = self.clearing.collect_premium(call, &id(number), body).await;
+        view(ordered).map_err(|problem| problem.code.code)
+    }
+
+    async fn refund(
+        &self,
+        number: u128,
+        of: u128,
+        amount: Option<&str>,
+    ) -> Result<Value, &'static str> {
+        let call = self.call(&self.picc, &function::REFUND);
+        let body = RefundBody { of: id(of), amount: amount.map(str::to_owned) };
+        let ordered = self.clearing.refund(call, &id(number), body).await;
+        view(ordered).map_err(|problem| problem.code.code)
+    }
+
+    /// Tax, fund and commission of the house, premium of the insurer, in fen.
+    async fn shares(&self) -> [i128; 4] {
+        let mut tx = self.test.db.begin(clearing::ledger::scope([])).await.unwrap();
+        let mut nets = [0; 4];
+        let house = clearing::HOUSE;
+        let owners = [
+            (house, Purpose::Tax),
+            (house, Purpose::Fund),
+            (house, Purpose::Commission),
+            (self.picc.tenant, Purpose::Premium),
+        ];
+        for (net, (owner, purpose)) in nets.iter_mut().zip(owners) {
+            let id = clearing::settlement::account_of(owner, purpose, None);
+            let account = clearing::ledger::account(&mut tx, id).await.unwrap().unwrap();
+            *net = account.balance.net_credit();
+        }
+        nets
+    }
+}
+
+#[tokio::test]
+async fn a_premium_is_collected_registered_once_and_goes_back_to_the_fen() {
+    let world = World::with_account().await;
+    assert_eq!(world.collect(1, "01PICC-1").await, Err("E4304"), "no quote waits");
+    world.quotes.state().awaited.insert("01PICC-1".into(), quote());
+    let ordered = world.collect(1, "01PICC-1").await.unwrap();
+    assert_eq!((&ordered["amount"], &ordered["about"]), (&"2465.00".into(), &"01PICC-1".into()));
+    world.serve().await;
+    world.until(1, "settled").await;
+    assert_eq!(world.shares().await, [30_000, 665, 22_500, 193_335]);
+    // Whoever keeps the quotes is away: told again until it is known.
+    world.quotes.state().is_away = true;
+    assert_eq!(world.clearing.tell_quotes(world.clock.now()).await, 0);
+    world.quotes.state().is_away = false;
+    assert_eq!(world.clearing.tell_quotes(world.clock.now()).await, 1);
+    assert_eq!(world.clearing.tell_quotes(world.clock.now()).await, 0);
+    let (registered, brought) = {
+        let state = world.quotes.state();
+        (state.registered.clone(), state.brought)
+    };
+    assert_eq!((registered.len(), brought), (1, 2));
+    assert_eq!((registered[0].amount, &registered[0].reference), (Fen(246_500), &simple(1)));
+    // Repeated after the quote stopped waiting, it is the same order still.
+    assert_eq!(world.collect(1, "01PICC-1").await.unwrap()["stage"], "settled");
+
+    let back = world.refund(2, 1, Some("1000.00")).await.unwrap();
+    assert_eq!(back["payee"], "102301000028 ****4567", "to whoever paid");
+    assert_eq!(world.refund(2, 1, Some("1000.00")).await.unwrap(), back);
+    assert_eq!(world.refund(2, 1, Some("1000.01")).await, Err("E4300"));
+    assert_eq!(world.refund(3, 1, Some("1465.01")).await, Err("E4304"), "more than is left");
+    world.refund(4, 1, None).await.unwrap();
+    world.serve().await;
+    world.until(2, "settled").await;
+    assert_eq!(world.until(4, "settled").await["amount"], "1465.00");
+    assert_eq!(world.shares().await, [0; 4]);
+    assert_eq!(world.house_bank().await, 0);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn money_a_quote_no_longer_waits_for_goes_back_by_itself() {
+    let world = World::with_account().await;
+    world.quotes.state().awaited.insert("01PICC-1".into(), quote());
+    world.collect(1, "01PICC-1").await.unwrap();
+    world.serve().await;
+    world.until(1, "settled").await;
+    world.quotes.state().awaited.clear();
+    // Two servers at once: one refund.
+    let now = world.clock.now();
+    futures::future::join(world.clearing.tell_quotes(now), world.clearing.tell_quotes(now)).await;
+    world.serve().await;
+    for _ in 0..400 {
+        if world.house_bank().await == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.shares().await, [0; 4]);
+    assert_eq!(world.sandbox.bank_orders().len(), 2);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn an_advance_is_paid_at_once_and_recovered_once_from_who_is_liable() {
+    let world = World::with_account().await;
+    let advance = AdvanceBody {
+        amount: "18000.00".into(),
+        reference: "RESCUE 7".into(),
+        payee: account("6222021301009999999"),
+    };
+    let call = world.call(&world.operator, &function::ADVANCE);
+    view(world.clearing.pay_advance(call, &id(1), advance).await).unwrap();
+    let recover = async |number: u128, insurer: &str, amount: Option<&str>| {
+        let call = world.call(&world.operator, &function::ADVANCE_RECOVER);
+        let body = RecoveryBody { insurer: insurer.into(), amount: amount.map(str::to_owned) };
+        let done = world.clearing.recover_advance(call, &id(1), &id(number), body).await;
+        view(done).map_err(|problem| problem.code.code)
+    };
+    assert_eq!(recover(2, "PICC", None).await, Err("E4304"), "nothing has left yet");
+    world.serve().await;
+    while world.house_bank().await != -1_800_000 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(recover(2, "NOPE", None).await, Err("E4000"));
+    assert_eq!(recover(2, "PICC", Some("18000.01")).await, Err("E4304"));
+    let first = recover(2, "PICC", Some("8000.00")).await.unwrap();
+    assert_eq!(recover(2, "PICC", Some("8000.00")).await.unwrap(), first);
+    assert_eq!(recover(3, "PICC", None).await.unwrap()["amount"], "10000.00");
+    assert_eq!(recover(4, "PICC", None).await, Err("E4304"), "it is all being collected");
+    world.serve().await;
+    world.until(2, "settled").await;
+    world.until(3, "settled").await;
+    assert_eq!(world.house_bank().await, 0);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test]
+async fn the_bank_moves_what_a_cycle_calls_for_until_every_position_is_zero() {
+    let world = World::with_account().await;
+    for (insurer, number) in [(&world.paic, "2222222222"), (&world.cpic, "3333333333")] {
+        let call = world.call(insurer, &function::PAYMENT_ACCOUNT_SET);
+        view(world.clearing.set_payment_account(call, account(number)).await).unwrap();
+    }
+    let cycle = world.stated(&worked_example()).await;
+    world.all_confirm(cycle).await;
+    let now = world.clock.now();
+    // PICC owes 14,600 - 3,800 - 6,400; PAIC is owed 1,600, CPIC 2,800.
+    assert_eq!(world.clearing.place_funds(now).await, 1);
+    assert_eq!(world.clearing.place_funds(now).await, 0);
+    for _ in 0..400 {
+        world.clearing.place_funds(now).await;
+        world.serve().await;
+        if world.stage(cycle).await == "reconciled" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(world.stage(cycle).await, "reconciled");
+    world.assert_every_position_is_zero(cycle).await;
+    let mut moved: Vec<_> = world
+        .sandbox
+        .bank_orders()
+        .iter()
+        .map(|held| {
+            (held.order.direction, held.order.account.account.clone(), held.standing.settled.0)
+        })
+        .collect();
+    moved.sort_by_key(|(_, account, _)| account.clone());
+    let expected = [
+        (bank::Way::Collect, "1234567890", 440_000),
+        (bank::Way::PayOut, "2222222222", 160_000),
+        (bank::Way::PayOut, "3333333333", 280_000),
+    ];
+    assert_eq!(moved, expected.map(|(way, account, fen)| (way, account.to_owned(), fen)));
+    assert_eq!(world.house_bank().await, 0);
+    assert_eq!(world.take_statement().await["breaks"], serde_json::json!([]));
+    assert_whole(&world.ledger).await;
 }

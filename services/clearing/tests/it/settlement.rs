@@ -4,5 +4,5 @@ mod agreement;
 mod cycles;
 mod failure;
 mod later;
-mod market;
+pub(crate) mod market;
 mod whole;

@@ -6,9 +6,12 @@ use base_http::trace::TraceId;
 use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
 use clearing::ledger::Ledger;
 use clearing::payment::bank::HttpBank;
+use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
+use clearing::payment::split::Payable;
 use clearing::{Clearing, Parts, api, function};
 use crypto::{Context, MasterKey, Secret, SigningKey};
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::{Scope, Tx};
 use sandbox::Sandbox;
@@ -68,12 +71,71 @@ impl Recorder for Memory {
     }
 }
 
+/// Quotes as the production cloud would keep them.
+#[derive(Default)]
+pub(crate) struct Desk(Mutex<DeskState>);
+
+#[derive(Default)]
+pub(crate) struct DeskState {
+    /// What quotes wait for.
+    pub(crate) awaited: std::collections::BTreeMap<String, Payable>,
+    /// What was registered, each once.
+    pub(crate) registered: Vec<MoneyCame>,
+    /// How often money was brought.
+    pub(crate) brought: usize,
+    /// Nobody answers.
+    pub(crate) is_away: bool,
+}
+
+impl Desk {
+    pub(crate) fn state(&self) -> std::sync::MutexGuard<'_, DeskState> {
+        self.0.lock().unwrap()
+    }
+}
+
+impl Quotes for Desk {
+    fn awaited<'a>(
+        &'a self,
+        _participant: TenantId,
+        query_code: &'a str,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Payable>, QuotesError>> {
+        Box::pin(async move { Ok(self.state().awaited.get(query_code).copied()) })
+    }
+
+    fn register<'a>(
+        &'a self,
+        money: &'a MoneyCame,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Registration, QuotesError>> {
+        Box::pin(async move {
+            let mut state = self.state();
+            state.brought += 1;
+            if state.is_away {
+                return Err(QuotesError("away".into()));
+            }
+            if state.registered.contains(money) {
+                return Ok(Registration::Done);
+            }
+            match state.awaited.remove(&money.query_code) {
+                Some(payable) if payable.total() == Some(money.amount) => {
+                    state.registered.push(money.clone());
+                    Ok(Registration::Done)
+                }
+                _ => Ok(Registration::Refused("the quote expired".to_owned())),
+            }
+        })
+    }
+}
+
 /// Everything of one test.
 pub(crate) struct World {
     pub(crate) test: TestDb,
     pub(crate) sandbox: Sandbox,
     /// Where the bank sends its notices.
     pub(crate) notices: String,
+    /// Stands in for the production cloud.
+    pub(crate) quotes: Arc<Desk>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) ledger: Ledger,
@@ -104,8 +166,10 @@ impl World {
         let bank = format!("http://{}", sandbox.addrs.bank);
         let master = Arc::new(MasterKey::parse(&"42".repeat(32)).unwrap());
         for number in [1, 2, 3, 9] {
-            give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number))).await;
+            let code = (number == 1).then_some("PICC");
+            give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number)), code).await;
         }
+        let quotes = Arc::new(Desk::default());
         let parts = Parts {
             spine,
             ledger: ledger.clone(),
@@ -113,6 +177,8 @@ impl World {
             keys: Arc::new(TenantKeys::new(test.db.clone(), master)),
             bank: Arc::new(HttpBank::new(&bank, clock.clone(), ids.clone()).unwrap()),
             bank_key: sandbox.bank_key(),
+            quotes: quotes.clone(),
+            parameters: Arc::default(),
         };
         // What runs by the clock is called by the tests: its loop ends before it begins.
         let stopped = CancellationToken::new();
@@ -130,6 +196,7 @@ impl World {
             test,
             sandbox,
             notices,
+            quotes,
             clock,
             ids,
             ledger,
@@ -158,13 +225,15 @@ impl World {
 }
 
 /// Registers a member under an id of the test's, with keys of its own.
-async fn give_keys(test: &TestDb, master: &MasterKey, tenant: TenantId) {
+async fn give_keys(test: &TestDb, master: &MasterKey, tenant: TenantId, code: Option<&str>) {
     let mut tx = test.db.begin(Scope::of(tenant)).await.unwrap();
     sqlx::query(
-        "insert into tenancy.tenant (tenant_id, kind, name_zh, name_en, created_at)
-         values ($1, 'partner', 'x', 'x', now())",
+        "insert into tenancy.tenant (tenant_id, kind, insurer_code, name_zh, name_en, created_at)
+         values ($1, $2, $3, 'x', 'x', now())",
     )
     .bind(tenant.0)
+    .bind(if code.is_some() { "insurer" } else { "partner" })
+    .bind(code)
     .execute(tx.conn())
     .await
     .unwrap();

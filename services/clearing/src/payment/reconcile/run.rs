@@ -1,0 +1,500 @@
+//! Reconciling: taking the bank's statement, comparing an insurer's file, working cases.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use base_http::paging::{Page, Paged, bad, cut};
+use base_http::{Call, Done, Problem, Reply};
+use clearing_ledger::{Action as Move, Currency, Movement, Purpose, Reason, Reference, Transfer};
+use http::StatusCode;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use kernel::{Fen, Ids, TenantId};
+use pg::{Command, Scope, Tx, failure};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+use super::case::{Action, CaseRefusal};
+use super::store::{self, Case, Step};
+use super::{Break, Theirs, with_bank, with_insurer};
+use crate::error::{CASE_STAGE, ClearingError, FOUR_EYES, NO_STATEMENT};
+use crate::payment::booking::transfer_id;
+use crate::payment::iso20022::{Statement, StatementLine, camt_053};
+use crate::payment::order::{Direction, OrderId, Report, Word};
+use crate::payment::view::finding;
+use crate::payment::{Hearing, Source, hear, house_account, post, store as orders};
+use crate::{Clearing, HOUSE};
+
+/// Most lines of an insurer's file.
+const MOST_LINES: usize = 50_000;
+
+/// An insurer's file.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[schema(as = ReconciliationRequest)]
+pub struct ReconcileBody {
+    /// First day, in China.
+    #[schema(value_type = String, format = Date)]
+    pub from: Date,
+    /// Last day.
+    #[schema(value_type = String, format = Date)]
+    pub to: Date,
+    /// CSV: `orderId,amount`, with that header.
+    #[schema(example = "orderId,amount\n01960000-0000-7000-8000-000000000001,5000.00\n")]
+    pub file: String,
+}
+
+/// A step of a case.
+#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[schema(as = CaseStepRequest)]
+pub struct StepBody {
+    /// `explain`, `correct`, `propose_write_off`, `write_off`, `keep` or `reopen`.
+    #[schema(example = "explain")]
+    pub action: String,
+    /// Why; 1 to 500 characters.
+    pub why: String,
+}
+
+/// What was found.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = Reconciled)]
+pub struct ReconciledView {
+    /// Lines compared.
+    pub lines: usize,
+    /// Orders that moved because of a line.
+    pub moved: usize,
+    /// Differences, those of earlier runs included.
+    pub breaks: Vec<BreakView>,
+    /// Cases opened because of this run.
+    pub opened: usize,
+}
+
+/// A difference.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReconciliationBreak)]
+pub struct BreakView {
+    /// How, as a code.
+    #[schema(example = "missing_here")]
+    pub kind: &'static str,
+    /// The same in Chinese.
+    pub kind_name: &'static str,
+    /// The order, the line of the bank, or what the insurer wrote.
+    pub about: String,
+    /// What we booked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Fen>)]
+    pub ours: Option<Fen>,
+    /// What the bank moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Fen>)]
+    pub bank: Option<Fen>,
+    /// What the insurer has.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Fen>)]
+    pub insurer: Option<Fen>,
+}
+
+/// A case.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = ReconciliationCase)]
+pub struct CaseView {
+    /// Names it.
+    #[schema(value_type = String, format = Uuid)]
+    pub case_id: Uuid,
+    /// The difference.
+    pub found: BreakView,
+    /// `open`, `explained`, `corrected`, `write_off_proposed` or `written_off`.
+    pub stage: &'static str,
+    /// When it was opened.
+    #[schema(value_type = String, format = DateTime)]
+    pub opened_at: Timestamp,
+    /// What was done, in order.
+    pub steps: Vec<StepView>,
+}
+
+/// A step that was taken.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = CaseStep)]
+pub struct StepView {
+    /// What.
+    pub action: &'static str,
+    /// By which client.
+    pub by: String,
+    /// Why.
+    pub why: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+}
+
+/// Whose cases somebody works.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// Their own; a write-off is not theirs to do.
+    Own,
+    /// Everybody's.
+    All,
+}
+
+impl From<&Break> for BreakView {
+    fn from(found: &Break) -> BreakView {
+        let Break { kind, about, ours, bank, insurer } = found.clone();
+        BreakView { kind: kind.code(), kind_name: kind.name_zh(), about, ours, bank, insurer }
+    }
+}
+
+impl TryFrom<Case> for CaseView {
+    type Error = ClearingError;
+
+    fn try_from(case: Case) -> Result<CaseView, ClearingError> {
+        let stage = case.stage()?.code();
+        let steps = case.steps.into_iter().map(|step| StepView {
+            action: step.action.code(),
+            by: step.by,
+            why: step.why,
+            at: step.at,
+        });
+        Ok(CaseView {
+            case_id: case.case_id,
+            found: BreakView::from(&case.found),
+            stage,
+            opened_at: case.opened_at,
+            steps: steps.collect(),
+        })
+    }
+}
+
+impl Clearing {
+    /// Takes the bank's statement of a day.
+    pub async fn take_statement(&self, call: Call, day: &str) -> Result<Reply, Problem> {
+        let date: Date = day.parse().map_err(|_| bad("day", "a day is written yyyy-mm-dd"))?;
+        // Nothing is open while the bank is asked.
+        let message = self.bank.statement(date).await.map_err(|error| {
+            tracing::warn!(error = %base_http::problem::Chain(&error), "no statement of {date}");
+            ClearingError::refused(&NO_STATEMENT, error.to_string())
+        })?;
+        let message = message.ok_or_else(|| {
+            ClearingError::refused(&NO_STATEMENT, format!("the bank has none of {date}"))
+        })?;
+        let statement = camt_053(&message)
+            .map_err(|error| ClearingError::refused(&NO_STATEMENT, error.to_string()))?;
+        let command =
+            TakeStatement { statement, day: date, now: call.received_at, ids: self.spine.ids() };
+        let run = self.spine.run(call, &command, |view| Done::json(StatusCode::OK, &view, 0, day));
+        run.await
+    }
+
+    /// Compares own orders with an own file.
+    pub async fn reconcile_with_file(
+        &self,
+        call: Call,
+        body: ReconcileBody,
+    ) -> Result<Reply, Problem> {
+        let theirs = read_file(&body.file)?;
+        let (from, to) = (store::span(body.from), store::span(body.to));
+        let span = from.zip(to).map(|(from, to)| (from.0, to.1)).filter(|(from, to)| from < to);
+        let span = span.ok_or_else(|| {
+            Problem::invalid(vec![finding("/to", "the last day does not lie before the first")])
+        })?;
+        let command = Compare {
+            participant: call.caller.tenant,
+            span,
+            theirs,
+            now: call.received_at,
+            ids: self.spine.ids(),
+        };
+        let run = self
+            .spine
+            .run(call, &command, |view| Done::json(StatusCode::OK, &view, 0, "reconciliation"));
+        run.await
+    }
+
+    /// Cases the caller may see, latest first.
+    pub async fn list_cases(&self, call: Call, page: Page) -> Result<Reply, Problem> {
+        let limit = page.limit()?;
+        let before = page.after.as_deref().map(str::parse::<Uuid>).transpose();
+        let before = before.map_err(|_| bad("after", "not a place in this list"))?;
+        let scope = if call.caller.may(&crate::function::ANY_CASE_STEP) {
+            Scope::of(HOUSE)
+        } else {
+            Scope::of(call.caller.tenant)
+        };
+        let mut tx = self.spine.db().begin(scope).await.map_err(ClearingError::from)?;
+        let mut cases = store::cases(&mut tx, None, before, limit + 1).await?;
+        drop(tx);
+        let next = cut(&mut cases, limit, |last| last.case_id.to_string());
+        let items: Result<Vec<CaseView>, _> = cases.into_iter().map(CaseView::try_from).collect();
+        self.answer(call, &Paged { items: items?, next }, "cases").await
+    }
+
+    /// Takes a step of a case.
+    pub async fn step_case(
+        &self,
+        call: Call,
+        case: &str,
+        body: StepBody,
+        reach: Reach,
+    ) -> Result<Reply, Problem> {
+        let case_id: Uuid =
+            case.parse().map_err(|_| ClearingError::not_found("reconciliation case", case))?;
+        let mut found = Vec::new();
+        let action = Action::parse(&body.action).ok();
+        let is_own = action.filter(|action| reach == Reach::All || *action != Action::WriteOff);
+        if is_own.is_none() {
+            found.push(finding("/action", "no step of a case that is taken here"));
+        }
+        if !(1..=500).contains(&body.why.trim().chars().count()) {
+            found.push(finding("/why", "why, in 1 to 500 characters"));
+        }
+        let Some(action) = is_own.filter(|_| found.is_empty()) else {
+            return Err(Problem::invalid(found));
+        };
+        let step = Step {
+            action,
+            by: call.caller.client.to_string(),
+            why: body.why.trim().to_owned(),
+            at: call.received_at,
+        };
+        let command =
+            TakeStep { case_id, step, tenant: call.caller.tenant, reach, ids: self.spine.ids() };
+        self.spine.run(call, &command, |view| Done::json(StatusCode::OK, &view, 0, case)).await
+    }
+}
+
+fn read_file(file: &str) -> Result<Vec<Theirs>, Problem> {
+    #[derive(Deserialize)]
+    struct Row {
+        #[serde(rename = "orderId")]
+        order: String,
+        amount: Fen,
+    }
+    let mut rows = Vec::new();
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file.as_bytes());
+    for row in reader.deserialize::<Row>() {
+        let row = row.map_err(|error| {
+            let line = error.position().map_or(1, csv::Position::line);
+            Problem::invalid(vec![finding("/file", format!("line {line} cannot be read"))])
+        })?;
+        let is_plain = (1..=80).contains(&row.order.chars().count());
+        if !is_plain || rows.len() == MOST_LINES {
+            let detail = "an order's id has up to 80 characters, a file up to 50,000 lines";
+            return Err(Problem::invalid(vec![finding("/file", detail)]));
+        }
+        rows.push(Theirs { order: row.order, amount: row.amount });
+    }
+    Ok(rows)
+}
+
+/// Opens a case for each break that has none.
+async fn open_cases(
+    tx: &mut Tx,
+    breaks: &[Break],
+    participant: impl Fn(&Break) -> TenantId,
+    now: Timestamp,
+    ids: &Ids,
+) -> Result<usize, ClearingError> {
+    let mut opened = 0;
+    for found in breaks {
+        let id = ids.next(now);
+        opened += usize::from(store::open_case(tx, id, participant(found), found, now).await?);
+    }
+    Ok(opened)
+}
+
+struct TakeStatement<'a> {
+    statement: Statement,
+    day: Date,
+    now: Timestamp,
+    ids: &'a Ids,
+}
+
+impl TakeStatement<'_> {
+    /// Hears what the kept lines say of an order in all; whether it moved.
+    async fn hear(
+        &self,
+        tx: &mut Tx,
+        order: OrderId,
+        lines: &[StatementLine],
+    ) -> Result<bool, ClearingError> {
+        let Some(known) = orders::find(tx, order).await? else { return Ok(false) };
+        let comes_in = known.direction == Direction::Collect;
+        // Money of an order goes its way; what goes the other way has come back.
+        let sum = |way: bool| {
+            let of_way = lines.iter().filter(|line| (line.amount > Fen::ZERO) == way);
+            Fen(of_way.map(|line| line.amount.0.saturating_abs()).sum())
+        };
+        let (settled, returned) = (sum(comes_in), sum(!comes_in));
+        let word = if returned > Fen::ZERO {
+            Word::Returned { settled, returned, reason: "statement".to_owned() }
+        } else {
+            Word::Settled { total: settled }
+        };
+        let report = Report { bank_ref: None, word, at: self.now };
+        let name = format!("{}/{}/{}", self.statement.id, settled.0, returned.0);
+        let name: String = name.chars().take(128).collect();
+        let hearing =
+            hear(tx, order, (Source::Statement, &name), &report, self.now, self.ids).await?;
+        Ok(matches!(&hearing, Hearing::Heard { settled, returned, .. }
+            if *settled > Fen::ZERO || *returned > Fen::ZERO))
+    }
+
+    /// Books money that names no order of ours where everybody looks for it.
+    async fn suspend(&self, tx: &mut Tx, line: &StatementLine) -> Result<(), ClearingError> {
+        let bank = house_account(tx, Purpose::Bank, self.now).await?;
+        let suspense = house_account(tx, Purpose::Suspense, self.now).await?;
+        let (debit, credit) =
+            if line.amount > Fen::ZERO { (bank, suspense) } else { (suspense, bank) };
+        let amount = Fen(line.amount.0.saturating_abs());
+        let graphic = line.entry_ref.chars().filter(char::is_ascii_graphic).take(64);
+        let reference = Reference::parse(&graphic.collect::<String>());
+        let reference = reference.map_err(|_| ClearingError::Corrupt("statement line"))?;
+        let reason = Reason::parse("payment.suspended").expect("a word");
+        let movement = Movement { debit, credit, amount, currency: Currency::CNY };
+        let id = transfer_id(&format!("bank_line/{}", line.entry_ref));
+        let transfer = Transfer { id, action: Move::Post(movement), reason, reference };
+        let posted = post(tx, vec![transfer], self.now, self.ids).await?;
+        posted.map_err(|_| ClearingError::Corrupt("booking of a statement line"))
+    }
+}
+
+impl Command for TakeStatement<'_> {
+    const NAME: &'static str = "payment.take_statement";
+    type Out = ReconciledView;
+    type Error = ClearingError;
+
+    async fn apply(&self, tx: &mut Tx) -> Result<ReconciledView, ClearingError> {
+        tx.work_also_for([HOUSE]).await?;
+        let lines = &self.statement.lines;
+        let mut seen = BTreeSet::new();
+        let distinct: Vec<StatementLine> =
+            lines.iter().filter(|line| seen.insert(&line.entry_ref)).cloned().collect();
+        let new: BTreeSet<String> =
+            store::insert_lines(tx, &distinct, self.now).await?.into_iter().collect();
+        let named =
+            |line: &StatementLine| line.end_to_end.as_deref().and_then(OrderId::parse_end_to_end);
+        let asked: BTreeSet<OrderId> = distinct.iter().filter_map(named).collect();
+        let asked: Vec<OrderId> = asked.into_iter().collect();
+        let mut kept: BTreeMap<OrderId, Vec<StatementLine>> = BTreeMap::new();
+        for (order, line) in store::lines_of(tx, &asked).await? {
+            kept.entry(order).or_default().push(line);
+        }
+        let mut moved = 0;
+        for (order, lines) in &kept {
+            moved += usize::from(self.hear(tx, *order, lines).await?);
+        }
+        let is_stray =
+            |line: &&StatementLine| named(line).is_none_or(|order| !kept.contains_key(&order));
+        for line in distinct.iter().filter(is_stray) {
+            if new.contains(&line.entry_ref) && line.amount != Fen::ZERO {
+                self.suspend(tx, line).await?;
+            }
+        }
+        let span = store::span(self.day).ok_or(ClearingError::Corrupt("day"))?;
+        let ours = store::ours(tx, None, span, &asked).await?;
+        let of: BTreeMap<String, TenantId> =
+            ours.iter().map(|(tenant, our)| (our.order.to_string(), *tenant)).collect();
+        let ours: Vec<_> = ours.into_iter().map(|(_, our)| our).collect();
+        let ids: Vec<OrderId> = ours.iter().map(|our| our.order).collect();
+        // What other days' statements said of these orders counts too.
+        let before = store::lines_of(tx, &ids).await?.into_iter().map(|(_, line)| line);
+        let before = before.filter(|line| !seen.contains(&line.entry_ref));
+        let compared: Vec<StatementLine> = lines.iter().cloned().chain(before).collect();
+        let breaks = with_bank(&ours, &compared);
+        let whose = |found: &Break| of.get(&found.about).copied().unwrap_or(HOUSE);
+        let opened = open_cases(tx, &breaks, whose, self.now, self.ids).await?;
+        let breaks = breaks.iter().map(BreakView::from).collect();
+        Ok(ReconciledView { lines: lines.len(), moved, breaks, opened })
+    }
+}
+
+struct Compare<'a> {
+    participant: TenantId,
+    span: (Timestamp, Timestamp),
+    theirs: Vec<Theirs>,
+    now: Timestamp,
+    ids: &'a Ids,
+}
+
+impl Command for Compare<'_> {
+    const NAME: &'static str = "payment.reconcile";
+    type Out = ReconciledView;
+    type Error = ClearingError;
+
+    async fn apply(&self, tx: &mut Tx) -> Result<ReconciledView, ClearingError> {
+        let ours = store::ours(tx, Some(self.participant), self.span, &[]).await?;
+        let ours: Vec<_> = ours.into_iter().map(|(_, our)| our).collect();
+        let breaks = with_insurer(&ours, &self.theirs);
+        let opened = open_cases(tx, &breaks, |_| self.participant, self.now, self.ids).await?;
+        let breaks = breaks.iter().map(BreakView::from).collect();
+        Ok(ReconciledView { lines: self.theirs.len(), moved: 0, breaks, opened })
+    }
+}
+
+struct TakeStep<'a> {
+    case_id: Uuid,
+    step: Step,
+    tenant: TenantId,
+    reach: Reach,
+    ids: &'a Ids,
+}
+
+impl TakeStep<'_> {
+    /// Money in suspense that is written off is the house's, or its loss.
+    async fn write_off(&self, tx: &mut Tx, case: &Case) -> Result<(), ClearingError> {
+        let found = &case.found;
+        let in_suspense = case.participant == HOUSE && found.ours.is_none();
+        let Some(bank) = found.bank.filter(|_| in_suspense) else { return Ok(()) };
+        let suspense = house_account(tx, Purpose::Suspense, self.step.at).await?;
+        let fee = house_account(tx, Purpose::Fee, self.step.at).await?;
+        let (debit, credit) = if bank > Fen::ZERO { (suspense, fee) } else { (fee, suspense) };
+        let amount = Fen(bank.0.saturating_abs());
+        let transfer = Transfer {
+            id: transfer_id(&format!("write_off/{}", self.case_id)),
+            action: Move::Post(Movement { debit, credit, amount, currency: Currency::CNY }),
+            reason: Reason::parse("payment.written_off").expect("a word"),
+            reference: Reference::parse(&self.case_id.to_string()).expect("36 characters"),
+        };
+        let posted = post(tx, vec![transfer], self.step.at, self.ids).await?;
+        posted.map_err(|_| ClearingError::Corrupt("write-off"))
+    }
+}
+
+impl Command for TakeStep<'_> {
+    const NAME: &'static str = "payment.case_step";
+    type Out = CaseView;
+    type Error = ClearingError;
+
+    async fn apply(&self, tx: &mut Tx) -> Result<CaseView, ClearingError> {
+        if self.reach == Reach::All {
+            tx.work_also_for([HOUSE]).await?;
+        }
+        let unknown = || ClearingError::not_found("reconciliation case", self.case_id);
+        let found = store::cases(tx, Some(self.case_id), None, 1).await?.pop();
+        let mut case = found.ok_or_else(unknown)?;
+        if self.reach == Reach::Own && case.participant != self.tenant {
+            return Err(unknown());
+        }
+        let stage = case.stage()?.act(self.step.action, &self.step.by);
+        stage.map_err(|refusal| {
+            let code = match refusal {
+                CaseRefusal::Stage => &CASE_STAGE,
+                CaseRefusal::SamePerson => &FOUR_EYES,
+            };
+            ClearingError::refused(code, refusal.to_string())
+        })?;
+        let number = case.steps.len() + 1;
+        store::insert_step(tx, (self.case_id, number), self.tenant, &self.step).await.map_err(
+            |error| match failure::constraint(&error) {
+                Some("reconciliation_step_pkey") => failure::start_over(),
+                _ => error,
+            },
+        )?;
+        if self.step.action == Action::WriteOff {
+            self.write_off(tx, &case).await?;
+        }
+        case.steps.push(self.step.clone());
+        CaseView::try_from(case)
+    }
+}

@@ -1,0 +1,155 @@
+//! Whose the money of a premium is, pure; and its mirror when it goes back.
+//!
+//! The customer pays premiums and vehicle tax in one amount. Of it the tax office gets the tax, the
+//! social assistance fund its share of the compulsory premium (交强险条例 art. 25), the intermediary
+//! its commission, and the insurer the rest: the shares add up to what was paid.
+
+use kernel::Fen;
+use rust_decimal::Decimal;
+
+use super::order::{Share, ShareOf};
+
+/// What a customer pays for a quote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Payable {
+    /// Compulsory premium.
+    pub compulsory: Fen,
+    /// Commercial premium.
+    pub commercial: Fen,
+    /// Vehicle tax with arrears and late fee.
+    pub tax: Fen,
+    /// Commission of the intermediary; part of the premium, not beside it.
+    pub commission: Fen,
+}
+
+impl Payable {
+    /// Premiums and tax. `None` on overflow.
+    pub fn total(&self) -> Option<Fen> {
+        Fen::sum([self.compulsory, self.commercial, self.tax])
+    }
+
+    /// Tax, fund, commission and premium, those that are more than nothing, in the order in which
+    /// they are served. The fund's share is rounded half up to the fen. `None` when an amount is
+    /// negative or the premium does not bear fund and commission.
+    pub fn split(&self, fund_rate: Decimal) -> Option<Vec<(ShareOf, Fen)>> {
+        let Payable { compulsory, commercial, tax, commission } = *self;
+        if [compulsory, commercial, tax, commission].iter().any(|sum| *sum < Fen::ZERO) {
+            return None;
+        }
+        let fund = compulsory.at_rate(fund_rate).filter(|fund| Fen::ZERO <= *fund)?;
+        let premium = compulsory.plus(commercial)?.minus(fund)?.minus(commission)?;
+        if premium < Fen::ZERO {
+            return None;
+        }
+        let shares = [
+            (ShareOf::Tax, tax),
+            (ShareOf::Fund, fund),
+            (ShareOf::Commission, commission),
+            (ShareOf::Premium, premium),
+        ];
+        Some(shares.into_iter().filter(|(_, sum)| *sum > Fen::ZERO).collect())
+    }
+}
+
+/// The shares of money that goes back: each gives in the measure of what is left of it, and all of
+/// it when all goes back. `left` is each share less what went back before. `None` when more is asked
+/// than is left, or nothing.
+pub fn mirror(left: &[Share], back: Fen) -> Option<Vec<Share>> {
+    let amounts: Vec<Fen> = left.iter().map(|share| share.amount).collect();
+    if back <= Fen::ZERO || Fen::sum(amounts.iter().copied())? < back {
+        return None;
+    }
+    let parts = back.apportion_by(&amounts)?;
+    let shares = left.iter().zip(parts).map(|(share, amount)| Share { amount, ..*share });
+    Some(shares.filter(|share| share.amount > Fen::ZERO).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use kernel::TenantId;
+    use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
+    use uuid::Uuid;
+
+    use super::*;
+
+    fn yuan(text: &str) -> Fen {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_premium_is_split_among_tax_fund_commission_and_insurer() {
+        // Compulsory 665.00 (CI-1), commercial 1,500.00, tax 300.00, commission 15 % of 1,500.00.
+        let payable = Payable {
+            compulsory: yuan("665.00"),
+            commercial: yuan("1500.00"),
+            tax: yuan("300.00"),
+            commission: yuan("225.00"),
+        };
+        assert_eq!(payable.total(), Some(yuan("2465.00")));
+        let shares = payable.split(Decimal::new(15, 3)).unwrap();
+        // 665.00 × 1.5 % = 9.975, half up 9.98; 665.00 + 1,500.00 - 9.98 - 225.00 = 1,930.02.
+        let expected = [
+            (ShareOf::Tax, yuan("300.00")),
+            (ShareOf::Fund, yuan("9.98")),
+            (ShareOf::Commission, yuan("225.00")),
+            (ShareOf::Premium, yuan("1930.02")),
+        ];
+        assert_eq!(shares, expected);
+        let too_dear = Payable { commission: yuan("2165.01"), ..payable };
+        assert_eq!(too_dear.split(Decimal::ZERO), None);
+    }
+
+    fn shares(amounts: &[i64]) -> Vec<Share> {
+        let owner = TenantId(Uuid::nil());
+        let share = |&amount| Share { owner, of: ShareOf::Premium, amount: Fen(amount) };
+        amounts.iter().map(share).collect()
+    }
+
+    #[test]
+    fn more_than_is_left_does_not_go_back() {
+        assert_eq!(mirror(&shares(&[60, 40]), Fen(101)), None);
+        assert_eq!(mirror(&shares(&[60, 40]), Fen(0)), None);
+        assert_eq!(mirror(&shares(&[60, 40]), Fen(50)), Some(shares(&[30, 20])));
+        assert_eq!(mirror(&shares(&[60, 40]), Fen(100)), Some(shares(&[60, 40])));
+    }
+
+    proptest! {
+        #[test]
+        fn shares_add_up_and_their_mirror_is_zero_to_the_fen(
+            compulsory in 0i64..1_000_000,
+            commercial in 0i64..10_000_000,
+            tax in 0i64..1_000_000,
+            commission in 0i64..3_000_000,
+            rate in 0i64..=200,
+            cuts in proptest::collection::vec(any::<u32>(), 0..5),
+        ) {
+            let payable = Payable {
+                compulsory: Fen(compulsory), commercial: Fen(commercial), tax: Fen(tax),
+                commission: Fen(commission),
+            };
+            let split = payable.split(Decimal::new(rate, 4));
+            let Some(split) = split.filter(|split| !split.is_empty()) else { return Ok(()) };
+            let total = payable.total().unwrap();
+            prop_assert_eq!(Fen::sum(split.iter().map(|share| share.1)), Some(total));
+            let owner = TenantId(Uuid::nil());
+            let mut left: Vec<Share> =
+                split.iter().map(|&(of, amount)| Share { owner, of, amount }).collect();
+            let mut back = 0;
+            // In any number of parts, the last of which is all that is left.
+            let parts = cuts.iter().map(|cut| i64::from(*cut) % total.0.max(1)).chain([i64::MAX]);
+            for part in parts {
+                let part = part.min(total.0 - back);
+                if part == 0 { continue }
+                let gone = mirror(&left, Fen(part)).unwrap();
+                prop_assert_eq!(Fen::sum(gone.iter().map(|share| share.amount)), Some(Fen(part)));
+                for share in &gone {
+                    let of = left.iter_mut().find(|kept| kept.of == share.of).unwrap();
+                    of.amount = Fen(of.amount.0 - share.amount.0);
+                    prop_assert!(Fen::ZERO <= of.amount);
+                }
+                back += part;
+            }
+            prop_assert!(left.iter().all(|share| share.amount == Fen::ZERO));
+        }
+    }
+}
