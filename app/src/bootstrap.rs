@@ -24,10 +24,20 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "production.export", title_zh: "数据导出", title_en: "Exports" },
     Level { code: "production.fee", title_zh: "费用登记", title_en: "Fees" },
     Level { code: "clearing", title_zh: "清算支付云", title_en: "Clearing and payment" },
+    Level {
+        code: "clearing.recovery",
+        title_zh: "代位求偿",
+        title_en: "Recovery between insurers",
+    },
     Level { code: "clearing.ledger", title_zh: "账务", title_en: "Ledger" },
     Level { code: "clearing.settlement", title_zh: "轧差结算", title_en: "Settlement" },
     Level { code: "clearing.payment", title_zh: "支付", title_en: "Payments" },
     Level { code: "operator", title_zh: "平台运营", title_en: "Operation of the platform" },
+    Level {
+        code: "operator.recovery",
+        title_zh: "代位求偿运营",
+        title_en: "Operation of recoveries",
+    },
     Level {
         code: "operator.ledger", title_zh: "账务运营", title_en: "Operation of the ledger"
     },

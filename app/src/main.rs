@@ -11,6 +11,7 @@ mod member;
 mod openapi;
 mod quotes;
 mod recorder;
+mod recoveries;
 mod serve;
 mod settings;
 mod tariff;

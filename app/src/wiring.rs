@@ -39,6 +39,7 @@ use crate::bootstrap;
 use crate::looked_at::OnVehicles;
 use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
+use crate::recoveries::{self, Locks, Register};
 use crate::settings::{Lanes, Outside as OutsideSettings};
 
 /// How long a stored idempotency answer is kept.
@@ -141,7 +142,7 @@ pub(crate) async fn platform(
             outside,
             sealer: Sealer::new(keys.clone(), operator),
             challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
-            locks: Arc::new(production::claim::NoLocks),
+            locks: Arc::new(Locks),
         },
         lanes.into(),
         &tasks,
@@ -165,6 +166,7 @@ pub(crate) async fn platform(
         bank,
         bank_key,
         quotes: Arc::new(ProductionQuotes(production.clone())),
+        market: Arc::new(Register { production: production.clone() }),
         parameters: parameters.clone(),
     };
     let clearing = Clearing::start(parts, &tasks, &stop);
@@ -175,6 +177,12 @@ pub(crate) async fn platform(
     tasks.spawn(production.clone().keep_delivering(stop.clone()));
     tasks.spawn(production.clone().keep_exporting(stop.clone()));
     tasks.spawn(clearing.clone().keep_serving_orders(stop.clone()));
+    tasks.spawn(recoveries::keep_telling(
+        production.clone(),
+        clearing.clone(),
+        base.clock.clone(),
+        stop.clone(),
+    ));
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {
         authenticate: authority.clone(),

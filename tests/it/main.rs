@@ -13,6 +13,7 @@ mod looked_at;
 mod outside;
 mod quota;
 mod records;
+mod recovery;
 mod replay;
 mod schema;
 mod two_servers;

@@ -12,6 +12,7 @@ use tokio_util::task::TaskTracker;
 use crate::ledger::Ledger;
 use crate::payment::bank::Bank;
 use crate::payment::premium::Quotes;
+use crate::recovery::Market;
 
 /// What the clearing cloud is made of. Every request takes a clone, and clones share it.
 #[derive(Clone)]
@@ -26,6 +27,7 @@ pub struct Rooms {
     pub(crate) bank: Arc<dyn Bank>,
     pub(crate) bank_key: [u8; 32],
     pub(crate) quotes: Arc<dyn Quotes>,
+    pub(crate) market: Arc<dyn Market>,
     pub(crate) parameters: Arc<Parameters>,
 }
 
@@ -45,6 +47,8 @@ pub struct Parts {
     pub bank_key: [u8; 32],
     /// Keeps the quotes premiums are collected for.
     pub quotes: Arc<dyn Quotes>,
+    /// Knows policies and claims.
+    pub market: Arc<dyn Market>,
     /// Figures of regions and members.
     pub parameters: Arc<Parameters>,
 }
@@ -52,11 +56,29 @@ pub struct Parts {
 impl Clearing {
     /// Starts what runs beside the calls on `tracker`; it ends with `stop`.
     pub fn start(parts: Parts, tracker: &TaskTracker, stop: &CancellationToken) -> Clearing {
-        let Parts { spine, ledger, statement_key, keys, bank, bank_key, quotes, parameters } =
-            parts;
+        let Parts {
+            spine,
+            ledger,
+            statement_key,
+            keys,
+            bank,
+            bank_key,
+            quotes,
+            market,
+            parameters,
+        } = parts;
         tracker.spawn(ledger.clone().keep_expiring(stop.clone()));
-        let rooms =
-            Rooms { spine, ledger, statement_key, keys, bank, bank_key, quotes, parameters };
+        let rooms = Rooms {
+            spine,
+            ledger,
+            statement_key,
+            keys,
+            bank,
+            bank_key,
+            quotes,
+            market,
+            parameters,
+        };
         let clearing = Clearing(Arc::new(rooms));
         tracker.spawn(clearing.clone().keep_settling(stop.clone()));
         clearing

@@ -278,7 +278,11 @@ impl Clearing {
         view: &impl Serialize,
         subject: &str,
     ) -> Result<Reply, Problem> {
-        let done = Done::json(StatusCode::OK, view, 0, subject);
+        self.reply(call, Done::json(StatusCode::OK, view, 0, subject)).await
+    }
+
+    /// The same, of an answer that says what it is about and what it shows.
+    pub(crate) async fn reply(&self, call: Call, done: Done) -> Result<Reply, Problem> {
         self.spine.run(call, &Answer, |()| done.clone()).await
     }
 }

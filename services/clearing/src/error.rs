@@ -55,6 +55,26 @@ problems! {
     NO_STATEMENT = "E4307" 409 "there is no statement that can be taken" "无可导入的银行对账单";
     /// What was ordered cannot be done or does not add up.
     WRONG_ORDER = "E4304" 422 "the payment order cannot be carried out as written" "支付指令内容有误";
+    /// A look at other insurers' records without a reason.
+    PURPOSE_MISSING = "E4100" 400 "an X-Purpose header is required" "缺少查询目的";
+    /// None or several policies fit, or the caller's own.
+    LIABLE_POLICY = "E4101" 422 "the liable policy is not exactly one of another insurer" "未能唯一确定对方保单";
+    /// The claim has a live code for the policy.
+    LOCKED_ALREADY = "E4102" 409 "the claim has locked this policy already" "该保单已被本案锁定";
+    /// It goes the other way already.
+    OTHER_ROUTE = "E4103" 409 "the accident is settled another way" "该事故已按其他方式结案";
+    /// The act does not fit where the code stands.
+    RECOVERY_STAGE = "E4104" 409 "the recovery's status does not allow this" "结算码当前状态不允许此操作";
+    /// The act is the other side's, or the operator's.
+    RECOVERY_SIDE = "E4105" 403 "this is for another side of the recovery" "此操作应由另一方办理";
+    /// Out of bounds, or not reasoned.
+    RECOVERY_AMOUNT = "E4106" 422 "an amount does not fit the recovery" "追偿金额不符";
+    /// Not odd, not independent, not a majority.
+    RECOVERY_PANEL = "E4107" 422 "the panel or its award is not whole" "仲裁庭组成或裁决不符";
+    /// Nobody was heard and nobody is late.
+    RECOVERY_TOO_EARLY = "E4108" 409 "it is too early for arbitration" "尚不具备仲裁条件";
+    /// There is nothing to recover yet.
+    NOT_ADJUSTED = "E4109" 409 "own damage is not adjusted" "车损尚未理算";
 }
 
 /// Why a command of the clearing cloud refuses.
@@ -82,6 +102,9 @@ pub enum ClearingError {
     /// A stored row is not what this release can read.
     #[error("stored {0} cannot be read")]
     Corrupt(&'static str),
+    /// The register of policies and claims failed.
+    #[error("the market's register failed")]
+    Market(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] LedgerError),
@@ -90,7 +113,21 @@ pub enum ClearingError {
     Keys(#[from] TenancyError),
     /// The store failed.
     #[error("clearing store failed")]
-    Store(#[from] sqlx::Error),
+    Store(#[source] sqlx::Error),
+}
+
+impl From<sqlx::Error> for ClearingError {
+    /// What raced past the looks that came before a write is caught by a constraint, and reads like
+    /// the refusal it is.
+    fn from(error: sqlx::Error) -> ClearingError {
+        match pg::failure::constraint(&error) {
+            Some("recovery_one_lock") => ClearingError::refused(
+                &LOCKED_ALREADY,
+                "a code of this claim for this policy is live; go on under it, or cancel it",
+            ),
+            _ => ClearingError::Store(error),
+        }
+    }
 }
 
 impl ClearingError {
@@ -112,9 +149,10 @@ impl From<ClearingError> for Problem {
             ClearingError::Refused { code, detail } => Problem::new(code, detail),
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
-            ClearingError::Ledger(_) | ClearingError::Keys(_) | ClearingError::Store(_) => {
-                Problem::store(&error)
-            }
+            ClearingError::Ledger(_)
+            | ClearingError::Keys(_)
+            | ClearingError::Market(_)
+            | ClearingError::Store(_) => Problem::store(&error),
         }
     }
 }

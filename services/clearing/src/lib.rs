@@ -1,5 +1,5 @@
-//! The clearing and payment cloud (清算支付云): the stored ledger, payments, and the netting and
-//! settlement of what insurers owe each other.
+//! The clearing and payment cloud (清算支付云): the stored ledger, payments, recovery between insurers,
+//! and the netting and settlement of what they owe each other.
 //!
 //! Always true here: money moves through [`ledger`] and nowhere else, and what it answered is
 //! committed. Judging is pure and lies beside this crate (`clearing-ledger`); this crate locks,
@@ -12,9 +12,11 @@ pub mod error;
 pub mod function;
 pub mod ledger;
 pub mod payment;
+pub mod recovery;
 pub mod settlement;
 
 pub use app::{Clearing, Parts};
+pub use error::ClearingError;
 
 use kernel::TenantId;
 

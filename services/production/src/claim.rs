@@ -24,5 +24,5 @@ pub mod terms;
 pub mod wire;
 
 pub use answer::{ClaimStepView, HintView};
-pub use lock::{NoLocks, RecoveryLock, RecoveryLocks};
+pub use lock::{CodedPayment, NoLocks, RecoveryLock, RecoveryLocks, Teller, TouchedCase};
 pub use record::RecordStep;

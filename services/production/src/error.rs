@@ -83,6 +83,12 @@ problems! {
     CLAIM_AMOUNT = "E2045" 422 "an amount does not fit the claim" "赔案金额不符";
     /// A recovery lock touches the case.
     CLAIM_LOCKED = "E2046" 409 "a recovery lock touches the claim" "赔案存在代位锁定";
+    /// A recovery code that is not live for the case.
+    CLAIM_NOT_LOCKED = "E2047" 409 "the recovery code is not live for this claim" "结算码对本案无效";
+    /// The accident is recovered for: it is not settled each side by itself.
+    ACCIDENT_RECOVERED = "E2048" 409 "the accident is settled by recovery" "该事故已走代位求偿";
+    /// The platform tells it.
+    RECOVERY_TOLD = "E2049" 409 "the platform tells this recovery itself" "该回款由平台自动登记";
     /// Another dispute of the claim waits for its answer.
     DISPUTE_OPEN = "E2050" 409 "a dispute of this claim is open" "该赔案存在未决争议";
     /// What the other insurer of the dispute may do.

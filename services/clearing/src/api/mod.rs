@@ -2,6 +2,7 @@
 
 mod books;
 mod payment;
+mod recovery;
 mod settlement;
 
 use axum::Router;
@@ -11,7 +12,11 @@ use crate::Clearing;
 
 /// Every route of this cloud.
 pub fn router() -> OpenApiRouter<Clearing> {
-    OpenApiRouter::new().merge(books::router()).merge(settlement::router()).merge(payment::router())
+    OpenApiRouter::new()
+        .merge(books::router())
+        .merge(recovery::router())
+        .merge(settlement::router())
+        .merge(payment::router())
 }
 
 /// Routes that lie before the door, because their callers hold no token: the bank, which signs.

@@ -1,4 +1,4 @@
-//! The stored ledger on a real PostgreSQL: use cases, races, and crashes.
+//! The clearing cloud on a real PostgreSQL: use cases, races, and crashes.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
 mod books;
@@ -7,6 +7,8 @@ mod payment;
 mod posting;
 mod races;
 mod reading;
+mod recovery;
+mod register;
 mod settlement;
 mod support;
 #[path = "../../ledger/tests/it/words.rs"]

@@ -3,7 +3,9 @@
 use std::sync::{Arc, Mutex};
 
 use base_http::trace::TraceId;
-use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
+use base_http::{
+    Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, Spine,
+};
 use clearing::ledger::Ledger;
 use clearing::payment::bank::HttpBank;
 use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
@@ -24,10 +26,13 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
+use crate::register::{Asked, Register};
+
 /// What was recorded of one served call.
 #[derive(Clone, Debug)]
 pub(crate) struct Recorded {
     pub(crate) function: &'static str,
+    pub(crate) shown: Vec<ShownRecord>,
 }
 
 /// Keeps what was served in memory.
@@ -55,9 +60,10 @@ impl Recorder for Memory {
         served: &'a [Served<'a>],
     ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         Box::pin(async move {
-            self.0.lock().unwrap().extend(
-                served.iter().map(|served| Recorded { function: served.call.function.code }),
-            );
+            self.0.lock().unwrap().extend(served.iter().map(|served| Recorded {
+                function: served.call.function.code,
+                shown: served.done.shown.clone(),
+            }));
             Ok(())
         })
     }
@@ -140,6 +146,7 @@ pub(crate) struct World {
     pub(crate) ids: Arc<Ids>,
     pub(crate) ledger: Ledger,
     pub(crate) clearing: Clearing,
+    pub(crate) register: Arc<Register>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) picc: Arc<Caller>,
     pub(crate) paic: Arc<Caller>,
@@ -170,6 +177,7 @@ impl World {
             give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number)), code).await;
         }
         let quotes = Arc::new(Desk::default());
+        let register = Arc::new(Register::default());
         let parts = Parts {
             spine,
             ledger: ledger.clone(),
@@ -178,7 +186,8 @@ impl World {
             bank: Arc::new(HttpBank::new(&bank, clock.clone(), ids.clone()).unwrap()),
             bank_key: sandbox.bank_key(),
             quotes: quotes.clone(),
-            parameters: Arc::default(),
+            market: Arc::new(Asked(register.clone())),
+            parameters: Arc::new(tenancy::Parameters::load(&test.db).await.unwrap()),
         };
         // What runs by the clock is called by the tests: its loop ends before it begins.
         let stopped = CancellationToken::new();
@@ -197,6 +206,7 @@ impl World {
             sandbox,
             notices,
             quotes,
+            register,
             clock,
             ids,
             ledger,

@@ -15,6 +15,7 @@ pub mod check;
 pub mod dispute;
 mod effect;
 mod facts;
+mod recovery;
 
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +29,7 @@ pub use facts::{
     EstimateFacts, LossPerson, LossProperty, LossVehicle, NotifyFacts, PayFacts, PayeeRow,
     RecoverOrPayRow, RecoveryFacts, RegisterFacts, ReopenFacts, StepFacts, SurveyFacts,
 };
+pub use recovery::{RecoveryStatus, recovery_case};
 
 coded_enum! {
     /// A message of a claim. The codes are those of the compulsory messages; estimate and recovery

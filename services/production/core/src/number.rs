@@ -9,7 +9,7 @@
 //! |  |    first four digits of the area code
 //! |  insurer
 //! kind: 01 query, 02 confirm, 03 amend query, 04 amend confirm, 05 claim, 06 closing check,
-//!       08 dispute
+//!       07 recovery, 08 dispute
 //! ```
 //!
 //! The check digit is Damm's (H. M. Damm, 2004) over the numeric rendering in which every digit
@@ -37,6 +37,7 @@ coded_enum! {
         AmendConfirm = "04", "批改确认码", "amend confirm code";
         Claim = "05", "理赔编号", "claim code";
         ClosingCheck = "06", "结案校验码", "closing check code";
+        Recovery = "07", "结算码", "recovery code";
         Dispute = "08", "争议编号", "dispute number";
     }
 }
@@ -70,7 +71,7 @@ pub enum NumberError {
         position: usize,
     },
     /// The first two digits name no kind.
-    #[error("platform number begins with {0:?}; expected 01 to 06 or 08")]
+    #[error("platform number begins with {0:?}; expected 01 to 08")]
     UnknownKind(String),
     /// Another kind than the message calls for.
     #[error("platform number is a {} ({found}); expected a {} ({wanted})", found.name_en(), wanted.name_en())]
@@ -361,7 +362,7 @@ mod tests {
         };
         assert_eq!(PlatformNumber::parse("02PAIC"), Err(NumberError::Length(6)));
         assert_eq!(with(3, "1"), Err(NumberError::Character { found: '1', position: 4 }));
-        assert_eq!(with(0, "07"), Err(NumberError::UnknownKind("07".into())));
+        assert_eq!(with(0, "09"), Err(NumberError::UnknownKind("09".into())));
         assert_eq!(with(6, "8100"), Err(NumberError::UnknownArea("8100".into())));
         assert_eq!(with(12, "65536"), Err(NumberError::Slot(65_536)));
         assert!(matches!(with(28, "6"), Err(NumberError::CheckDigit { .. })));

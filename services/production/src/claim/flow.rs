@@ -8,6 +8,7 @@ use production_core::rule::Findings;
 
 use crate::Production;
 use crate::claim::hint::Windows;
+use crate::claim::lock::Teller;
 use crate::claim::mark::Mark;
 use crate::claim::outside::{self, InsuredVehicle};
 use crate::claim::read::{ReadStep, StepBody};
@@ -38,7 +39,8 @@ impl Production {
         let of = NumberFor { insurer, region: policy.region, slot: confirm_no.slot() };
         let claim_no = self.numbering.next(NumberKind::Claim, of, call.received_at).await?;
         let insured = InsuredVehicle { frame: policy.frame, plate: policy.plate };
-        self.record_step(call, insurer, Target::Report(claim_no), read, Some(insured), notices)
+        let target = Target::Report(claim_no);
+        self.record_step(call, insurer, target, read, Some(insured), (notices, Teller::Insurer))
             .await
     }
 
@@ -61,7 +63,21 @@ impl Production {
         } else {
             None
         };
-        self.record_step(call, insurer, Target::Claim(claim_no), read, insured, notices).await
+        let (target, told) = (Target::Claim(claim_no), (notices, Teller::Insurer));
+        self.record_step(call, insurer, target, read, insured, told).await
+    }
+
+    /// Takes a step the platform tells of by itself.
+    pub(crate) async fn platform_step(
+        &self,
+        call: Call,
+        claim_no: PlatformNumber,
+        body: &(impl StepBody + Sync),
+    ) -> Result<Reply, Problem> {
+        let insurer = self.insurer_of(&call)?;
+        let (read, notices) = read(body, insurer, &[])?;
+        let (target, told) = (Target::Claim(claim_no), (notices, Teller::Platform));
+        self.record_step(call, insurer, target, read, None, told).await
     }
 
     async fn record_step(
@@ -71,7 +87,7 @@ impl Production {
         target: Target,
         read: ReadStep,
         insured: Option<InsuredVehicle>,
-        mut notices: Vec<Notice>,
+        (mut notices, teller): (Vec<Notice>, Teller),
     ) -> Result<Reply, Problem> {
         let (tenant, now) = (call.caller.tenant, call.received_at);
         let windows = Windows::of(self.challenges.parameters(), tenant, &call.caller.region, now);
@@ -100,6 +116,7 @@ impl Production {
             check_no,
             windows,
             book: self.book.clone(),
+            teller,
             locks: self.locks.clone(),
             now,
             read,

@@ -1,15 +1,22 @@
-//! Recovery locks that touch a case: a question for the clearing cloud, asked at call time.
+//! Recovery locks that touch a case, and the way its accident is settled: questions for the clearing
+//! cloud, asked in the transaction that takes the step.
 //!
 //! The answer of every step is also the channel on which a liable insurer learns that another one
 //! recovers from it (LOCKED_LIST).
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kernel::{Fen, TenantId};
+use pg::Tx;
+use production_core::adjustment::recovery::RecoveryFrom;
+use production_core::claim::{RecoverOrPay, StepFacts};
+use production_core::frame::FrameNo;
 use production_core::number::PlatformNumber;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::error::ProductionError;
+use crate::error::{self, ProductionError};
 
 /// A recovery lock as an insurer of the case sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -27,13 +34,73 @@ pub struct RecoveryLock {
     pub liable_insurer: String,
 }
 
-/// Who knows of recovery locks.
+/// A case that locks may touch.
+#[derive(Clone, Debug)]
+pub struct TouchedCase {
+    /// 理赔编号; for a report the one it is about to get.
+    pub claim_no: PlatformNumber,
+    /// Its policy.
+    pub confirm_no: PlatformNumber,
+    /// Whose.
+    pub tenant: TenantId,
+    /// The insured vehicle.
+    pub frame: FrameNo,
+    /// When the accident happened.
+    pub accident_at: Timestamp,
+}
+
+/// A payment to a recovering insurer.
+#[derive(Clone, Debug)]
+pub struct CodedPayment {
+    /// 结算码.
+    pub recovery_code: String,
+    /// The case that pays.
+    pub claim_no: PlatformNumber,
+    /// The insurer's number of the payment.
+    pub business_no: String,
+    /// How much.
+    pub amount: Fen,
+    /// When.
+    pub paid_at: Timestamp,
+}
+
+/// Who knows of recovery locks. Everything happens in the caller's transaction.
 pub trait RecoveryLocks: Send + Sync + 'static {
-    /// Locks that touch each of the cases, in order.
+    /// Whether recovery codes are known here, so that a case must not name others.
+    fn knows_codes(&self) -> bool {
+        true
+    }
+
+    /// Live locks that touch each of the cases, in order.
     fn touching<'a>(
         &'a self,
-        claims: &'a [PlatformNumber],
+        tx: &'a mut Tx,
+        cases: &'a [TouchedCase],
     ) -> BoxFuture<'a, Result<Vec<Vec<RecoveryLock>>, ProductionError>>;
+
+    /// The accident of a case is settled as 互碰自赔; whether nobody recovers for it, nor will.
+    fn settle_mutually<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        case: &'a TouchedCase,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, ProductionError>>;
+
+    /// How a case was settled is open again.
+    fn reopen<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ProductionError>>;
+
+    /// Payments that name recovery codes went out.
+    fn paid<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        payments: &'a [CodedPayment],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ProductionError>>;
 }
 
 /// A market without a clearing cloud: nothing is ever locked.
@@ -41,10 +108,187 @@ pub trait RecoveryLocks: Send + Sync + 'static {
 pub struct NoLocks;
 
 impl RecoveryLocks for NoLocks {
+    fn knows_codes(&self) -> bool {
+        false
+    }
+
     fn touching<'a>(
         &'a self,
-        claims: &'a [PlatformNumber],
+        _tx: &'a mut Tx,
+        cases: &'a [TouchedCase],
     ) -> BoxFuture<'a, Result<Vec<Vec<RecoveryLock>>, ProductionError>> {
-        async move { Ok(vec![Vec::new(); claims.len()]) }.boxed()
+        async move { Ok(vec![Vec::new(); cases.len()]) }.boxed()
+    }
+
+    fn settle_mutually<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _case: &'a TouchedCase,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, ProductionError>> {
+        async move { Ok(true) }.boxed()
+    }
+
+    fn reopen<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _claim_no: PlatformNumber,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ProductionError>> {
+        async move { Ok(()) }.boxed()
+    }
+
+    fn paid<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _payments: &'a [CodedPayment],
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ProductionError>> {
+        async move { Ok(()) }.boxed()
+    }
+}
+
+/// Who tells of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Teller {
+    /// The insurer whose case it is.
+    Insurer,
+    /// The platform, of what it settled itself.
+    Platform,
+}
+
+/// What locks say against a step: L51, and codes that are not live for the case.
+pub(super) fn against(
+    claim_no: PlatformNumber,
+    facts: &StepFacts,
+    locks: &[RecoveryLock],
+    teller: Teller,
+) -> Result<(), ProductionError> {
+    let own = |lock: &&RecoveryLock| lock.claim_code == claim_no.to_string();
+    let unknown = |code: &str, side: &str| {
+        let detail = format!(
+            "{code:?} is no live recovery code {side} this claim; lock the liable policy first"
+        );
+        Err(ProductionError::refused(&error::CLAIM_NOT_LOCKED, detail))
+    };
+    match facts {
+        StepFacts::Cancel(_) if !locks.is_empty() => {
+            let detail = "a recovery lock touches this claim (rule L51); cancel the lock first";
+            Err(ProductionError::refused(&error::CLAIM_LOCKED, detail))
+        }
+        StepFacts::Adjust(adjust) => {
+            for row in &adjust.recoveries {
+                if row.counterparty == RecoveryFrom::Wrongdoer {
+                    continue;
+                }
+                let code = row.recovery_code.as_deref().unwrap_or_default();
+                let of = |lock: &&RecoveryLock| lock.recovery_code == code;
+                let recovers = row.direction == RecoverOrPay::Recover;
+                let live = locks.iter().filter(of).any(|lock| own(&lock) == recovers);
+                if !live {
+                    return unknown(code, if recovers { "of" } else { "against" });
+                }
+            }
+            Ok(())
+        }
+        StepFacts::Pay(pay) => {
+            for code in pay.payees.iter().filter_map(|payee| payee.recovery_code.as_deref()) {
+                let of = |lock: &&RecoveryLock| lock.recovery_code == code;
+                if !locks.iter().filter(of).any(|lock| !own(&lock)) {
+                    return unknown(code, "against");
+                }
+            }
+            Ok(())
+        }
+        StepFacts::Recovery(recovery)
+            if teller == Teller::Insurer
+                && recovery.counterparty != RecoveryFrom::Wrongdoer
+                && locks.iter().any(|lock| own(&lock)) =>
+        {
+            let detail = "what is recovered under a recovery code is told by the platform itself \
+                          when its money came";
+            Err(ProductionError::refused(&error::RECOVERY_TOLD, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    const OWN: &str = "05PICC32002601656000000000001";
+    const OTHER: &str = "05PAIC32002601656000000000002";
+
+    fn number(body: &str) -> PlatformNumber {
+        let ending = |digit| PlatformNumber::parse(&format!("{body}{digit}")).ok();
+        (0..10).find_map(ending).unwrap()
+    }
+
+    fn facts(step: &str, facts: Value) -> StepFacts {
+        serde_json::from_value(json!({ "step": step, "facts": facts })).unwrap()
+    }
+
+    fn adjust(direction: &str, from: &str, code: &str) -> StepFacts {
+        let row = json!({ "serialNo": 1, "direction": direction, "counterparty": from,
+                          "recoveryCode": code, "amount": "1.00" });
+        facts(
+            "adjust",
+            json!({ "at": "2026-06-01T00:00:00Z", "total": "1.00", "covers": [],
+                                "recoveries": [row] }),
+        )
+    }
+
+    fn pay(code: &str) -> StepFacts {
+        facts(
+            "pay",
+            json!({ "at": "2026-06-01T00:00:00Z", "total": "1.00",
+            "payees": [{ "kind": "insurer", "amount": "1.00", "recoveryCode": code }] }),
+        )
+    }
+
+    #[test]
+    fn a_case_names_codes_that_are_live_for_it_on_the_right_side() {
+        let (own, other) = (number(OWN), number(OTHER));
+        let lock = |code: &str, claim: PlatformNumber| RecoveryLock {
+            recovery_code: code.to_owned(),
+            status: "1".to_owned(),
+            claim_code: claim.to_string(),
+            recovering_insurer: claim.insurer().to_string(),
+            liable_insurer: "CPIC".to_owned(),
+        };
+        let locks = [lock("OURS", own), lock("THEIRS", other)];
+        let recovered = |from: &str| {
+            facts(
+                "recovery",
+                json!({ "at": "2026-06-01T00:00:00Z", "amount": "1.00",
+                                      "counterparty": from }),
+            )
+        };
+        let cancel = facts("cancel", json!({ "at": "2026-06-01T00:00:00Z", "kind": "1" }));
+        let rows = [
+            (adjust("1", "1", "OURS"), Teller::Insurer, None),
+            (adjust("1", "1", "THEIRS"), Teller::Insurer, Some("E2047")),
+            (adjust("2", "2", "THEIRS"), Teller::Insurer, None),
+            (adjust("2", "2", "OURS"), Teller::Insurer, Some("E2047")),
+            (adjust("1", "2", "NOBODYS"), Teller::Insurer, Some("E2047")),
+            (adjust("1", "3", ""), Teller::Insurer, None),
+            (pay("THEIRS"), Teller::Insurer, None),
+            (pay("OURS"), Teller::Insurer, Some("E2047")),
+            (cancel, Teller::Insurer, Some("E2046")),
+            (recovered("1"), Teller::Insurer, Some("E2049")),
+            (recovered("1"), Teller::Platform, None),
+            (recovered("3"), Teller::Insurer, None),
+        ];
+        for (at, (facts, teller, expected)) in rows.into_iter().enumerate() {
+            let refused = match against(own, &facts, &locks, teller) {
+                Err(ProductionError::Refused { code, .. }) => Some(code.code),
+                Err(other) => panic!("row {at}: {other}"),
+                Ok(()) => None,
+            };
+            assert_eq!(refused, expected, "row {at}");
+        }
     }
 }

@@ -20,7 +20,7 @@ use production_core::rule::Findings;
 use crate::book::TariffBook;
 use crate::claim::answer::{HintView, PoliceAccidentView};
 use crate::claim::hint::{self, Viewer, Windows};
-use crate::claim::lock::{RecoveryLock, RecoveryLocks};
+use crate::claim::lock::{self, CodedPayment, RecoveryLock, RecoveryLocks, Teller, TouchedCase};
 use crate::claim::read::ReadStep;
 use crate::claim::step::{self, Told};
 use crate::claim::terms::Terms;
@@ -67,6 +67,8 @@ pub struct RecordStep {
     pub windows: Windows,
     /// For the compulsory limits of the day.
     pub book: Arc<TariffBook>,
+    /// Who tells of it.
+    pub teller: Teller,
     /// Who knows of recovery locks.
     pub locks: Arc<dyn RecoveryLocks>,
     /// The instant of the call.
@@ -109,10 +111,21 @@ impl SetCommand for RecordStep {
         let marked = in_common(set, &board, tx).await?;
         let mut outcomes = Vec::with_capacity(set.len());
         for (command, marked) in set.iter().zip(&marked) {
-            let decided = decide(command, &mut board, marked);
-            if let Ok(Decided::Taken { step, .. }) = &decided {
-                let key = (step.claim_no, step.step, step.business_no.clone());
-                board.taken.insert(key, (**step).clone());
+            let goes = go_one_way(command, &board, tx).await?;
+            let decided = goes.and_then(|()| decide(command, &mut board, marked));
+            match &decided {
+                Ok(Decided::Taken { step, .. }) => {
+                    let key = (step.claim_no, step.step, step.business_no.clone());
+                    board.taken.insert(key, (**step).clone());
+                    follow(command, step, tx).await?;
+                }
+                Err(_) => {
+                    // What it took of the way it does not go after all.
+                    if let Some(case) = about_to_settle(command, &board) {
+                        command.locks.reopen(tx, case.claim_no, command.now).await?;
+                    }
+                }
+                Ok(Decided::Again(..)) => {}
             }
             outcomes.push(decided);
         }
@@ -188,11 +201,75 @@ async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, ProductionError
         board.taken.insert(key, step);
     }
     if let Some(first) = set.first() {
-        let known: Vec<PlatformNumber> = board.cases.keys().copied().collect();
-        let locks = first.locks.touching(&known).await?;
-        board.locks = known.into_iter().zip(locks).collect();
+        let mut cases: Vec<TouchedCase> =
+            board.cases.values().map(|working| touched(&working.row)).collect();
+        cases.extend(set.iter().filter_map(|command| board.reports(command)));
+        let locks = first.locks.touching(tx, &cases).await?;
+        board.locks = cases.into_iter().map(|case| case.claim_no).zip(locks).collect();
     }
     Ok(board)
+}
+
+/// A case as locks look at it.
+fn touched(row: &ClaimRow) -> TouchedCase {
+    TouchedCase {
+        claim_no: row.claim_no,
+        confirm_no: row.confirm_no,
+        tenant: row.tenant,
+        frame: row.frame.clone(),
+        accident_at: row.case.notify.accident_at,
+    }
+}
+
+/// The open case a closing as 互碰自赔 is of.
+fn about_to_settle(command: &RecordStep, board: &Board) -> Option<TouchedCase> {
+    if !matches!(&command.read.facts, StepFacts::Close(close) if close.mutual) {
+        return None;
+    }
+    let row = &board.cases.get(&board.of(command)?)?.row;
+    // A closing that was taken before is answered as it was, whatever happened since.
+    let key = (row.claim_no, command.read.step(), command.read.business_no.clone());
+    let settles = row.case.stage.is_open() && !board.taken.contains_key(&key);
+    settles.then(|| touched(row))
+}
+
+/// An accident is settled one way: a closing as 互碰自赔 takes that way, unless somebody recovers.
+async fn go_one_way(
+    command: &RecordStep,
+    board: &Board,
+    tx: &mut Tx,
+) -> Result<Result<(), ProductionError>, ProductionError> {
+    let Some(case) = about_to_settle(command, board) else { return Ok(Ok(())) };
+    if command.locks.settle_mutually(tx, &case, command.now).await? {
+        return Ok(Ok(()));
+    }
+    let detail = "a recovery lock touches the accident: it cannot be settled as a mutual collision \
+                  (互碰自赔) as well";
+    Ok(Err(ProductionError::refused(&error::ACCIDENT_RECOVERED, detail)))
+}
+
+/// What the clearing cloud learns of a step that was taken.
+async fn follow(command: &RecordStep, step: &StepRow, tx: &mut Tx) -> Result<(), ProductionError> {
+    match &command.read.facts {
+        StepFacts::Reopen(_) => command.locks.reopen(tx, step.claim_no, command.now).await,
+        StepFacts::Pay(pay) => {
+            let coded = pay.payees.iter().filter_map(|payee| {
+                Some(CodedPayment {
+                    recovery_code: payee.recovery_code.clone()?,
+                    claim_no: step.claim_no,
+                    business_no: step.business_no.clone(),
+                    amount: payee.amount,
+                    paid_at: pay.at,
+                })
+            });
+            let coded: Vec<CodedPayment> = coded.collect();
+            if coded.is_empty() {
+                return Ok(());
+            }
+            command.locks.paid(tx, &coded, command.now).await
+        }
+        _ => Ok(()),
+    }
 }
 
 impl Board {
@@ -205,6 +282,20 @@ impl Board {
                 self.reported.get(&(case.confirm_no, case.report_no.clone())).copied()
             }
         }
+    }
+
+    /// The case a report is about to make.
+    fn reports(&self, command: &RecordStep) -> Option<TouchedCase> {
+        let Target::Report(claim_no) = command.target else { return None };
+        let StepFacts::Notify(notify) = &command.read.facts else { return None };
+        let (policy, _) = self.policies.get(&command.read.case.confirm_no)?;
+        Some(TouchedCase {
+            claim_no,
+            confirm_no: policy.confirm_no,
+            tenant: command.tenant,
+            frame: policy.frame.clone(),
+            accident_at: notify.accident_at,
+        })
     }
 
     /// The accident a step's marks are looked for around.
@@ -277,7 +368,10 @@ fn decide(
                 return Err(ProductionError::not_found("claim", claim_no));
             };
             belongs(command, &working.row)?;
-            locked(command, board.locks.get(&claim_no))?;
+            if command.locks.knows_codes() {
+                let locks = board.locks.get(&claim_no).map_or(&[][..], Vec::as_slice);
+                lock::against(claim_no, &read.facts, locks, command.teller)?;
+            }
             step::accepted(&working.row, &read.facts, command.insurer, command.now)?
         }
     };
@@ -352,16 +446,6 @@ fn belongs(command: &RecordStep, row: &ClaimRow) -> Result<(), ProductionError> 
         row.claim_no, row.confirm_no, row.report_no, told.confirm_no, told.report_no
     );
     Err(ProductionError::refused(&error::CLAIM_NAMES, detail))
-}
-
-/// L51: a case with a live recovery lock is not cancelled.
-fn locked(command: &RecordStep, locks: Option<&Vec<RecoveryLock>>) -> Result<(), ProductionError> {
-    let live = locks.is_some_and(|locks| !locks.is_empty());
-    if live && command.read.step() == Step::Cancel {
-        let detail = "a recovery lock touches this claim (rule L51); cancel the lock first";
-        return Err(ProductionError::refused(&error::CLAIM_LOCKED, detail));
-    }
-    Ok(())
 }
 
 /// The rules that need the case: what rejects is the refusal, the rest become notices.

@@ -5,7 +5,9 @@ use kernel::{Period, time};
 use production_core::adjustment::compulsory::{ByItem, CompulsoryLimits};
 use production_core::claim::Promise;
 use production_core::history::PolicyClass;
+use production_core::number::PlatformNumber;
 use production_core::plate::Plate;
+use production_core::policy::PolicyFacts;
 use production_core::rule::RuleId;
 use production_rating::{Limits, LimitsPair, RatingInput, Tariff};
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,20 @@ pub struct Terms {
     pub promise: Promise,
 }
 
+/// A policy, and the version of it that was true at an instant.
+pub(crate) struct TrueThen<'a> {
+    /// Confirm code.
+    pub(crate) confirm_no: PlatformNumber,
+    /// What happened to it, as known last.
+    pub(crate) policy: &'a PolicyFacts,
+    /// What had happened by the version.
+    pub(crate) version: &'a PolicyFacts,
+    /// JSON of [`VehicleIdentity`].
+    pub(crate) vehicle: &'a str,
+    /// The rating input, JSON.
+    pub(crate) input: &'a str,
+}
+
 impl Terms {
     /// The version in force at `accident_at` (rule L40), of versions known now, first to last.
     pub fn at(
@@ -40,36 +56,54 @@ impl Terms {
         now: Timestamp,
         tariff: &Tariff,
     ) -> Result<Terms, ProductionError> {
+        let version = versions.iter().rev().find(|version| version.effective_at <= accident_at);
+        let version =
+            version.or(versions.first()).ok_or(ProductionError::Corrupt("policy version"))?;
+        let then = TrueThen {
+            confirm_no: policy.confirm_no,
+            policy: &policy.facts,
+            version: &version.facts,
+            vehicle: &version.vehicle,
+            input: &version.input,
+        };
+        Terms::of(&then, accident_at, now, tariff)
+    }
+
+    /// The terms of a policy by the version that was true at `accident_at` (rule L40).
+    pub(crate) fn of(
+        then: &TrueThen<'_>,
+        accident_at: Timestamp,
+        now: Timestamp,
+        tariff: &Tariff,
+    ) -> Result<Terms, ProductionError> {
         let corrupt = |_| ProductionError::Corrupt("policy version");
+        let (policy, version) = (then.policy, then.version);
         // What happened to the policy is in its latest facts, suspensions and ending included.
-        if now < accident_at || !policy.facts.covers(accident_at) {
+        if now < accident_at || !policy.covers(accident_at) {
             let was = match now < accident_at {
                 true => "not yet known to be in force".to_owned(),
-                false => policy.facts.state_at(accident_at).name().to_owned(),
+                false => policy.state_at(accident_at).name().to_owned(),
             };
             let detail = format!(
                 "policy {} was {was} when the accident happened (rule {}); check the time and the policy",
-                policy.confirm_no,
+                then.confirm_no,
                 RuleId::L40
             );
             return Err(ProductionError::refused(&error::NOT_COVERED, detail));
         }
-        let version = versions.iter().rev().find(|version| version.effective_at <= accident_at);
-        let version =
-            version.or(versions.first()).ok_or(ProductionError::Corrupt("policy version"))?;
-        let identity: VehicleIdentity = serde_json::from_str(&version.vehicle).map_err(corrupt)?;
-        let input: RatingInput = serde_json::from_str(&version.input).map_err(corrupt)?;
-        let of_class = version.facts.class == PolicyClass::Commercial;
+        let identity: VehicleIdentity = serde_json::from_str(then.vehicle).map_err(corrupt)?;
+        let input: RatingInput = serde_json::from_str(then.input).map_err(corrupt)?;
+        let of_class = version.class == PolicyClass::Commercial;
         let commercial = input.commercial.filter(|_| of_class);
         let hull_deductible = commercial.as_ref().and_then(|part| part.hull_deductible);
         let covers = commercial.map_or_else(Vec::new, |part| part.covers);
         let limits = tariff.limits(time::day_of(accident_at)).map(limits);
         Ok(Terms {
-            period: policy.facts.period,
-            endorse_times: version.facts.endorse_times,
+            period: policy.period,
+            endorse_times: version.endorse_times,
             plate: identity.plate,
             promise: Promise {
-                class: version.facts.class,
+                class: version.class,
                 covers,
                 hull_deductible: hull_deductible.unwrap_or_default(),
                 limits,

@@ -159,6 +159,22 @@ impl Production {
     }
 }
 
+/// Claims of every insurer of the accident of an own claim, itself among them, as known at `now`.
+pub(crate) async fn of_claim(
+    tx: &mut Tx,
+    claim_no: PlatformNumber,
+    within_hours: u32,
+    now: Timestamp,
+) -> Result<Vec<AccidentClaim>, ProductionError> {
+    let view = View { as_of: None, at: now };
+    let claim = own_claim(tx, claim_no, claim_no.insurer(), view).await?;
+    let mut net = Net::around(claim.accident_at, claim.district.clone(), within_hours);
+    let wave = net.begin(claim);
+    let wave = marks_of(tx, &wave, now).await?;
+    net.draw(tx, wave, now).await?;
+    Ok(net.found.into_values().map(|found| found.claim).collect())
+}
+
 /// What an accident is asked by.
 enum Asked {
     Claim(PlatformNumber),

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use kernel::Fen;
+use kernel::{Fen, TenantId};
 use pg::Tx;
 use production_core::frame::FrameNo;
 use production_core::insurer::InsurerCode;
@@ -152,6 +152,69 @@ pub async fn carriers(
             frame: stored_frame(&row.frame_no)?,
             first_known_at: row.first_known_at.to_jiff(),
             last_known_at: row.last_known_at.to_jiff(),
+        })
+    });
+    rows.collect()
+}
+
+/// A policy of any insurer with the version that was true at an instant.
+#[derive(Clone, Debug)]
+pub struct LiablePolicy {
+    /// Confirm code.
+    pub confirm_no: PlatformNumber,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Branch region.
+    pub region: String,
+    /// The insurer's own number.
+    pub policy_no: String,
+    /// The vehicle.
+    pub frame: FrameNo,
+    /// Its engine number.
+    pub engine_no: String,
+    /// JSON of what happened to it, as known last.
+    pub facts: String,
+    /// JSON of what had happened by the version.
+    pub version_facts: String,
+    /// JSON of the vehicle by the version.
+    pub vehicle: String,
+    /// JSON of the rating input of the version.
+    pub input: String,
+}
+
+/// Policies of every insurer that covered a vehicle at `at`, told by frame numbers or by its engine,
+/// by confirm code.
+pub async fn liable_policies(
+    tx: &mut Tx,
+    frames: &[FrameNo],
+    engine_no: Option<&str>,
+    at: Timestamp,
+) -> Result<Vec<LiablePolicy>, ProductionError> {
+    let slots: Vec<i32> = frames.iter().map(|frame| i32::from(frame.slot().0)).collect();
+    let numbers: Vec<String> = frames.iter().map(|frame| frame.as_str().to_owned()).collect();
+    let rows = sqlx::query!(
+        r#"select confirm_no as "confirm_no!", tenant_id as "tenant_id!", region as "region!",
+                  policy_no as "policy_no!", frame_no as "frame_no!", engine_no as "engine_no!",
+                  facts as "facts!", version_facts as "version_facts!", vehicle as "vehicle!",
+                  input as "input!"
+           from production.liable_policies($1, $2, $3, $4)"#,
+        &slots,
+        &numbers,
+        engine_no,
+        at.to_sqlx() as _
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| {
+        Ok(LiablePolicy {
+            confirm_no: parsed(&row.confirm_no, "policy")?,
+            tenant: TenantId(row.tenant_id),
+            region: row.region,
+            policy_no: row.policy_no,
+            frame: stored_frame(&row.frame_no)?,
+            engine_no: row.engine_no,
+            facts: row.facts,
+            version_facts: row.version_facts,
+            vehicle: row.vehicle,
+            input: row.input,
         })
     });
     rows.collect()

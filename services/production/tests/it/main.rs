@@ -15,6 +15,7 @@ mod export_claims;
 mod export_limits;
 mod fees;
 mod reading;
+mod recovery;
 mod support;
 mod tax;
 mod underwriting;

@@ -68,6 +68,39 @@ impl Promise {
     fn hull(&self) -> Option<&CoverRequest> {
         self.held(Cover::Hull).or_else(|| self.held(Cover::NevHull))
     }
+
+    /// What a compulsory policy has for the property of others: its limit on the day of the accident,
+    /// with or without fault. `None` for a commercial policy.
+    pub fn compulsory_property(&self, fault: Fault) -> Option<Fen> {
+        let limits = self.limits.as_ref().filter(|_| self.class == PolicyClass::Compulsory)?;
+        Some(match fault {
+            Fault::AtFault => limits.at_fault.property,
+            Fault::NoFault => limits.no_fault.property,
+        })
+    }
+
+    /// What third-party cover has for others: its limit less the absolute deductible that hangs on
+    /// it. `None` without such cover.
+    pub fn third_party(&self) -> Option<Fen> {
+        let held = self.held(Cover::ThirdParty).or_else(|| self.held(Cover::NevThirdParty))?;
+        held.limit?.at_rate(self.absolute_deductible(held.cover).rest().get())
+    }
+
+    /// The cover that answers for the property of others.
+    pub fn cover_for_others(&self) -> Cover {
+        match self.class {
+            PolicyClass::Compulsory => Cover::Compulsory,
+            PolicyClass::Commercial if self.held(Cover::NevThirdParty).is_some() => {
+                Cover::NevThirdParty
+            }
+            PolicyClass::Commercial => Cover::ThirdParty,
+        }
+    }
+
+    /// Whether the third-party limit doubles on public holidays (附加法定节假日限额翻倍险).
+    pub fn doubles_on_holidays(&self) -> bool {
+        self.held(Cover::HolidayDoubling).is_some()
+    }
 }
 
 /// Every rule about `facts` that needs the case; adds what is wrong to `found`.
@@ -347,14 +380,14 @@ fn vehicle_of<'a>(case: &'a Case, row: &CoverRow) -> Option<&'a LossVehicle> {
 }
 
 /// A hull row read for the formulas of section 5.4.
-struct HullRow<'a> {
+pub(super) struct HullRow<'a> {
     place: usize,
-    row: &'a CoverRow,
-    loss: HullLoss,
-    cover: HullCover,
+    pub(super) row: &'a CoverRow,
+    pub(super) loss: HullLoss,
+    pub(super) cover: HullCover,
 }
 
-fn hull_rows<'a>(
+pub(super) fn hull_rows<'a>(
     case: &Case,
     promise: &Promise,
     facts: &'a AdjustFacts,
@@ -429,7 +462,7 @@ fn own_damage(case: &Case, promise: &Promise, facts: &AdjustFacts, found: &mut F
     }
 }
 
-fn share_of(row: &CoverRow) -> Option<Share> {
+pub(super) fn share_of(row: &CoverRow) -> Option<Share> {
     Share::new(row.share_pct? / Decimal::ONE_HUNDRED)
 }
 
@@ -482,14 +515,21 @@ fn of_vehicle(row: &CoverRow) -> bool {
 
 /// L58 and L60: what must be there before anything is recovered, and how much may be.
 fn recoveries(case: &Case, promise: &Promise, facts: &AdjustFacts, found: &mut Findings) {
-    let recovered: Vec<_> =
-        facts.recoveries.iter().filter(|row| row.direction == RecoverOrPay::Recover).collect();
-    if recovered.is_empty() {
+    if !facts.recoveries.iter().any(|row| row.direction == RecoverOrPay::Recover) {
         return;
     }
-    let mut unless = |met: bool, message: &str| {
+    for message in not_recoverable(case, promise) {
+        found.add(RuleId::L58, "/recoveries", message);
+    }
+    recoverable(case, promise, facts, found);
+}
+
+/// L58: everything that stands against a recovery, in words; nothing when the case may recover.
+pub fn not_recoverable(case: &Case, promise: &Promise) -> Vec<&'static str> {
+    let mut against = Vec::new();
+    let mut unless = |met: bool, message: &'static str| {
         if !met {
-            found.add(RuleId::L58, "/recoveries", message);
+            against.push(message);
         }
     };
     let survey = case.survey.as_ref();
@@ -511,7 +551,7 @@ fn recoveries(case: &Case, promise: &Promise, facts: &AdjustFacts, found: &mut F
     unless(case.adjustments.is_empty(), "only the first adjustment of a case recovers");
     let mutual = survey.is_some_and(|survey| survey.mutual) || case.notify.mutual;
     unless(!mutual, "a mutual collision settled by each side itself is not recovered");
-    recoverable(case, promise, facts, found);
+    against
 }
 
 /// L60: recovered is what was paid less the own obligation; of one compulsory policy at most its

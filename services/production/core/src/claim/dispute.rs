@@ -174,15 +174,7 @@ impl DisputeStage {
     /// A dispute opened at `at`: the answer is due at 24:00 in China of the last of so many working
     /// days, the day of opening not counted.
     pub fn opened(at: Timestamp, working_days: u16, rest_days: &BTreeSet<Date>) -> DisputeStage {
-        let mut last = time::day_of(at);
-        let mut left = working_days;
-        while 0 < left && last < Date::MAX {
-            last = last.saturating_add(1.days());
-            if is_working(last, rest_days) {
-                left -= 1;
-            }
-        }
-        let until = time::start_of(last.saturating_add(1.days())).unwrap_or(Timestamp::MAX);
+        let until = end_of_working_days(at, working_days, rest_days);
         DisputeStage::Open { until }
     }
 
@@ -257,6 +249,19 @@ impl DisputeStage {
             over => Err(DisputeError::WrongStage { action, stage: over.name() }),
         }
     }
+}
+
+/// 24:00 in China of the last of so many working days after the day of `at`.
+pub fn end_of_working_days(at: Timestamp, days: u16, rest_days: &BTreeSet<Date>) -> Timestamp {
+    let mut last = time::day_of(at);
+    let mut left = days;
+    while 0 < left && last < Date::MAX {
+        last = last.saturating_add(1.days());
+        if is_working(last, rest_days) {
+            left -= 1;
+        }
+    }
+    time::start_of(last.saturating_add(1.days())).unwrap_or(Timestamp::MAX)
 }
 
 /// Monday to Friday, but for days of rest. Weekends worked in exchange for a holiday (调休) are left

@@ -26,7 +26,7 @@ use utoipa::ToSchema;
 
 use crate::Production;
 use crate::claim::dispute::{DisputeLine, of_any_insurer, refused};
-use crate::claim::lock::RecoveryLocks;
+use crate::claim::lock::{RecoveryLocks, TouchedCase};
 use crate::claim::step::{self, Told};
 use crate::error::{self, ProductionError};
 use crate::quote::read as wording;
@@ -176,7 +176,14 @@ impl DecideDispute {
             let detail = format!("claim {claim_no} says this already; correct it, or reject");
             return Err(ProductionError::refused(&error::DISPUTE_CORRECTS_NOTHING, detail));
         }
-        let locks = self.locks.touching(&[claim_no]).await?.pop().unwrap_or_default();
+        let case = TouchedCase {
+            claim_no,
+            confirm_no: before.confirm_no,
+            tenant: self.tenant,
+            frame: before.frame.clone(),
+            accident_at: before.case.notify.accident_at,
+        };
+        let locks = self.locks.touching(tx, &[case]).await?.pop().unwrap_or_default();
         let told = Told {
             facts: &facts,
             business_no: &dispute_no,

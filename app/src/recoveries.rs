@@ -1,0 +1,269 @@
+//! Recovery between insurers over the production cloud: what each asks of the other, and the money
+//! that came, told to the claims.
+
+use std::time::Duration;
+
+use clearing::recovery::item::Received;
+use clearing::recovery::route::{self, Route};
+use clearing::recovery::touch::{self, NamedPayment, Touched};
+use clearing::recovery::{AccidentClaim, ClaimFacts, CoverFacts, Market, VehicleAsked};
+use clearing::{Clearing, ClearingError};
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use jiff::Timestamp;
+use kernel::Clock;
+use pg::Tx;
+use production::Production;
+use production::claim::{CodedPayment, RecoveryLock, RecoveryLocks, TouchedCase};
+use production::error::ProductionError;
+use production::lookup::recovery::{RecoveryCame, VehicleTold};
+use production::store::claim::ClaimRow;
+use production_core::number::PlatformNumber;
+use tokio_util::sync::CancellationToken;
+
+/// How often claims learn of money that came.
+const TELL_EVERY: Duration = Duration::from_secs(2);
+
+/// Policies and claims, as recovery asks for them.
+pub(crate) struct Register {
+    pub(crate) production: Production,
+}
+
+impl Market for Register {
+    fn hold_claim<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+    ) -> BoxFuture<'a, Result<ClaimFacts, ClearingError>> {
+        async move {
+            let row = self.production.held_claim(tx, claim_no).await;
+            row.map(facts).map_err(of_production)
+        }
+        .boxed()
+    }
+
+    fn claim<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+    ) -> BoxFuture<'a, Result<ClaimFacts, ClearingError>> {
+        async move {
+            let row = self.production.seen_claim(tx, claim_no).await;
+            row.map(facts).map_err(of_production)
+        }
+        .boxed()
+    }
+
+    fn covers<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        vehicle: &'a VehicleAsked,
+        at: Timestamp,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<CoverFacts>, ClearingError>> {
+        async move {
+            let told = VehicleTold {
+                plate: vehicle.plate.clone(),
+                frame: vehicle.frame.clone(),
+                engine_no: vehicle.engine_no.clone(),
+            };
+            let covers = self.production.covers_then(tx, &told, at, now).await;
+            let covers = covers.map_err(of_production)?.into_iter().map(|cover| CoverFacts {
+                confirm_no: cover.confirm_no,
+                tenant: cover.tenant,
+                insurer: cover.confirm_no.insurer(),
+                region: cover.region,
+                policy_no: cover.policy_no,
+                frame: cover.frame,
+                plate: cover.terms.plate,
+                period: cover.terms.period,
+                endorse_times: cover.terms.endorse_times,
+                promise: cover.terms.promise,
+            });
+            Ok(covers.collect())
+        }
+        .boxed()
+    }
+
+    fn accident<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Vec<AccidentClaim>, ClearingError>> {
+        async move {
+            let claim = self.production.seen_claim(tx, claim_no).await.map_err(of_production)?;
+            let claims = self.production.accident_of(tx, claim_no, claim.tenant, now).await;
+            let claims = claims.map_err(of_production)?.into_iter().map(|claim| AccidentClaim {
+                claim_no: claim.claim_no,
+                insurer: claim.insurer,
+                class: claim.class,
+                frame: claim.frame,
+                accident_at: claim.accident_at,
+            });
+            Ok(claims.collect())
+        }
+        .boxed()
+    }
+}
+
+fn facts(row: ClaimRow) -> ClaimFacts {
+    ClaimFacts {
+        claim_no: row.claim_no,
+        tenant: row.tenant,
+        insurer: row.insurer,
+        region: row.region,
+        confirm_no: row.confirm_no,
+        policy_no: row.policy_no,
+        frame: row.frame,
+        plate: row.terms.plate,
+        case: row.case,
+        promise: row.terms.promise,
+    }
+}
+
+fn of_production(error: ProductionError) -> ClearingError {
+    match error {
+        ProductionError::NotFound { what, number } => ClearingError::NotFound { what, number },
+        ProductionError::Refused { code, detail } => ClearingError::Refused { code, detail },
+        ProductionError::Store(error) => ClearingError::from(error),
+        other => ClearingError::Market(Box::new(other)),
+    }
+}
+
+/// Recovery locks, as the steps of claims ask for them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Locks;
+
+impl RecoveryLocks for Locks {
+    fn touching<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        cases: &'a [TouchedCase],
+    ) -> BoxFuture<'a, Result<Vec<Vec<RecoveryLock>>, ProductionError>> {
+        async move {
+            let cases = cases.iter().map(|case| Touched {
+                claim_no: case.claim_no,
+                confirm_no: case.confirm_no,
+                accident_at: case.accident_at,
+            });
+            let cases: Vec<Touched> = cases.collect();
+            let touching = touch::touching(tx, &cases).await.map_err(of_clearing)?;
+            let lock = |touch: touch::Touch| RecoveryLock {
+                recovery_code: touch.recovery_code.to_string(),
+                status: touch.status.code().to_owned(),
+                claim_code: touch.claim_no.to_string(),
+                recovering_insurer: touch.recovering_insurer,
+                liable_insurer: touch.liable_insurer,
+            };
+            Ok(touching.into_iter().map(|of| of.into_iter().map(lock).collect()).collect())
+        }
+        .boxed()
+    }
+
+    fn settle_mutually<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        case: &'a TouchedCase,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<bool, ProductionError>> {
+        async move {
+            let claim_code = case.claim_no.to_string();
+            let holder = (claim_code.as_str(), case.tenant);
+            let (vehicle, at) = (case.frame.digest(), case.accident_at);
+            route::take(tx, vehicle, at, Route::Mutual, holder, now).await.map_err(of_clearing)
+        }
+        .boxed()
+    }
+
+    fn reopen<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ProductionError>> {
+        async move { route::release(tx, &claim_no.to_string(), now).await.map_err(of_clearing) }
+            .boxed()
+    }
+
+    fn paid<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        payments: &'a [CodedPayment],
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<(), ProductionError>> {
+        async move {
+            for payment in payments {
+                let named = NamedPayment {
+                    recovery_code: payment.recovery_code.clone(),
+                    claim_no: payment.claim_no,
+                    business_no: payment.business_no.clone(),
+                    amount: payment.amount,
+                    paid_at: payment.paid_at,
+                };
+                touch::link_payment(tx, &named, now).await.map_err(of_clearing)?;
+            }
+            Ok(())
+        }
+        .boxed()
+    }
+}
+
+fn of_clearing(error: ClearingError) -> ProductionError {
+    match error {
+        ClearingError::NotFound { what, number } => ProductionError::NotFound { what, number },
+        ClearingError::Refused { code, detail } => ProductionError::Refused { code, detail },
+        ClearingError::Invalid(errors) => ProductionError::Invalid(errors),
+        ClearingError::Store(error) => ProductionError::from(error),
+        _ => ProductionError::Corrupt("recovery"),
+    }
+}
+
+/// Tells claims of recovered money until `stop`: nobody types what the platform settled itself. An
+/// item is told at least once and counted once, for the step's number is the code and its round.
+pub(crate) async fn keep_telling(
+    production: Production,
+    clearing: Clearing,
+    clock: std::sync::Arc<dyn Clock>,
+    stop: CancellationToken,
+) {
+    let mut ticks = tokio::time::interval(TELL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        match clearing.recoveries_to_tell().await {
+            Ok(came) => {
+                for received in came {
+                    tell(&production, &clearing, &received, clock.now()).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for recovered money; later"),
+        }
+    }
+}
+
+async fn tell(production: &Production, clearing: &Clearing, received: &Received, now: Timestamp) {
+    let (code, claim) = (received.recovery_code, received.claim_no);
+    let came = RecoveryCame {
+        tenant: received.tenant,
+        claim_no: claim,
+        recovery_code: code,
+        round: received.round,
+        from: received.from,
+        amount: received.amount,
+        at: now,
+    };
+    if let Err(problem) = production.recovery_came(&came).await {
+        // For example reopened: its next closing comes first.
+        let detail = &problem.detail;
+        tracing::info!(recovery.code = %code, claim.code = %claim, "claim cannot take recovered money yet: {detail}");
+        return;
+    }
+    match clearing.recovery_told(received.item_id, now).await {
+        Ok(()) => {
+            tracing::info!(recovery.code = %code, claim.code = %claim, "claim learnt of its recovered money")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot note that a claim learnt of its money; told again")
+        }
+    }
+}

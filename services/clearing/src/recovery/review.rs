@@ -1,0 +1,803 @@
+//! The life of a recovery code (结算码), from the lock to an amount both sides stand by. Pure.
+//!
+//! ```text
+//! locked ── start ──> open: each side states its amount ──> agreed, or zero      (4 or 6)
+//!   └─ cancel ─> void    ├─ withdraw ─> void                  ↑
+//!                        └─ ask ──> arbitration: panel, award ┘
+//! agreed or zero ── supplement ──> open again, the next round of the same code
+//! ```
+//!
+//! Both sides stand by an amount when the last each stated is the same (rule L61), and by an award
+//! in any case. What was agreed in a round is never touched again: a supplement is on top of it.
+//! What happens to an agreed amount later (netting, statements, money) is the settlement's to say.
+
+use jiff::Timestamp;
+use kernel::Fen;
+use production_core::claim::RecoveryStatus;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use uuid::Uuid;
+
+/// Most members of a panel.
+pub const LARGEST_PANEL: usize = 7;
+
+/// Who acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum Side {
+    /// The insurer that paid its insured (追偿方).
+    Recovering,
+    /// The insurer of the liable vehicle (被追偿方).
+    Liable,
+    /// The platform's operator, for both.
+    Operator,
+}
+
+impl Side {
+    /// The word of storage and messages.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Side::Recovering => "recovering",
+            Side::Liable => "liable",
+            Side::Operator => "operator",
+        }
+    }
+}
+
+/// Why the liable side does not stand by part of a claim. The industry's list is not public; these
+/// are ours \[P\].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub enum CutReason {
+    /// 责任比例: the share of liability is another.
+    Liability,
+    /// 损失金额: the loss was assessed too high.
+    Loss,
+    /// 限额: the limit, or what is left of it, is less.
+    Limit,
+    /// 已赔付: it was paid to the insured already.
+    AlreadyPaid,
+    /// 不属于保险责任: the cover does not answer for it.
+    NotCovered,
+    /// 证据不足: what was handed in does not show it.
+    Evidence,
+    /// 其他.
+    Other,
+}
+
+/// A part of a claim that is not stood by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Cut {
+    /// Why.
+    pub reason: CutReason,
+    /// How much of the claim.
+    pub amount: Fen,
+    /// In words. Name nobody.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remark: Option<String>,
+}
+
+/// A member of a panel.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Arbitrator {
+    /// Insurer the member comes from; of neither side.
+    #[schema(example = "CPIC")]
+    pub insurer: String,
+    /// Register number of the arbitrator; no name.
+    #[schema(example = "A-017")]
+    pub register_no: String,
+}
+
+/// What somebody does to a recovery.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "act")]
+pub enum Act {
+    /// 锁定取消, while nothing was started (rule L59).
+    Cancel {
+        /// FailureCause.
+        cause: String,
+    },
+    /// 开始追偿确认.
+    Start {
+        /// Claimed.
+        amount: Fen,
+        /// What may be claimed at most, by the formulas (rule L60).
+        computed: Fen,
+    },
+    /// 互审: a side says what it stands by.
+    State {
+        /// Recovering amount or paying amount.
+        amount: Fen,
+        /// Why the liable side does not stand by the rest.
+        cuts: Vec<Cut>,
+        /// In words.
+        opinion: Option<String>,
+    },
+    /// The recovering side gives the claim up.
+    Withdraw {
+        /// Why.
+        cause: String,
+    },
+    /// 提请仲裁.
+    AskArbitration {
+        /// Why the sides cannot agree.
+        grounds: String,
+    },
+    /// 组成仲裁庭.
+    Appoint {
+        /// Odd in number, of neither side.
+        members: Vec<Arbitrator>,
+    },
+    /// 仲裁裁决.
+    Award {
+        /// What is to be paid.
+        amount: Fen,
+        /// Why.
+        grounds: String,
+        /// Register numbers of the members who stand by it: more than half.
+        by: Vec<String>,
+    },
+    /// 补充追偿: more damage came to light after the amount was agreed.
+    Supplement {
+        /// Claimed on top.
+        amount: Fen,
+        /// What may be claimed on top at most, by the formulas.
+        computed: Fen,
+        /// Why.
+        cause: String,
+    },
+}
+
+impl Act {
+    /// The word of storage and messages.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Act::Cancel { .. } => "cancel",
+            Act::Start { .. } => "start",
+            Act::State { .. } => "state",
+            Act::Withdraw { .. } => "withdraw",
+            Act::AskArbitration { .. } => "askArbitration",
+            Act::Appoint { .. } => "appoint",
+            Act::Award { .. } => "award",
+            Act::Supplement { .. } => "supplement",
+        }
+    }
+
+    /// Whether it may be told by this side.
+    const fn is_for(&self, side: Side) -> bool {
+        match self {
+            Act::Cancel { .. }
+            | Act::Start { .. }
+            | Act::Withdraw { .. }
+            | Act::Supplement { .. } => matches!(side, Side::Recovering),
+            Act::State { .. } | Act::AskArbitration { .. } => !matches!(side, Side::Operator),
+            Act::Appoint { .. } | Act::Award { .. } => matches!(side, Side::Operator),
+        }
+    }
+}
+
+/// What both sides say of an amount that is claimed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Open {
+    /// Claimed at first.
+    pub claimed: Fen,
+    /// What the recovering side stands by.
+    pub recovering: Fen,
+    /// What the liable side stands by; nothing said yet when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paying: Option<Fen>,
+    /// Why it does not stand by the rest.
+    #[serde(default)]
+    pub cuts: Vec<Cut>,
+    /// Whose turn it is.
+    pub waits_for: Side,
+    /// When the last word was said.
+    #[schema(value_type = String, format = DateTime)]
+    pub since: Timestamp,
+}
+
+/// A case before arbitrators.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Arbitration {
+    /// Who asked.
+    pub asked_by: Side,
+    /// Why.
+    pub grounds: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub asked_at: Timestamp,
+    /// Who decides, once they are appointed.
+    #[serde(default)]
+    pub panel: Vec<Arbitrator>,
+    /// When they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub appointed_at: Option<Timestamp>,
+}
+
+/// How a round ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct Outcome {
+    /// Which round, from 1.
+    pub round: u32,
+    /// What is to be paid; nothing at a zero settlement.
+    pub amount: Fen,
+    /// By an award, not by agreement.
+    pub awarded: bool,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Timestamp,
+    /// The item posted for it; none of nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub item_id: Option<Uuid>,
+}
+
+/// Where a code stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", tag = "stage")]
+pub enum Stage {
+    /// 1.
+    Locked,
+    /// 2 until the liable side said something, 3 from then on.
+    Open(Open),
+    /// 3 as well: the list has no code of its own.
+    Arbitration {
+        /// What both sides say meanwhile; they may still agree.
+        open: Open,
+        /// Who decides.
+        arbitration: Arbitration,
+    },
+    /// 4 or 6: both sides stand by the last outcome.
+    Ended,
+    /// 9.
+    Void {
+        /// Why.
+        cause: String,
+    },
+}
+
+/// A code with everything that was agreed under it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Life {
+    /// Where it stands.
+    pub stage: Stage,
+    /// When it came there.
+    pub since: Timestamp,
+    /// Rounds that ended, first to last.
+    pub outcomes: Vec<Outcome>,
+}
+
+/// When an act is done, by whom, and what it may need.
+#[derive(Clone, Copy, Debug)]
+pub struct By {
+    /// Who.
+    pub side: Side,
+    /// When.
+    pub now: Timestamp,
+    /// Whether whoever is waited for is late.
+    pub overdue: bool,
+    /// Names the item, should there be one.
+    pub item_id: Uuid,
+}
+
+/// Why an act is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ReviewError {
+    /// The other side's, or the operator's.
+    #[error("{act} is not for the {} side", side.name())]
+    NotYours {
+        /// What was sent.
+        act: &'static str,
+        /// By whom.
+        side: Side,
+    },
+    /// The stage does not allow it.
+    #[error("cannot {act} a recovery that is {status}")]
+    WrongStage {
+        /// What was sent.
+        act: &'static str,
+        /// Where it stands.
+        status: &'static str,
+    },
+    /// An amount that does not fit.
+    #[error("{0}")]
+    Amount(String),
+    /// The panel or its award is not whole.
+    #[error("{0}")]
+    Panel(String),
+    /// Nobody was heard yet and nobody is late.
+    #[error("the liable side has not answered, and its time is not over")]
+    TooEarly,
+}
+
+impl Life {
+    /// A code just locked.
+    pub fn locked(now: Timestamp) -> Life {
+        Life { stage: Stage::Locked, since: now, outcomes: Vec::new() }
+    }
+
+    /// The round under way, or the last one.
+    pub fn round(&self) -> u32 {
+        let ended = u32::try_from(self.outcomes.len()).unwrap_or(u32::MAX);
+        match self.stage {
+            Stage::Open(_) | Stage::Arbitration { .. } => ended.saturating_add(1),
+            Stage::Locked | Stage::Ended | Stage::Void { .. } => ended.max(1),
+        }
+    }
+
+    /// All that was agreed. Amounts of one code fit: each is at most what a vehicle is worth.
+    pub fn agreed(&self) -> Fen {
+        Fen::sum(self.outcomes.iter().map(|outcome| outcome.amount)).unwrap_or(Fen(i64::MAX))
+    }
+
+    /// The status by what is known here; what the settlement made of an agreed amount is its own.
+    pub fn status(&self) -> RecoveryStatus {
+        match &self.stage {
+            Stage::Locked => RecoveryStatus::Locked,
+            Stage::Open(open) if open.paying.is_none() && self.outcomes.is_empty() => {
+                RecoveryStatus::Started
+            }
+            Stage::Open(_) | Stage::Arbitration { .. } => RecoveryStatus::Reviewing,
+            Stage::Ended if self.agreed() == Fen::ZERO => RecoveryStatus::Zero,
+            Stage::Ended => RecoveryStatus::WaitingForSettlement,
+            Stage::Void { .. } => RecoveryStatus::Void,
+        }
+    }
+
+    /// What both sides say now.
+    pub fn open(&self) -> Option<&Open> {
+        match &self.stage {
+            Stage::Open(open) | Stage::Arbitration { open, .. } => Some(open),
+            Stage::Locked | Stage::Ended | Stage::Void { .. } => None,
+        }
+    }
+
+    /// Who decides, once arbitrators are asked.
+    pub fn arbitration(&self) -> Option<&Arbitration> {
+        match &self.stage {
+            Stage::Arbitration { arbitration, .. } => Some(arbitration),
+            _ => None,
+        }
+    }
+
+    /// The code after an act, or why not. `sides` are the insurers of both sides.
+    pub fn accept(&self, act: &Act, by: By, sides: [&str; 2]) -> Result<Life, ReviewError> {
+        if !act.is_for(by.side) {
+            return Err(ReviewError::NotYours { act: act.name(), side: by.side });
+        }
+        match (act, &self.stage) {
+            (Act::Cancel { cause }, Stage::Locked) => Ok(self.moved(void(cause), by.now)),
+            (Act::Start { amount, computed }, Stage::Locked) => {
+                self.claim(*amount, *computed, by.now)
+            }
+            (Act::Supplement { amount, computed, .. }, Stage::Ended) => {
+                self.claim(*amount, *computed, by.now)
+            }
+            (
+                Act::State { amount, cuts, .. },
+                Stage::Open(open) | Stage::Arbitration { open, .. },
+            ) => self.state(open, *amount, cuts, by),
+            (Act::Withdraw { cause }, Stage::Open(_)) => {
+                // What was agreed before stands; only the supplement is given up.
+                let next = if self.outcomes.is_empty() { void(cause) } else { Stage::Ended };
+                Ok(self.moved(next, by.now))
+            }
+            (Act::AskArbitration { grounds }, Stage::Open(open)) => {
+                if open.paying.is_none() && !by.overdue {
+                    return Err(ReviewError::TooEarly);
+                }
+                let arbitration = Arbitration {
+                    asked_by: by.side,
+                    grounds: grounds.clone(),
+                    asked_at: by.now,
+                    panel: Vec::new(),
+                    appointed_at: None,
+                };
+                Ok(self.moved(Stage::Arbitration { open: open.clone(), arbitration }, by.now))
+            }
+            (Act::Appoint { members }, Stage::Arbitration { open, arbitration })
+                if arbitration.panel.is_empty() =>
+            {
+                panel(members, sides)?;
+                let arbitration = Arbitration {
+                    panel: members.clone(),
+                    appointed_at: Some(by.now),
+                    ..arbitration.clone()
+                };
+                Ok(self.moved(Stage::Arbitration { open: open.clone(), arbitration }, by.now))
+            }
+            (Act::Award { amount, by: standing, .. }, Stage::Arbitration { open, arbitration })
+                if !arbitration.panel.is_empty() =>
+            {
+                award(*amount, open, standing, &arbitration.panel)?;
+                Ok(self.ended(*amount, true, by))
+            }
+            _ => Err(ReviewError::WrongStage { act: act.name(), status: self.status().name_en() }),
+        }
+    }
+
+    fn moved(&self, stage: Stage, now: Timestamp) -> Life {
+        Life { stage, since: now, outcomes: self.outcomes.clone() }
+    }
+
+    /// Opens a round (rule L60).
+    fn claim(&self, amount: Fen, computed: Fen, now: Timestamp) -> Result<Life, ReviewError> {
+        if amount <= Fen::ZERO {
+            return Err(ReviewError::Amount("claim more than nothing".to_owned()));
+        }
+        if computed < amount {
+            return Err(ReviewError::Amount(format!(
+                "{amount} exceeds the {computed} that may be recovered under this code (rule L60)"
+            )));
+        }
+        let open = Open {
+            claimed: amount,
+            recovering: amount,
+            paying: None,
+            cuts: Vec::new(),
+            waits_for: Side::Liable,
+            since: now,
+        };
+        Ok(self.moved(Stage::Open(open), now))
+    }
+
+    fn state(&self, open: &Open, amount: Fen, cuts: &[Cut], by: By) -> Result<Life, ReviewError> {
+        let mut next = open.clone();
+        next.since = by.now;
+        if by.side == Side::Recovering {
+            comes_down(open, amount)?;
+            next.recovering = amount;
+            next.waits_for = Side::Liable;
+        } else {
+            goes_up(open, amount)?;
+            adds_up(open, amount, cuts)?;
+            next.paying = Some(amount);
+            next.cuts = cuts.to_vec();
+            next.waits_for = Side::Recovering;
+        }
+        if next.paying == Some(next.recovering) {
+            return Ok(self.ended(amount, false, by));
+        }
+        let stage = match &self.stage {
+            Stage::Arbitration { arbitration, .. } => {
+                Stage::Arbitration { open: next, arbitration: arbitration.clone() }
+            }
+            _ => Stage::Open(next),
+        };
+        // Where it stands did not change; who is waited for did.
+        let since = if self.arbitration().is_some() { self.since } else { by.now };
+        Ok(self.moved(stage, since))
+    }
+
+    fn ended(&self, amount: Fen, awarded: bool, by: By) -> Life {
+        let mut life = self.moved(Stage::Ended, by.now);
+        let item_id = (Fen::ZERO < amount).then_some(by.item_id);
+        life.outcomes.push(Outcome { round: self.round(), amount, awarded, at: by.now, item_id });
+        life
+    }
+}
+
+fn void(cause: &str) -> Stage {
+    Stage::Void { cause: cause.to_owned() }
+}
+
+/// The recovering side only comes down, and not below what it is offered.
+fn comes_down(open: &Open, amount: Fen) -> Result<(), ReviewError> {
+    let floor = open.paying.unwrap_or(Fen::ZERO);
+    if floor <= amount && amount < open.recovering {
+        return Ok(());
+    }
+    Err(ReviewError::Amount(format!(
+        "stand by less than {} and no less than the {floor} the other side stands by",
+        open.recovering
+    )))
+}
+
+/// The liable side only goes up, and not beyond what is asked.
+fn goes_up(open: &Open, amount: Fen) -> Result<(), ReviewError> {
+    let more = open.paying.is_none_or(|paying| paying < amount);
+    if more && Fen::ZERO <= amount && amount <= open.recovering {
+        return Ok(());
+    }
+    let floor = open.paying.unwrap_or(Fen::ZERO);
+    Err(ReviewError::Amount(format!(
+        "stand by more than {floor} said before and by at most the {} asked for",
+        open.recovering
+    )))
+}
+
+/// Every yuan asked for and not stood by has a reason.
+fn adds_up(open: &Open, amount: Fen, cuts: &[Cut]) -> Result<(), ReviewError> {
+    let missing = Fen(open.recovering.0 - amount.0);
+    let sum = Fen::sum(cuts.iter().map(|cut| cut.amount));
+    let positive = cuts.iter().all(|cut| Fen::ZERO < cut.amount);
+    if positive && sum == Some(missing) {
+        return Ok(());
+    }
+    Err(ReviewError::Amount(format!(
+        "give reasons for the {missing} between the {} asked for and the {amount} stood by",
+        open.recovering
+    )))
+}
+
+fn panel(members: &[Arbitrator], sides: [&str; 2]) -> Result<(), ReviewError> {
+    let refuse = |detail: &str| Err(ReviewError::Panel(detail.to_owned()));
+    if members.len() % 2 == 0 || members.len() > LARGEST_PANEL {
+        return refuse("appoint an odd number of arbitrators, at most seven");
+    }
+    if members.iter().any(|member| sides.contains(&member.insurer.as_str())) {
+        return refuse("an arbitrator comes from neither side's insurer");
+    }
+    let twice =
+        |at: usize| members[..at].iter().any(|other| other.register_no == members[at].register_no);
+    if (0..members.len()).any(twice) {
+        return refuse("an arbitrator is there twice");
+    }
+    Ok(())
+}
+
+/// An award lies between what the sides stand by, and more than half of the panel stands by it.
+fn award(
+    amount: Fen,
+    open: &Open,
+    standing: &[String],
+    panel: &[Arbitrator],
+) -> Result<(), ReviewError> {
+    let floor = open.paying.unwrap_or(Fen::ZERO);
+    if amount < floor || open.recovering < amount {
+        return Err(ReviewError::Amount(format!(
+            "award between the {floor} and the {} the sides stand by",
+            open.recovering
+        )));
+    }
+    let stands = |member: &&Arbitrator| standing.contains(&member.register_no);
+    let known = |no: &String| panel.iter().any(|member| member.register_no == *no);
+    if !standing.iter().all(known) || panel.iter().filter(stands).count() * 2 <= panel.len() {
+        let detail = "more than half of the panel, and nobody else, stands by an award";
+        return Err(ReviewError::Panel(detail.to_owned()));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIDES: [&str; 2] = ["PICC", "PAIC"];
+
+    fn yuan(text: &str) -> Fen {
+        text.parse().unwrap()
+    }
+
+    fn by(side: Side) -> By {
+        let item_id = Uuid::from_u128(7);
+        By { side, now: Timestamp::UNIX_EPOCH, overdue: false, item_id }
+    }
+
+    fn start(amount: &str) -> Act {
+        Act::Start { amount: yuan(amount), computed: yuan("12600.00") }
+    }
+
+    /// Stands by `amount`; of the liable side with one reason for the rest of `asked`.
+    fn state(amount: &str, asked: &str) -> Act {
+        let rest = Fen(yuan(asked).0 - yuan(amount).0);
+        let cut = Cut { reason: CutReason::Loss, amount: rest, remark: None };
+        let cuts = if Fen::ZERO < rest { vec![cut] } else { Vec::new() };
+        Act::State { amount: yuan(amount), cuts, opinion: None }
+    }
+
+    fn cancel() -> Act {
+        Act::Cancel { cause: "锁定有误".to_owned() }
+    }
+
+    fn withdraw() -> Act {
+        Act::Withdraw { cause: "已自行和解".to_owned() }
+    }
+
+    fn ask() -> Act {
+        Act::AskArbitration { grounds: "责任比例不一致".to_owned() }
+    }
+
+    fn supplement(amount: &str) -> Act {
+        let cause = "补充定损".to_owned();
+        Act::Supplement { amount: yuan(amount), computed: yuan("700.00"), cause }
+    }
+
+    fn appoint(members: &[(&str, &str)]) -> Act {
+        let members = members.iter().map(|(insurer, register_no)| Arbitrator {
+            insurer: (*insurer).to_owned(),
+            register_no: (*register_no).to_owned(),
+        });
+        Act::Appoint { members: members.collect() }
+    }
+
+    fn three() -> Act {
+        appoint(&[("CPIC", "A-1"), ("CPIC", "A-2"), ("GPIC", "A-3")])
+    }
+
+    fn awarded(amount: &str, by: &[&str]) -> Act {
+        let by = by.iter().map(|no| (*no).to_owned()).collect();
+        Act::Award { amount: yuan(amount), grounds: "定损过高".to_owned(), by }
+    }
+
+    fn walk(acts: &[(Side, Act)]) -> Result<Life, ReviewError> {
+        let life = Life::locked(Timestamp::UNIX_EPOCH);
+        acts.iter().try_fold(life, |life, (side, act)| life.accept(act, by(*side), SIDES))
+    }
+
+    use Side::{Liable, Operator, Recovering};
+
+    #[test]
+    fn a_recovery_walks_to_an_amount_both_stand_by() {
+        let asked = "12600.00";
+        let rows: Vec<(Vec<(Side, Act)>, &str, &str)> = vec![
+            (vec![], "1", "0.00"),
+            (vec![(Recovering, cancel())], "9", "0.00"),
+            (vec![(Recovering, start(asked))], "2", "0.00"),
+            // Accepted at once: both stand by the same amount.
+            (vec![(Recovering, start(asked)), (Liable, state(asked, asked))], "4", asked),
+            (vec![(Recovering, start(asked)), (Liable, state("9000.00", asked))], "3", "0.00"),
+            // Offer, counter-offer, and the recovering side comes down to the offer.
+            (
+                vec![
+                    (Recovering, start(asked)),
+                    (Liable, state("9000.00", asked)),
+                    (Recovering, state("11000.00", "11000.00")),
+                    (Liable, state("10000.00", "11000.00")),
+                    (Recovering, state("10000.00", "10000.00")),
+                ],
+                "4",
+                "10000.00",
+            ),
+            // Nothing is owed, and the other side sees it.
+            (
+                vec![
+                    (Recovering, start(asked)),
+                    (Liable, state("0.00", asked)),
+                    (Recovering, state("0.00", "0.00")),
+                ],
+                "6",
+                "0.00",
+            ),
+            (vec![(Recovering, start(asked)), (Recovering, withdraw())], "9", "0.00"),
+        ];
+        for (at, (acts, status, agreed)) in rows.into_iter().enumerate() {
+            let life = walk(&acts).unwrap();
+            assert_eq!(life.status().code(), status, "row {at}");
+            assert_eq!(life.agreed(), yuan(agreed), "row {at}");
+            let posted = life.outcomes.iter().filter(|outcome| outcome.item_id.is_some()).count();
+            assert_eq!(posted, usize::from(agreed != "0.00"), "row {at}");
+        }
+    }
+
+    #[test]
+    fn arbitrators_decide_between_what_the_sides_stand_by() {
+        let asked = "12600.00";
+        let before = vec![
+            (Recovering, start(asked)),
+            (Liable, state("9000.00", asked)),
+            (Recovering, ask()),
+        ];
+        let then = |more: &[(Side, Act)]| walk(&[before.clone(), more.to_vec()].concat());
+        assert_eq!(then(&[]).unwrap().status().code(), "3");
+        let ended = then(&[(Operator, three()), (Operator, awarded("11000.00", &["A-1", "A-3"]))]);
+        let ended = ended.unwrap();
+        assert_eq!((ended.status().code(), ended.agreed()), ("4", yuan("11000.00")));
+        assert!(ended.outcomes[0].awarded);
+        // They may still agree by themselves.
+        let agreed = then(&[(Operator, three()), (Liable, state(asked, asked))]).unwrap();
+        assert_eq!((agreed.agreed(), agreed.outcomes[0].awarded), (yuan(asked), false));
+        let panels: [&[(&str, &str)]; 4] = [
+            &[],
+            &[("CPIC", "A-1"), ("CPIC", "A-2")],
+            &[("PICC", "A-1")],
+            &[("CPIC", "A-1"), ("CPIC", "A-1"), ("GPIC", "A-3")],
+        ];
+        for members in panels {
+            let refused = then(&[(Operator, appoint(members))]);
+            assert!(matches!(refused, Err(ReviewError::Panel(_))), "{members:?}");
+        }
+        let awards = [
+            ("8999.99", vec!["A-1", "A-2"]),
+            ("12600.01", vec!["A-1", "A-2"]),
+            ("10000.00", vec!["A-1"]),
+            ("10000.00", vec!["A-1", "A-2", "A-9"]),
+        ];
+        for (amount, by) in awards {
+            let refused = then(&[(Operator, three()), (Operator, awarded(amount, &by))]);
+            let refused = refused.unwrap_err();
+            assert!(
+                matches!(refused, ReviewError::Panel(_) | ReviewError::Amount(_)),
+                "{amount} {by:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn arbitrators_are_asked_once_both_were_heard_or_one_is_late() {
+        let life = walk(&[(Recovering, start("12600.00"))]).unwrap();
+        assert_eq!(life.accept(&ask(), by(Recovering), SIDES), Err(ReviewError::TooEarly));
+        let late = By { overdue: true, ..by(Recovering) };
+        assert!(life.accept(&ask(), late, SIDES).is_ok());
+    }
+
+    #[test]
+    fn a_supplement_is_a_round_on_top_of_what_stands() {
+        let asked = "12600.00";
+        let agreed = [(Recovering, start(asked)), (Liable, state(asked, asked))];
+        let then = |more: &[(Side, Act)]| walk(&[agreed.to_vec(), more.to_vec()].concat()).unwrap();
+        let open = then(&[(Recovering, supplement("700.00"))]);
+        assert_eq!((open.round(), open.status().code(), open.agreed()), (2, "3", yuan(asked)));
+        let ended =
+            then(&[(Recovering, supplement("700.00")), (Liable, state("700.00", "700.00"))]);
+        assert_eq!((ended.round(), ended.agreed()), (2, yuan("13300.00")));
+        let given_up = then(&[(Recovering, supplement("700.00")), (Recovering, withdraw())]);
+        assert_eq!((given_up.status().code(), given_up.agreed()), ("4", yuan(asked)));
+    }
+
+    #[test]
+    fn amounts_move_towards_each_other_and_every_cut_has_a_reason() {
+        let asked = "12600.00";
+        let open = vec![(Recovering, start(asked)), (Liable, state("9000.00", asked))];
+        let unreasoned = Act::State { amount: yuan("10000.00"), cuts: vec![], opinion: None };
+        let rows = [
+            (Recovering, state(asked, asked)),
+            (Recovering, state("12600.01", "12600.01")),
+            (Recovering, state("8999.99", "8999.99")),
+            (Liable, state("9000.00", asked)),
+            (Liable, state("8000.00", asked)),
+            (Liable, state("12600.01", "12600.01")),
+            (Liable, unreasoned),
+        ];
+        for (at, row) in rows.into_iter().enumerate() {
+            let refused = walk(&[open.clone(), vec![row]].concat());
+            assert!(matches!(refused, Err(ReviewError::Amount(_))), "row {at}: {refused:?}");
+        }
+        let over = walk(&[(Recovering, start("12600.01"))]);
+        assert!(matches!(over, Err(ReviewError::Amount(_))));
+        let nothing = walk(&[(Recovering, start("0.00"))]);
+        assert!(matches!(nothing, Err(ReviewError::Amount(_))));
+    }
+
+    #[test]
+    fn every_act_has_its_side_and_its_stages() {
+        let asked = "12600.00";
+        let stages = [
+            vec![],
+            vec![(Recovering, start(asked))],
+            vec![(Recovering, start(asked)), (Liable, state("9000.00", asked)), (Liable, ask())],
+            vec![(Recovering, start(asked)), (Liable, state(asked, asked))],
+            vec![(Recovering, cancel())],
+        ];
+        // Locked, open, before arbitrators, ended, void.
+        let rows: [(Side, Act, [bool; 5]); 8] = [
+            (Recovering, cancel(), [true, false, false, false, false]),
+            (Recovering, start(asked), [true, false, false, false, false]),
+            (Liable, state(asked, asked), [false, true, true, false, false]),
+            (Recovering, withdraw(), [false, true, false, false, false]),
+            (Recovering, ask(), [false, false, false, false, false]),
+            (Operator, three(), [false, false, true, false, false]),
+            (Operator, awarded("9500.00", &["A-1", "A-2"]), [false; 5]),
+            (Recovering, supplement("700.00"), [false, false, false, true, false]),
+        ];
+        for (side, act, allowed) in rows {
+            for (at, stage) in stages.iter().enumerate() {
+                let life = walk(stage).unwrap();
+                let taken = life.accept(&act, by(side), SIDES);
+                assert_eq!(taken.is_ok(), allowed[at], "{} in stage {at}: {taken:?}", act.name());
+            }
+            let others = [Recovering, Liable, Operator].into_iter().filter(|one| *one != side);
+            for other in others.filter(|other| !act.is_for(*other)) {
+                let refused = walk(&[]).unwrap().accept(&act, by(other), SIDES);
+                assert!(matches!(refused, Err(ReviewError::NotYours { .. })), "{}", act.name());
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! What recovery between insurers asks of production, and what it tells.
+
+use jiff::SignedDuration;
+use kernel::Clock;
+use pg::Scope;
+use production::lookup::recovery::{RecoveryCame, VehicleTold};
+use production_core::adjustment::recovery::RecoveryFrom;
+use production_core::frame::{FrameForm, FrameNo};
+use production_core::number::{NumberKind, PlatformNumber};
+use production_core::region::Region;
+use serde_json::json;
+
+use crate::claim_story::Story;
+use crate::support::{PLATE, VIN, World, compulsory, message};
+
+fn plate(number: &str) -> VehicleTold {
+    VehicleTold { plate: Some((number.to_owned(), None)), ..VehicleTold::default() }
+}
+
+#[tokio::test]
+async fn a_cover_is_found_by_what_the_vehicle_carried_when_it_happened() {
+    let world = World::new().await;
+    let first = world.insure(&world.picc, &message(world.clock.now(), VIN, PLATE)).await;
+    // A year on the car is insured elsewhere.
+    world.pass(24 * 365);
+    let second = world.insure(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    world.pass(24 * 60);
+    let now = world.clock.now();
+    let at = |days: i64| testkit::start() + SignedDuration::from_hours(24 * days);
+    let frame = FrameNo::parse(VIN, FrameForm::VinOnly).unwrap();
+    let by_frame = VehicleTold { frame: Some(frame), ..VehicleTold::default() };
+    let by_engine =
+        |engine: &str| VehicleTold { engine_no: Some(engine.to_owned()), ..VehicleTold::default() };
+    let [early, late] = [
+        vec![first.compulsory.unwrap(), first.commercial.unwrap()],
+        vec![second.compulsory.unwrap()],
+    ];
+    let rows = [
+        (plate(PLATE), at(100), early.clone()),
+        (by_frame.clone(), at(100), early.clone()),
+        (by_engine("ea211000001"), at(100), early.clone()),
+        // Another insurer has it by then, and the platform knows which.
+        (plate(PLATE), at(400), late.clone()),
+        // Before any cover, another plate, an engine that is not the one of the plate.
+        (by_frame, at(0), vec![]),
+        (plate("苏B00001"), at(100), vec![]),
+        (VehicleTold { engine_no: Some("EA999".into()), ..plate(PLATE) }, at(100), vec![]),
+    ];
+    // Asked by an insurer that has none of these policies.
+    let asker = world.insurer("PAIC", "320000").await;
+    for (row, (told, at, mut expected)) in rows.into_iter().enumerate() {
+        let mut tx = world.test.db.begin(Scope::of(asker.tenant)).await.unwrap();
+        let covers = world.production.covers_then(&mut tx, &told, at, now).await.unwrap();
+        let mut found: Vec<String> =
+            covers.iter().map(|cover| cover.confirm_no.to_string()).collect();
+        found.sort();
+        expected.sort();
+        assert_eq!(found, expected, "row {row}");
+    }
+}
+
+#[tokio::test]
+async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
+    let world = World::new().await;
+    let mut sold = message(world.clock.now(), VIN, PLATE);
+    sold["commercial"]["covers"] = json!([
+        { "coverageCode": "M01", "agreedValue": "80000.00" },
+        { "coverageCode": "M02", "limitAmount": "1000000.00" } ]);
+    let sale = world.insure(&world.picc, &sold).await;
+    world.pass(24 * 30);
+    // SUB-2: the other side is fully liable, and all 20,000 are recovered.
+    let accident_at = world.clock.now();
+    let commercial = sale.commercial.unwrap();
+    let mut story = Story::new(&world.picc, &commercial, "R-1", accident_at);
+    world.pass(12);
+    let mut report = story.report();
+    report["subrogation"] = json!(true);
+    world.report(&mut story, &report).await.unwrap();
+    let mut documents = story.documents();
+    documents["documents"]
+        .as_array_mut()
+        .unwrap()
+        .push(json!({ "name": "代位求偿案件索赔申请书", "kind": "subrogationApplication" }));
+    let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
+        "liabilityRate": "0", "loss": "20000.00", "amount": "20000.00" }]);
+    let mut adjustment = story.adjustment("AD-1", "20000.00", covers);
+    let code = |sequence| {
+        let insurer = PlatformNumber::parse(&story.claim_code).unwrap().insurer();
+        let slot = PlatformNumber::parse(&story.claim_code).unwrap().slot();
+        let kind = NumberKind::Recovery;
+        PlatformNumber::new(kind, insurer, Region::Jiangsu, 2025, slot, sequence).unwrap()
+    };
+    adjustment["adjustments"][0]["recoveries"] = json!([
+        { "serialNo": 1, "flag": "1", "kind": "1", "recoveryCode": code(1), "amount": "2000.00" },
+        { "serialNo": 2, "flag": "1", "kind": "2", "recoveryCode": code(2), "amount": "18000.00" },
+    ]);
+    for (step, body) in [
+        ("survey", story.survey("5")),
+        ("register", story.registration()),
+        ("assess", story.assessment("20000.00", "3000.00")),
+        ("documents", documents),
+        ("adjust", adjustment),
+        ("close", story.closing("CL-1", "20000.00", "5")),
+        ("pay", story.payment("PY-1", "20000.00")),
+    ] {
+        world
+            .step(&story, step, &body)
+            .await
+            .unwrap_or_else(|problem| panic!("{step}: {} {:?}", problem.detail, problem.errors));
+    }
+    let came = |sequence, from, amount: &str| RecoveryCame {
+        tenant: world.picc.tenant,
+        claim_no: PlatformNumber::parse(&story.claim_code).unwrap(),
+        recovery_code: code(sequence),
+        round: 1,
+        from,
+        amount: amount.parse().unwrap(),
+        at: world.clock.now(),
+    };
+    let stored = async || -> (i32, bool) {
+        let sql = "select steps, fully_recovered from production.claim where claim_no = $1";
+        let row = sqlx::query_as(sql).bind(&story.claim_code).fetch_one(&world.test.owner);
+        row.await.unwrap()
+    };
+    assert_eq!(stored().await, (8, false));
+    world.production.recovery_came(&came(1, RecoveryFrom::Compulsory, "2000.00")).await.unwrap();
+    assert_eq!(stored().await, (9, false));
+    let rest = came(2, RecoveryFrom::ThirdParty, "18000.00");
+    world.production.recovery_came(&rest).await.unwrap();
+    assert_eq!(stored().await, (10, true));
+    // Told again, also later, it is counted once.
+    world.pass(24);
+    world.production.recovery_came(&RecoveryCame { at: world.clock.now(), ..rest }).await.unwrap();
+    assert_eq!(stored().await, (10, true));
+}

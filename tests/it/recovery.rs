@@ -1,0 +1,235 @@
+//! 代位求偿 over HTTP: one insurer pays its insured and recovers from the other. SUB-1: a loss of
+//! 20,000, 30 percent own fault, 14,600 recovered.
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use workspace_tests::api::{Answer, Api, answer, http_client};
+use workspace_tests::market::Car;
+use workspace_tests::{Platform, Start};
+
+/// When policies are sold.
+const SOLD: &str = "2026-03-02T10:00:00+08:00";
+/// When everything else happens: the day of the accident.
+const LATER: &str = "2026-06-01T20:00:00+08:00";
+
+/// A claim under way.
+struct Case<'a> {
+    api: &'a Api,
+    confirm_code: String,
+    report_no: &'static str,
+    code: String,
+}
+
+impl<'a> Case<'a> {
+    async fn report(
+        api: &'a Api,
+        confirm_code: &str,
+        report_no: &'static str,
+        (other, subrogation, mutual): (&Car, bool, bool),
+    ) -> (Case<'a>, Value) {
+        let told = api
+            .post(
+                "/v1/claims",
+                None,
+                &json!({
+                    "confirmCode": confirm_code, "reportNo": report_no,
+                    "accidentAt": "202606010830", "reportedAt": "202606010900",
+                    "district": "320102", "place": "中山北路路口", "description": "路口相撞",
+                    "handledBy": "12", "subrogation": subrogation, "mutual": mutual,
+                    "thirdVehicles": [{ "plate": other.plate, "plateKind": "02" }],
+                }),
+            )
+            .await
+            .ok(201);
+        let code = told["claimCode"].as_str().unwrap().to_owned();
+        (Case { api, confirm_code: confirm_code.to_owned(), report_no, code }, told)
+    }
+
+    async fn step(&self, step: &str, business_no: &str, more: Value) -> Answer {
+        let mut body = json!({ "confirmCode": self.confirm_code, "reportNo": self.report_no,
+                               "businessNo": business_no });
+        for (name, value) in more.as_object().unwrap() {
+            body[name] = value.clone();
+        }
+        self.api.post(&format!("/v1/claims/{}/{step}", self.code), None, &body).await
+    }
+
+    /// From the survey to the papers. `losses` are of the insured vehicle and of the other.
+    async fn assess(&self, liability: &str, losses: [&str; 2]) {
+        let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
+        let vehicle = |item: usize, more: Value| {
+            let mut row = json!({ "item": item, "property": item.to_string() });
+            for (name, value) in more.as_object().unwrap() {
+                row[name] = value.clone();
+            }
+            row
+        };
+        let seen = |item| vehicle(item, json!({ "surveyor": officer }));
+        let lost = |item: usize| {
+            vehicle(
+                item,
+                json!({ "loss": losses[item - 1], "assessor": officer, "approver": officer }),
+            )
+        };
+        let kinds = ["claimApplication", "subrogationApplication", "liabilityStatement"];
+        let documents = kinds.map(|kind| json!({ "name": kind, "kind": kind }));
+        for (step, more) in [
+            (
+                "surveys",
+                json!({ "surveyedAt": "202606011000", "liability": liability,
+                        "liabilityDocument": "1", "vehicles": [seen(1), seen(2)] }),
+            ),
+            ("registration", json!({ "registeredAt": "202606011100", "estimate": "20000.00" })),
+            (
+                "assessments",
+                json!({ "approvedAt": "202606011200", "vehicles": [lost(1), lost(2)] }),
+            ),
+            ("documents", json!({ "completeAt": "202606011300", "documents": documents })),
+        ] {
+            self.step(step, "1", more).await.ok(201);
+        }
+    }
+}
+
+/// A call that says why.
+async fn because(api: &Api, method: Method, path: &str, body: Option<&Value>) -> Answer {
+    let mut request = api.request(method, path).header("x-purpose", "recovery");
+    if let Some(body) = body {
+        let key = format!("{path}-{body}").chars().filter(char::is_ascii_graphic).take(100);
+        request = request.header("idempotency-key", key.collect::<String>()).json(body);
+    }
+    answer(request).await.unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hull_claim_goes_from_the_lock_to_an_amount_both_insurers_stand_by() {
+    let platform = Platform::start(Start { clock: Some(SOLD) }).await;
+    let sold = SOLD.parse().unwrap();
+    let (own, other) = (Car::number(1), Car::number(2));
+    // PICC insures the damaged car with own damage, PAIC the other one.
+    let mut message = own.message(sold);
+    message["vehicle"]["newPrice"] = json!("120000.00");
+    message["commercial"]["covers"] = json!([
+        { "coverageCode": "M01", "agreedValue": "84000.00" },
+        { "coverageCode": "M02", "limitAmount": "1000000.00" } ]);
+    let picc = platform.client("picc-320000").await;
+    let [_, hull]: [String; 2] = picc.insure(&message).await.try_into().unwrap();
+    let paic = platform.client("paic-320000").await;
+    let [compulsory, third_party]: [String; 2] =
+        paic.insure(&other.message(sold)).await.try_into().unwrap();
+    let put = http_client().put(format!("{}/sandbox/clock", platform.announced.ops));
+    answer(put.json(&json!({ "now": LATER }))).await.unwrap();
+    let (picc, paic) = (platform.client("picc-320000").await, platform.client("paic-320000").await);
+
+    let (case, told) = Case::report(&picc, &hull, "RP", (&other, true, false)).await;
+    assert_eq!(told["locks"], json!([]));
+    case.assess("4", ["20000.00", "5000.00"]).await;
+
+    // 锁定查询: the platform names the insurer, by the plate told at the scene.
+    let asked = json!({ "claimCode": case.code, "vehicle": { "plate": other.plate } });
+    let found = because(&picc, Method::POST, "/v1/recoveries/lock-queries", Some(&asked)).await;
+    let found = found.ok(200);
+    assert_eq!(found["matchCount"], 2, "{found:#}");
+    let named = |at: usize, name: &str| found["policies"][at][name].as_str().unwrap().to_owned();
+    assert_eq!([named(0, "insurer"), named(1, "insurer")], ["PAIC", "PAIC"]);
+    let mut codes = [named(0, "confirmCode"), named(1, "confirmCode")];
+    codes.sort();
+    let mut expected = [compulsory.clone(), third_party.clone()];
+    expected.sort();
+    assert_eq!(codes, expected);
+
+    // Nothing is adjusted as a recovery before its lock.
+    let adjust = |codes: [&str; 2]| {
+        let recovery = |serial: usize, amount: &str| {
+            json!({ "serialNo": serial, "flag": "1", "kind": serial.to_string(),
+                    "recoveryCode": codes[serial - 1], "amount": amount })
+        };
+        let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
+            "liabilityRate": "30", "loss": "20000.00", "amount": "20000.00" }]);
+        json!({ "agreedAt": "202606011700", "adjustments": [{ "code": "A1", "opinion": "同意",
+            "amount": "20000.00", "approvedAt": "202606011700", "covers": covers,
+            "recoveries": [recovery(1, "2000.00"), recovery(2, "12600.00")] }] })
+    };
+    let early = case.step("adjustments", "0", adjust(["07X", "07Y"])).await;
+    assert_eq!(early.problem(), "E2047");
+
+    // 锁定确认, one code a policy.
+    let mut codes = Vec::new();
+    for from in ["1", "2"] {
+        let lock = json!({ "claimCode": case.code, "vehicle": { "plate": other.plate },
+                           "from": from });
+        let locked = because(&picc, Method::POST, "/v1/recoveries", Some(&lock)).await.ok(201);
+        assert_eq!((&locked["status"], &locked["liableInsurer"]), (&json!("1"), &json!("PAIC")));
+        codes.push(locked["recoveryCode"].as_str().unwrap().to_owned());
+    }
+    let codes = [codes[0].as_str(), codes[1].as_str()];
+
+    // A claim with a live lock is not cancelled (L51).
+    let cancel = json!({ "cancelledAt": "202606011600", "kind": "2", "reason": "重复立案" });
+    assert_eq!(case.step("cancellation", "9", cancel).await.problem(), "E2046");
+
+    // PAIC learns of it by reporting its own claim (LOCKED_LIST), and cannot settle it the other way.
+    let (theirs, told) = Case::report(&paic, &compulsory, "RA", (&own, false, true)).await;
+    let listed: Vec<&str> = told["locks"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|lock| lock["recoveryCode"].as_str().unwrap())
+        .collect();
+    assert_eq!(listed, [codes[0]]);
+    theirs.assess("2", ["1500.00", "1800.00"]).await;
+    let row = json!([{ "coverageCode": "A02", "feeKind": "3", "item": 1, "loss": "1500.00",
+                       "amount": "1500.00" }]);
+    let paid = json!({ "adjustments": [{ "code": "A1", "opinion": "同意", "amount": "1500.00",
+        "approvedAt": "202606011700", "covers": row }] });
+    theirs.step("adjustments", "1", paid).await.ok(201);
+    let close = json!({ "closedAt": "202606011800", "total": "1500.00", "liability": "2",
+                        "mutual": true });
+    assert_eq!(theirs.step("closings", "1", close).await.problem(), "E2048");
+
+    // Adjusted, closed; then the amounts are the platform's to compute.
+    case.step("adjustments", "1", adjust(codes)).await.ok(201);
+    let close = json!({ "closedAt": "202606011800", "total": "20000.00", "liability": "4" });
+    case.step("closings", "1", close).await.ok(201);
+    let mut claimed = Vec::new();
+    for code in codes {
+        let path = format!("/v1/recoveries/{code}/start");
+        let started = because(&picc, Method::POST, &path, Some(&json!({}))).await.ok(200);
+        claimed.push(started["review"]["claimed"].as_str().unwrap().to_owned());
+        let steps = started["derivation"].as_array().unwrap();
+        let recovery = steps.iter().find(|step| step["name"] == "recovery").unwrap();
+        assert_eq!(recovery["value"]["amount"], "14600.00");
+    }
+    assert_eq!(claimed, ["2000.00", "12600.00"]);
+
+    // The other side's claim, without persons.
+    let path = format!("/v1/recoveries/{}/opposing", codes[1]);
+    let seen = because(&paic, Method::GET, &path, None).await.ok(200);
+    assert_eq!(seen["claims"][0]["claimCode"], case.code);
+
+    // 互审: PAIC stands by the first at once, by the second after an offer.
+    let state = async |api: &Api, code: &str, body: Value| {
+        let path = format!("/v1/recoveries/{code}/reviews");
+        because(api, Method::POST, &path, Some(&body)).await.ok(200)
+    };
+    let agreed = state(&paic, codes[0], json!({ "amount": "2000.00" })).await;
+    assert_eq!(agreed["status"], "4");
+    let offer = json!({ "amount": "12000.00",
+        "cuts": [{ "reason": "loss", "amount": "600.00", "remark": "工时费偏高" }] });
+    assert_eq!(state(&paic, codes[1], offer).await["status"], "3");
+    let agreed = state(&paic, codes[1], json!({ "amount": "12600.00" })).await;
+    assert_eq!((&agreed["status"], &agreed["agreed"]), (&json!("4"), &json!("12600.00")));
+
+    // Both amounts are in the books: 14,600 for PICC, owed by PAIC.
+    for (api, expected) in [(&picc, 1_460_000), (&paic, -1_460_000)] {
+        let accounts = api.get("/v1/ledger/accounts").await.ok(200);
+        let fen = |account: &Value| -> i64 {
+            account["balance"]["net"].as_str().unwrap().replace('.', "").parse().unwrap()
+        };
+        let net: i64 = accounts["accounts"].as_array().unwrap().iter().map(fen).sum();
+        assert_eq!(net, expected);
+    }
+    // A stranger knows nothing of it.
+    let cpic = platform.client("cpic-320000").await;
+    assert_eq!(cpic.get(&format!("/v1/recoveries/{}", codes[0])).await.problem(), "E4000");
+}
