@@ -22,6 +22,9 @@ pub(super) struct Insurer {
 pub(super) const PICC: Insurer = Insurer { code: "PICC", client: "picc-320000" };
 pub(super) const PAIC: Insurer = Insurer { code: "PAIC", client: "paic-320000" };
 pub(super) const CPIC: Insurer = Insurer { code: "CPIC", client: "cpic-320000" };
+pub(super) const CCIC: Insurer = Insurer { code: "CCIC", client: "ccic-320000" };
+/// The platform's own staff, which calls like an insurer does.
+pub(super) const OPERATOR: Insurer = Insurer { code: "platform", client: "operator-000000" };
 
 /// What came back.
 #[derive(Clone, Debug)]
@@ -101,6 +104,31 @@ impl Market {
     ) -> anyhow::Result<Answer> {
         let request = self.request(who, Method::POST, path).await?;
         answered(request.header("Idempotency-Key", key).json(body)).await
+    }
+
+    /// Sends a message that shows other insurers' records, and says what for.
+    pub(super) async fn post_because(
+        &mut self,
+        who: Insurer,
+        path: &str,
+        purpose: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        self.keys += 1;
+        let key = format!("demo-{}", self.keys);
+        let request = self.request(who, Method::POST, path).await?;
+        let request = request.header("X-Purpose", purpose).header("Idempotency-Key", key);
+        answered(request.json(body)).await
+    }
+
+    /// Puts something under a name of its own.
+    pub(super) async fn put(
+        &mut self,
+        who: Insurer,
+        path: &str,
+        body: &Value,
+    ) -> anyhow::Result<Answer> {
+        answered(self.request(who, Method::PUT, path).await?.json(body)).await
     }
 
     /// Reads, for a stated purpose.

@@ -1,5 +1,6 @@
 //! One private car in Jiangsu from its first policy to its last; then three others, two accidents
-//! and what they do to the price.
+//! and what they do to the price; between them four insurers that recover from each other and
+//! settle.
 //!
 //! The tables behind the amounts: base premium 950 (private, under 6 seats); float scheme E (−10,
 //! −20, −30 percent); no-claim scheme NAT2020 (level −1 0.8, −2 0.7, −3 0.6); vehicle tax 300 a
@@ -14,6 +15,7 @@ mod fleet;
 mod neighbour;
 mod new_car;
 mod other_insurer;
+mod recoveries;
 mod renewal;
 mod sold;
 mod surrendered;
@@ -51,7 +53,8 @@ pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Re
     let fourth = sold::walk(market, teller, &third).await?;
     neighbour::walk(market, teller).await?;
     surrendered::walk(market, teller, &fourth, &past).await?;
-    let mutual = accidents::walk(market, teller).await?;
+    let (mutual, fleet) = accidents::walk(market, teller).await?;
+    recoveries::walk(market, teller, &fleet).await?;
     claims_renewal::walk(market, teller, &mutual).await
 }
 

@@ -11,6 +11,7 @@ use crate::demo::market::{Answer, CPIC, Insurer, Market, PAIC, PICC};
 use crate::demo::story::Pair;
 use crate::demo::story::buying::{Price, buy};
 use crate::demo::story::fleet::{A, B, C, Car};
+use crate::demo::story::recoveries::{self, Fleet};
 use crate::demo::teller::Teller;
 
 /// A case under way.
@@ -61,21 +62,26 @@ pub(super) struct Accident<'a> {
     pub(super) mutual: bool,
 }
 
-/// Answers the mutual collision as CPIC filed it.
-pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Result<Case> {
+/// Answers the mutual collision as CPIC filed it, and what the next chapter needs.
+pub(super) async fn walk(
+    market: &mut Market,
+    teller: &mut Teller,
+) -> anyhow::Result<(Case, Fleet)> {
     teller.chapter("理赔：三辆车，两次事故", "2026: claims, shared by every insurer")?;
     market.move_to("2026-03-02T10:00").await?;
     let a = sell(market, teller, PICC, &A).await?;
     let b = sell(market, teller, PAIC, &B).await?;
     let c = sell(market, teller, CPIC, &C).await?;
+    let fleet = recoveries::sell_fleet(market, teller).await?;
     market.move_to("2026-06-08T10:00").await?;
     seventy_thirty(market, teller, &a, &b).await?;
     market.move_to("2026-08-10T10:00").await?;
     let mutual = each_its_own(market, teller, &b, &c).await?;
-    Ok(mutual)
+    Ok((mutual, fleet))
 }
 
-async fn sell(
+/// Sells a car of the claims story on 2 March 2026.
+pub(super) async fn sell(
     market: &mut Market,
     teller: &mut Teller,
     who: Insurer,

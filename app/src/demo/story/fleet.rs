@@ -38,6 +38,35 @@ pub(super) const C: Car = Car {
     owner: "孙武",
 };
 
+pub(super) const D: Car = Car {
+    mark: "D",
+    frame: "LFV2A21K8S3100004",
+    engine: "EA211S31004",
+    plate: "苏A6D004",
+    owner: "李广",
+};
+pub(super) const E: Car = Car {
+    mark: "E",
+    frame: "LFV2A21KXS3100005",
+    engine: "EA211S31005",
+    plate: "苏A6E005",
+    owner: "周瑜",
+};
+pub(super) const F: Car = Car {
+    mark: "F",
+    frame: "LFV2A21K1S3100006",
+    engine: "EA211S31006",
+    plate: "苏A6F006",
+    owner: "吴起",
+};
+pub(super) const G: Car = Car {
+    mark: "G",
+    frame: "LFV2A21K3S3100007",
+    engine: "EA211S31007",
+    plate: "苏A6G007",
+    owner: "郑成",
+};
+
 impl Car {
     /// The car as police, model library and tax office know it.
     pub(super) fn record(&self) -> VehicleRecord {

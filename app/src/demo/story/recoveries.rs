@@ -1,0 +1,357 @@
+//! 2026: four insurers pay their own insured and recover from each other; what they owe is netted,
+//! told, agreed, paid through the bank, and every position is zero.
+//!
+//! Each loss is one of own damage, paid in full and recovered for the other side's share: 2,000 from
+//! its compulsory cover, the share of the rest from its third party cover. Four of the five are the
+//! worked example of netting: PICC owes PAIC 14,600, PAIC owes PICC 3,800 and CPIC 9,200, CPIC owes
+//! PICC 6,400; the fifth is CCIC's, which bears all of a loss of 20,000.
+
+use serde_json::{Value, json};
+
+use crate::demo::market::{Answer, CCIC, CPIC, Insurer, Market, OPERATOR, PAIC, PICC};
+use crate::demo::story::Pair;
+use crate::demo::story::accidents::sell;
+use crate::demo::story::fleet::{Car, D, E, F, G};
+use crate::demo::teller::Teller;
+
+/// Why members look at each other's records here.
+const PURPOSE: &str = "recovery";
+/// When the cases are worked, and when money moves.
+const DAY: &str = "2026-09-10";
+
+/// Four insured cars, one of each insurer.
+pub(super) struct Fleet([(&'static Car, Pair); 4]);
+
+/// One recovery of the story, and what comes of it.
+struct Recovery {
+    /// Sets it apart from the others.
+    mark: &'static str,
+    /// Whose car is damaged, and whose side is liable: places in the fleet.
+    damaged: usize,
+    liable: usize,
+    /// 事故责任 of the damaged car's side, and its share in percent.
+    liability: (&'static str, &'static str),
+    loss: &'static str,
+    /// From the liable side's compulsory and third party cover.
+    recovers: [&'static str; 2],
+}
+
+const RECOVERIES: [Recovery; 5] = [
+    Recovery {
+        mark: "1",
+        damaged: 1,
+        liable: 0,
+        liability: ("4", "30"),
+        loss: "20000.00",
+        recovers: ["2000.00", "12600.00"],
+    },
+    Recovery {
+        mark: "2",
+        damaged: 0,
+        liable: 1,
+        liability: ("2", "70"),
+        loss: "8000.00",
+        recovers: ["2000.00", "1800.00"],
+    },
+    Recovery {
+        mark: "3",
+        damaged: 2,
+        liable: 1,
+        liability: ("3", "50"),
+        loss: "16400.00",
+        recovers: ["2000.00", "7200.00"],
+    },
+    Recovery {
+        mark: "4",
+        damaged: 0,
+        liable: 2,
+        liability: ("3", "50"),
+        loss: "10800.00",
+        recovers: ["2000.00", "4400.00"],
+    },
+    Recovery {
+        mark: "5",
+        damaged: 0,
+        liable: 3,
+        liability: ("5", "0"),
+        loss: "20000.00",
+        recovers: ["2000.00", "18000.00"],
+    },
+];
+
+/// What each gets from all others together, negative for what it pays: they add up to zero.
+const NETS: [(Insurer, &str); 4] =
+    [(PICC, "15600.00"), (PAIC, "1600.00"), (CPIC, "2800.00"), (CCIC, "-20000.00")];
+
+pub(super) async fn sell_fleet(market: &mut Market, teller: &mut Teller) -> anyhow::Result<Fleet> {
+    Ok(Fleet([
+        (&D, sell(market, teller, PICC, &D).await?),
+        (&E, sell(market, teller, PAIC, &E).await?),
+        (&F, sell(market, teller, CPIC, &F).await?),
+        (&G, sell(market, teller, CCIC, &G).await?),
+    ]))
+}
+
+pub(super) async fn walk(
+    market: &mut Market,
+    teller: &mut Teller,
+    fleet: &Fleet,
+) -> anyhow::Result<()> {
+    teller.chapter(
+        "代位求偿与清算：从保险杠到结清",
+        "2026: from a lost bumper to settled money between four insurers",
+    )?;
+    market.move_to("2026-09-10T20:00").await?;
+    let mut first = Vec::new();
+    for recovery in &RECOVERIES {
+        let codes = recover(market, teller, fleet, recovery).await?;
+        if first.is_empty() {
+            first = codes;
+        }
+    }
+    settle(market, teller, &first).await
+}
+
+/// A hull claim from its report to the amount both insurers stand by; answers its settlement codes.
+async fn recover(
+    market: &mut Market,
+    teller: &mut Teller,
+    fleet: &Fleet,
+    recovery: &Recovery,
+) -> anyhow::Result<Vec<String>> {
+    let (own, pair) = &fleet.0[recovery.damaged];
+    let (other, theirs) = &fleet.0[recovery.liable];
+    let (who, liable) = (pair.who, theirs.who);
+    let what =
+        format!("{}'s {} and {}'s {} collide", who.code, own.plate, liable.code, other.plate);
+    teller.step(DAY, "车损理赔 hull claim", &what)?;
+    let case = Hull::report(market, teller, pair, other, recovery).await?;
+    case.assess(market, teller, recovery).await?;
+
+    let what = format!("{} asks who is liable; nobody types a company code", who.code);
+    teller.step(DAY, "锁定 lock", &what)?;
+    let vehicle = json!({ "plate": other.plate });
+    let asked = json!({ "claimCode": case.code, "vehicle": vehicle });
+    let found = market.post_because(who, "/v1/recoveries/lock-queries", PURPOSE, &asked).await?;
+    teller.status(&found, 200);
+    teller.says(&found, "对方保险公司 liable insurer", "/policies/0/insurer", liable.code, "");
+    let mut codes = Vec::new();
+    for from in ["1", "2"] {
+        let lock = json!({ "claimCode": case.code, "vehicle": vehicle, "from": from });
+        let locked = market.post_because(who, "/v1/recoveries", PURPOSE, &lock).await?;
+        teller.status(&locked, 201);
+        let code = locked.text("/recoveryCode").to_owned();
+        teller.says(&locked, "结算码状态 status", "/status", "1", &code);
+        codes.push(code);
+    }
+    case.close(market, teller, recovery, &codes).await?;
+
+    let what = format!("{} starts both, {} reviews and agrees", who.code, liable.code);
+    teller.step(DAY, "追偿与互审 recovery, mutual review", &what)?;
+    for (code, amount) in codes.iter().zip(recovery.recovers) {
+        let at = |act: &str| format!("/v1/recoveries/{code}/{act}");
+        let started = market.post_because(who, &at("start"), PURPOSE, &json!({})).await?;
+        teller.says(&started, "追偿金额 claimed", "/review/claimed", amount, "computed, not typed");
+        let body = json!({ "amount": amount });
+        let agreed = market.post_because(liable, &at("reviews"), PURPOSE, &body).await?;
+        teller.says(&agreed, "待结算 agreed", "/agreed", amount, "in the open cycle");
+    }
+    Ok(codes)
+}
+
+/// A claim of own damage under way.
+struct Hull {
+    who: Insurer,
+    code: String,
+    confirm_code: String,
+    report_no: String,
+}
+
+impl Hull {
+    async fn report(
+        market: &mut Market,
+        teller: &mut Teller,
+        pair: &Pair,
+        other: &Car,
+        recovery: &Recovery,
+    ) -> anyhow::Result<Hull> {
+        let report_no = format!("RH{}", recovery.mark);
+        let message = json!({
+            "confirmCode": pair.commercial, "reportNo": report_no,
+            "accidentAt": format!("2026091008{}0", recovery.mark), "reportedAt": "202609100915",
+            "district": "320102", "place": format!("中山北路{}号", recovery.mark),
+            "description": "路口相撞", "handledBy": "12", "subrogation": true, "mutual": false,
+            "thirdVehicles": [{ "plate": other.plate, "plateKind": "02" }],
+        });
+        let told = market.post(pair.who, "/v1/claims", &message).await?;
+        teller.status(&told, 201);
+        let code = told.text("/claimCode").to_owned();
+        Ok(Hull { who: pair.who, code, confirm_code: pair.commercial.clone(), report_no })
+    }
+
+    async fn step(
+        &self,
+        market: &mut Market,
+        teller: &mut Teller,
+        step: &str,
+        more: Value,
+    ) -> anyhow::Result<Answer> {
+        let mut message = json!({ "confirmCode": self.confirm_code, "reportNo": self.report_no,
+                                  "businessNo": "1" });
+        if let (Value::Object(message), Value::Object(more)) = (&mut message, more) {
+            message.extend(more);
+        }
+        let path = format!("/v1/claims/{}/{step}", self.code);
+        let answer = market.post(self.who, &path, &message).await?;
+        teller.status(&answer, 201);
+        Ok(answer)
+    }
+
+    /// From the survey to the papers.
+    async fn assess(
+        &self,
+        market: &mut Market,
+        teller: &mut Teller,
+        recovery: &Recovery,
+    ) -> anyhow::Result<()> {
+        let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
+        let seen =
+            |item: u8| json!({ "item": item, "property": item.to_string(), "surveyor": officer });
+        let lost = |item: u8, loss: &str| {
+            json!({ "item": item, "property": item.to_string(), "loss": loss,
+                    "assessor": officer, "approver": officer })
+        };
+        let kinds = ["claimApplication", "subrogationApplication", "liabilityStatement"];
+        let documents = kinds.map(|kind| json!({ "name": kind, "kind": kind }));
+        let steps = [
+            (
+                "surveys",
+                json!({ "surveyedAt": "202609101100", "liability": recovery.liability.0,
+                        "liabilityDocument": "1", "vehicles": [seen(1), seen(2)] }),
+            ),
+            ("registration", json!({ "registeredAt": "202609101200", "estimate": recovery.loss })),
+            (
+                "assessments",
+                json!({ "approvedAt": "202609101300",
+                        "vehicles": [lost(1, recovery.loss), lost(2, "3000.00")] }),
+            ),
+            ("documents", json!({ "completeAt": "202609101400", "documents": documents })),
+        ];
+        for (step, more) in steps {
+            self.step(market, teller, step, more).await?;
+        }
+        Ok(())
+    }
+
+    /// The adjustment with its recoveries, and the closing.
+    async fn close(
+        &self,
+        market: &mut Market,
+        teller: &mut Teller,
+        recovery: &Recovery,
+        codes: &[String],
+    ) -> anyhow::Result<()> {
+        let due = |place: usize| {
+            json!({ "serialNo": place + 1, "flag": "1", "kind": (place + 1).to_string(),
+                    "recoveryCode": codes[place], "amount": recovery.recovers[place] })
+        };
+        let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
+            "liabilityRate": recovery.liability.1, "loss": recovery.loss,
+            "amount": recovery.loss }]);
+        let adjusted = json!({ "agreedAt": "202609101500", "adjustments": [{ "code": "A1",
+            "opinion": "同意", "amount": recovery.loss, "approvedAt": "202609101500",
+            "covers": covers, "recoveries": [due(0), due(1)] }] });
+        self.step(market, teller, "adjustments", adjusted).await?;
+        let closing = json!({ "closedAt": "202609101600", "total": recovery.loss,
+                              "liability": recovery.liability.0 });
+        let closed = self.step(market, teller, "closings", closing).await?;
+        teller.says(
+            &closed,
+            "结案应付 due",
+            "/due",
+            recovery.loss,
+            "the whole loss, to the insured",
+        );
+        Ok(())
+    }
+}
+
+/// Closes the cycle, has everybody agree, lets the bank move the money, and looks at the books.
+async fn settle(market: &mut Market, teller: &mut Teller, first: &[String]) -> anyhow::Result<()> {
+    teller.step(DAY, "清算批次截止 close", "the cycle is closed and netted among four insurers")?;
+    for (at, (who, _)) in NETS.iter().enumerate() {
+        let account = json!({ "bank": "102301000028", "account": format!("32000000000000{at}"),
+                              "name": format!("{}江苏分公司", who.code) });
+        teller.status(&market.put(*who, "/v1/payments/account", &account).await?, 200);
+    }
+    let cycles = market.get(OPERATOR, "/v1/operator/settlement/cycles").await?;
+    let cycle = cycles.text("/items/0/cycleId").to_owned();
+    let of_cycle = format!("/v1/operator/settlement/cycles/{cycle}");
+    let closed = market.post(OPERATOR, &format!("{of_cycle}/close"), &json!({})).await?;
+    teller.status(&closed, 200);
+    for (who, net) in NETS {
+        let path = format!("/v1/settlement/cycles/{cycle}/position");
+        let position = market.get(who, &path).await?;
+        teller.says(&position, &format!("净头寸 net of {}", who.code), "/net", net, "");
+    }
+    teller.remark("15,600 + 1,600 + 2,800 − 20,000 = 0");
+
+    teller.step(DAY, "头寸溯源 why?", "PAIC asks why, down to the message of the claim")?;
+    let items = format!("/v1/settlement/cycles/{cycle}/items?counterparty=PICC");
+    let items = market.get(PAIC, &items).await?;
+    let listed = items.body["items"].as_array().into_iter().flatten();
+    let origin = listed.clone().find(|item| item["reference"] == first[1].as_str());
+    let origin = origin.cloned().unwrap_or_default();
+    teller.holds("结算码 settlement code", origin["amount"] == "12600.00", &first[1]);
+    let claim = origin["claimCodes"][0].as_str().unwrap_or_default();
+    let told = market.get(PAIC, &format!("/v1/claims/{claim}")).await?;
+    teller.says(&told, "报案号 report", "/reportNo", "RH1", claim);
+
+    teller.step(DAY, "对账单 statements", "signed statements; all four agree")?;
+    for (who, net) in NETS {
+        let path = format!("/v1/settlement/cycles/{cycle}/statement");
+        let statement = market.get_until(who, &path, ("/net", net)).await?;
+        teller.says(
+            &statement,
+            &format!("对账单 statement of {}", who.code),
+            "/net",
+            net,
+            "signed",
+        );
+        let digest = json!({ "digest": statement.text("/digest") });
+        let agreed = market.post(who, &format!("{path}/confirm"), &digest).await?;
+        teller.status(&agreed, 200);
+    }
+
+    teller.step(DAY, "资金划付 funds", "the bank collects from one and pays three")?;
+    let reconciled = market.get_until(OPERATOR, &of_cycle, ("/cycle/stage", "reconciled")).await?;
+    teller.says(
+        &reconciled,
+        "批次 cycle",
+        "/cycle/stage",
+        "reconciled",
+        "ordered, settled, paid out",
+    );
+    for (who, _) in NETS {
+        let path = format!("/v1/settlement/cycles/{cycle}/position");
+        let position = market.get(who, &path).await?;
+        teller.says(&position, &format!("未清 open of {}", who.code), "/open", "0.00", "");
+    }
+    let path = format!("/v1/operator/payments/statements/{DAY}");
+    let statement = market.post(OPERATOR, &path, &json!({})).await?;
+    teller.says(
+        &statement,
+        "银行对账 bank statement",
+        "/breaks",
+        json!([]),
+        "every line is booked",
+    );
+
+    teller.step(DAY, "账务平衡 proof", "the ledger proves that it balances")?;
+    let proof = market.get(OPERATOR, "/v1/operator/ledger/proof").await?;
+    teller.says(&proof, "借贷平衡 holds", "/holds", true, "worked out anew from every transfer");
+    let path = format!("/v1/recoveries/{}", first[1]);
+    let finished = market.get(PAIC, &path).await?;
+    teller.says(&finished, "结算码 code", "/agreed", "12600.00", finished.text("/statusName"));
+    Ok(())
+}
