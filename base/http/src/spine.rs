@@ -280,7 +280,7 @@ impl Spine {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Coalesced<C> {
-        let spine = self.clone();
+        let spine = Spine { db: self.db.kept(cut.lanes), ..self.clone() };
         let work = move |set: Vec<(Call, C)>| {
             let spine = spine.clone();
             async move { spine.run_set(&set).await }
