@@ -34,8 +34,8 @@ pub struct Announced {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Client {
-    /// Four-letter code.
-    pub insurer: String,
+    /// Four-letter code; `None` for the regulator's.
+    pub insurer: Option<String>,
     /// Six-digit region.
     pub region: String,
     /// OAuth client.
@@ -72,9 +72,13 @@ impl Server {
         let mut starting = Starting(Some(child));
         let begin = Instant::now();
         let announced = loop {
-            let whole = std::fs::read(&announce).ok();
-            if let Some(told) = whole.and_then(|text| serde_json::from_slice(&text).ok()) {
-                break told;
+            if let Ok(text) = std::fs::read(&announce) {
+                match serde_json::from_slice(&text) {
+                    Ok(told) => break told,
+                    // Written halfway.
+                    Err(error) if error.is_eof() => {}
+                    Err(error) => return Err(error).context("what is announced cannot be read"),
+                }
             }
             let ended = starting.0.as_mut().map(Child::try_wait).transpose()?.flatten();
             if ended.is_some() || START < begin.elapsed() {
@@ -106,12 +110,13 @@ impl Server {
         Ok(request.send().await?.error_for_status()?.json::<Token>().await?.access_token)
     }
 
-    /// Tokens by insurer and region.
+    /// Tokens of the insurers' clients, by insurer and region.
     pub async fn tokens(&self) -> anyhow::Result<BTreeMap<(String, String), String>> {
         let mut tokens = BTreeMap::new();
         for client in &self.announced.clients {
+            let Some(insurer) = client.insurer.clone() else { continue };
             let token = self.token(client).await?;
-            tokens.insert((client.insurer.clone(), client.region.clone()), token);
+            tokens.insert((insurer, client.region.clone()), token);
         }
         Ok(tokens)
     }

@@ -3,7 +3,7 @@
 //! A key belongs to one client of one tenant. Repeated with the same message it returns the
 //! stored answer; with another message 422; while the first call is under way 409. The key row
 //! commits with the work, and an advisory lock of the transaction tells who is under way, so a
-//! crash at any point leaves either both or neither.
+//! crash at any point leaves either both or neither. A stored answer is given once it is durable.
 
 use std::collections::HashSet;
 
@@ -66,8 +66,13 @@ pub(crate) async fn given(db: &Db, call: &Call) -> Result<Verdict, sqlx::Error> 
     if call.key.is_none() {
         return Ok(None);
     }
-    let mut tx = db.begin(Scope::of(call.caller.tenant)).await?;
-    Ok(stored(&mut tx, &[call]).await?.pop().map(|(_, answer)| answer.to(call)))
+    let mut tx = db.begin_ahead(Scope::of(call.caller.tenant)).await?;
+    let Some((_, answer)) = stored(&mut tx, &[call]).await?.pop() else { return Ok(None) };
+    let seen = tx.seen();
+    drop(tx);
+    // The first call may still wait for its flush: nobody is told before it is covered.
+    seen.durable().await?;
+    Ok(Some(answer.to(call)))
 }
 
 /// An answer as it was kept.

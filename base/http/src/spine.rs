@@ -4,7 +4,8 @@
 //! A set opens one transaction, claims the keys, counts the quotas, does the work of all members
 //! and records the ones that were served. A member that is refused leaves its neighbours alone;
 //! a store error that spoils the transaction makes every member run again by itself, so a bad
-//! member cannot fail the others.
+//! member cannot fail the others. Transactions commit ahead of the disk, and every answer waits
+//! until nothing it rests on can be lost (`docs/adr/0013`).
 
 use std::sync::Arc;
 
@@ -15,7 +16,7 @@ use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
 use kernel::{Clock, Ids};
 use pg::coalesce::{Coalescer, Lanes, NotTaken};
-use pg::{Command, Db, Scope, Tx, failure};
+use pg::{Ahead, Command, Db, Scope, Tx, failure};
 use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -195,6 +196,16 @@ impl IntoResponse for Reply {
     }
 }
 
+/// What a call comes to.
+type Outcome = Result<Reply, Problem>;
+
+/// Members of a set that share a transaction, in order, and what must be durable before they are
+/// answered.
+struct Part {
+    ahead: Ahead,
+    outcomes: Vec<Outcome>,
+}
+
 /// Serves calls. Cheap to clone.
 #[derive(Clone)]
 pub struct Spine {
@@ -242,7 +253,9 @@ impl Spine {
                 let calls = [&call];
                 let (mut tx, mut verdicts) = self.open(&calls).await.map_err(Spoilt::Store)?;
                 if let Some(Some(verdict)) = verdicts.pop() {
+                    let seen = tx.seen();
                     undo(tx).await;
+                    seen.durable().await.map_err(Spoilt::Store)?;
                     return Ok(verdict);
                 }
                 let out = match command.apply(&mut tx).await {
@@ -254,7 +267,8 @@ impl Spine {
                 };
                 let done = view(out);
                 let served = [Served { call: &call, done: &done, served_at: self.clock.now() }];
-                self.seal(tx, &served).await.map_err(Spoilt::Store)?;
+                let ahead = self.seal(tx, &served).await.map_err(Spoilt::Store)?;
+                ahead.durable().await.map_err(Spoilt::Store)?;
                 Ok(Ok(Reply { status: done.status, body: done.body, replayed: false }))
             }
             .await;
@@ -315,52 +329,52 @@ impl Spine {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Coalesced<C> {
-        let spine = self.clone();
-        Coalesced(Coalescer::start(C::NAME, cut, tracker, stop, move |set: Vec<(Call, C)>| {
+        let spine = Spine { db: self.db.kept(cut.lanes), ..self.clone() };
+        let work = move |set: Vec<(Call, C)>| {
             let spine = spine.clone();
             async move { spine.run_set(&set).await }
-        }))
+        };
+        Coalesced(Coalescer::start_staged(C::NAME, cut, tracker, stop, work, when_durable))
     }
 
-    async fn run_set<C: SetCommand>(&self, set: &[(Call, C)]) -> Vec<Result<Reply, Problem>> {
+    /// One part, unless members had to run one by one.
+    async fn run_set<C: SetCommand>(&self, set: &[(Call, C)]) -> Vec<Part> {
         let mut attempt = 1;
         loop {
             match self.try_set(set).await {
-                Ok(mut outcomes) => {
-                    for ((call, _), outcome) in set.iter().zip(&mut outcomes) {
+                Ok(mut part) => {
+                    for ((call, _), outcome) in set.iter().zip(&mut part.outcomes) {
                         if let Err(problem) = outcome
                             && problem.naming.is_some()
                         {
                             *problem = self.refuse(call, problem.clone()).await;
                         }
                     }
-                    return outcomes;
+                    return vec![part];
                 }
                 Err(spoilt) if attempt < ATTEMPTS && spoilt.is_retryable() => attempt += 1,
                 // One bad member spoilt the transaction: each runs by itself.
                 Err(spoilt) if set.len() > 1 && !spoilt.is_unavailable() => {
                     tracing::warn!(set = C::NAME, size = set.len(), "a set is run one by one");
-                    let mut outcomes = Vec::with_capacity(set.len());
+                    let mut parts = Vec::with_capacity(set.len());
                     for member in set {
-                        outcomes.extend(Box::pin(self.run_set(std::slice::from_ref(member))).await);
+                        parts.extend(Box::pin(self.run_set(std::slice::from_ref(member))).await);
                     }
-                    return outcomes;
+                    return parts;
                 }
                 Err(spoilt) => {
                     let problem = match spoilt {
                         Spoilt::Store(error) => Problem::store(&error),
                         Spoilt::Command(error) => error.into(),
                     };
-                    return set.iter().map(|_| Err(problem.clone())).collect();
+                    let outcomes = set.iter().map(|_| Err(problem.clone())).collect();
+                    return vec![Part { ahead: Ahead::default(), outcomes }];
                 }
             }
         }
     }
 
-    async fn try_set<C: SetCommand>(
-        &self,
-        set: &[(Call, C)],
-    ) -> Result<Vec<Result<Reply, Problem>>, Spoilt<C::Error>> {
+    async fn try_set<C: SetCommand>(&self, set: &[(Call, C)]) -> Result<Part, Spoilt<C::Error>> {
         let calls: Vec<&Call> = set.iter().map(|(call, _)| call).collect();
         let (mut tx, mut verdicts) = self.open(&calls).await.map_err(Spoilt::Store)?;
         let fresh: Vec<usize> = (0..set.len()).filter(|&at| verdicts[at].is_none()).collect();
@@ -383,28 +397,31 @@ impl Spine {
                 Err(error) => verdicts[at] = Some(Err(error.into())),
             }
         }
-        if finished.is_empty() {
+        let ahead = if finished.is_empty() {
+            let seen = tx.seen();
             undo(tx).await;
+            seen
         } else {
             let served_at = self.clock.now();
             let served: Vec<Served<'_>> = finished
                 .iter()
                 .map(|(at, done)| Served { call: calls[*at], done, served_at })
                 .collect();
-            self.seal(tx, &served).await.map_err(Spoilt::Store)?;
-        }
+            self.seal(tx, &served).await.map_err(Spoilt::Store)?
+        };
         for (at, done) in finished {
             verdicts[at] =
                 Some(Ok(Reply { status: done.status, body: done.body, replayed: false }));
         }
         let unanswered = || Err(Problem::new(&problem::INTERNAL, "a set left a member unanswered"));
-        Ok(verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered)).collect())
+        let outcomes = verdicts.into_iter().map(|verdict| verdict.unwrap_or_else(unanswered));
+        Ok(Part { ahead, outcomes: outcomes.collect() })
     }
 
     /// Opens the transaction of a set, claims its keys and asks its quotas.
     async fn open(&self, calls: &[&Call]) -> Result<(Tx, Vec<idempotency::Verdict>), sqlx::Error> {
         let scope = Scope::of_all(calls.iter().map(|call| call.caller.tenant));
-        let mut tx = self.db.begin(scope).await?;
+        let mut tx = self.db.begin_ahead(scope).await?;
         match self.judge(&mut tx, calls).await {
             Ok(verdicts) => Ok((tx, verdicts)),
             Err(error) => {
@@ -436,20 +453,37 @@ impl Spine {
         Ok(verdicts)
     }
 
-    async fn seal(&self, mut tx: Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
+    /// Writes what goes with the work and commits it ahead of the disk.
+    async fn seal(&self, mut tx: Tx, served: &[Served<'_>]) -> Result<Ahead, sqlx::Error> {
         let written = async {
             idempotency::keep(&mut tx, served).await?;
             // Counters many calls share are touched last, so that they are held for a moment only.
             self.recorder.record(&mut tx, served).await
         };
         match written.await {
-            Ok(()) => tx.commit().await,
+            Ok(()) => tx.commit_ahead().await,
             Err(error) => {
                 undo(tx).await;
                 Err(error)
             }
         }
     }
+}
+
+/// Answers the members of a set once nothing their answers rest on can be lost any more, be it
+/// written by the set or found under a key.
+async fn when_durable(parts: Vec<Part>) -> Vec<Outcome> {
+    let mut outcomes = Vec::with_capacity(parts.len());
+    for part in parts {
+        match part.ahead.durable().await {
+            Ok(()) => outcomes.extend(part.outcomes),
+            Err(error) => {
+                let problem = Problem::store(&error);
+                outcomes.extend(part.outcomes.iter().map(|_| Err(problem.clone())));
+            }
+        }
+    }
+    outcomes
 }
 
 /// Ends a transaction that came to nothing before anybody starts over. Dropped, it would be rolled
@@ -461,7 +495,7 @@ async fn undo(tx: Tx) {
 }
 
 /// A command that is served as sets.
-pub struct Coalesced<C>(Coalescer<(Call, C), Result<Reply, Problem>>);
+pub struct Coalesced<C>(Coalescer<(Call, C), Outcome>);
 
 impl<C> Clone for Coalesced<C> {
     fn clone(&self) -> Coalesced<C> {

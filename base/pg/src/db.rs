@@ -71,6 +71,16 @@ impl Db {
         Ok(Db { pool, flusher })
     }
 
+    /// The same database over connections of its own, so many at most, opened when first needed: for
+    /// lanes that work all the time. The pool hands out its connections in turn; a few that always
+    /// work keep their plans and the database's pages at hand.
+    pub fn kept(&self, connections: usize) -> Db {
+        let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
+        let options = self.pool.options().clone().max_connections(connections);
+        let pool = options.connect_lazy_with((*self.pool.connect_options()).clone());
+        Db { pool, flusher: self.flusher.clone() }
+    }
+
     /// The pool itself, for reads outside any tenant and for listening.
     pub fn pool(&self) -> &PgPool {
         &self.pool

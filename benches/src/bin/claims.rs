@@ -71,10 +71,23 @@ macro_rules! insert_step {
     };
 }
 
-/// A mark of the case.
-macro_rules! insert_marks {
+/// Marks of the case: other cases that carry them, then the rows.
+macro_rules! marks {
     ($first:literal $what:literal $(, $kind:literal $other:literal)*) => {
         concat!(
+            "select found.* from (values ('",
+            $first,
+            "', '",
+            $what,
+            "')",
+            $(", ('", $kind, "', '", $other, "')",)*
+            ") as wanted (kind, what) cross join lateral (select m.kind, m.slot, m.claim_no, \
+             m.insurer, m.class, m.accident_at, m.district, m.own from bench.claim_mark m \
+             where m.kind = wanted.kind \
+             and m.mark = sha256(convert_to(wanted.what || :number, 'UTF8')) \
+             and m.accident_at between :accident_at::timestamptz - interval '30 days' \
+             and :accident_at::timestamptz + interval '30 days' \
+             order by m.accident_at desc, m.claim_no limit 20) found;\n",
             "insert into bench.claim_mark (kind, mark, slot, claim_no, insurer, class, \
              accident_at, district, own, recorded_at) select kind, \
              sha256(convert_to(what || :number, 'UTF8')), :slot, '05PICC32002' || :number, \
@@ -127,30 +140,40 @@ macro_rules! step {
 }
 
 /// What the platform does of a unit, by itself: ten transactions. Each locks the case by its key
-/// (the report: by policy and report number), looks the step up by its business number, writes the
-/// step with the sealed message and the answer as they were sent as parameters, and brings the case
-/// row to how it stands; the report writes the case with four marks, the survey one mark.
+/// (the report: the policy with its versions, and the case by policy and report number), looks the
+/// step up by its business number, writes the step with the sealed message and the answer as they
+/// were sent as parameters, and brings the case row to how it stands; the report writes the case.
+/// Report and survey look for other cases with their marks, four and one, and write the marks.
 ///
-/// Left to the platform alone: the policy and its version read for the report, other cases looked
-/// for under the marks, and usage, evidence and events of every call.
+/// The platform alone writes usage, evidence and events of every call.
 const SCRIPT: &str = concat!(
-    "\\set slot random(0, 65535)\n",
+    "\\set n random(0, :policies - 1)\n",
+    "\\set slot :n % 65536\n",
+    "\\set policy 1000000000000000000 + :n\n",
     "\\set number random(1000000000000000000, 9000000000000000000)\n",
     "begin;\n",
+    "select confirm_no, tenant_id, insurer, region, policy_no, query_no, frame_no, plate_kind, \
+     plate, engine_no, owner_index, quoted_at, issued_at, short_term, premium_fen, tax_fen, \
+     facts::text, deferred_checks::text, tax_declaration_no from bench.claim_policy \
+     where slot = :slot and confirm_no = '02PICC32002' || :policy for update;\n",
+    "select confirm_no, tenant_id, amend_no, effective_at, recorded_at, facts::text, premium_fen, \
+     tax_fen, vehicle::text, input::text, tariff_version, parties_sealed from bench.claim_version \
+     where slot = :slot and confirm_no = '02PICC32002' || :policy \
+     order by confirm_no, endorse_times;\n",
     "select claim_no, tenant_id, insurer, region, confirm_no, policy_no, report_no, frame_no, \
      steps, facts::text, terms::text, corrected_at, next_due_at, recorded_at, changed_at \
-     from bench.claim where slot = :slot and confirm_no = '02PICC32002' || :number \
+     from bench.claim where slot = :slot and confirm_no = '02PICC32002' || :policy \
      and report_no = 'R' || :number for update;\n",
     "insert into bench.claim (slot, claim_no, tenant_id, insurer, region, confirm_no, class, \
      policy_no, report_no, frame_no, accident_at, district, stage, steps, facts, terms, at_fault, \
      next_due_at, recorded_at, changed_at) values (:slot, '05PICC32002' || :number, :tenant_id, \
-     :insurer, :region, '02PICC32002' || :number, 'compulsory', 'PD' || :number, 'R' || :number, \
+     :insurer, :region, '02PICC32002' || :policy, 'compulsory', 'PD' || :number, 'R' || :number, \
      :frame_no, :accident_at, '320102', 'NOTIFIED', 1, :case_1, :terms, true, \
      nullif(:due_1, 'never')::timestamptz, now(), now());\n",
     insert_step!(1, "notify", 0),
-    insert_marks!("frame" "frame", "plate" "plate", "phone" "phone", "driver" "driver"),
+    marks!("frame" "frame", "plate" "plate", "phone" "phone", "driver" "driver"),
     "end;\n",
-    step!(2, "survey", "SURVEYED", 0, "total_fen = 0", insert_marks!("plate" "third")),
+    step!(2, "survey", "SURVEYED", 0, "total_fen = 0", marks!("plate" "third")),
     step!(3, "register", "REGISTERED", 0, "total_fen = 0", ""),
     step!(4, "estimate", "REGISTERED", 0, "total_fen = 0", ""),
     step!(5, "assess", "ASSESSED", 0, "total_fen = 0", ""),
@@ -305,7 +328,9 @@ async fn main() -> anyhow::Result<()> {
     let rate = units(&warm).round();
     eprintln!("warm: {}", json!({ "perSecond": rate, "round": report::ours(&[warm]) }));
     seed::forget_claims(&mut conn).await?;
-    let script = Script { text: SCRIPT, variables: bench.sample(&mut conn).await? };
+    let mut variables = bench.sample(&mut conn).await?;
+    variables.push(("policies", policies.len().to_string()));
+    let script = Script { text: SCRIPT, variables };
     let pgbench = Pgbench::new(&url, &data_dir, &script)?;
     let seconds = knob("BENCH_SECONDS", 15);
     let mut ladder = Ladder::of("pgbench");
@@ -465,7 +490,27 @@ async fn policies(
                 q.tariff_version, q.parties_sealed
          from production.policy p cross join (select * from production.quote limit 1) q
          where p.class = 'compulsory' and p.cover_from < now() and now() < p.cover_to;
-         analyze production.policy_version;",
+         analyze production.policy_version;
+         drop table if exists bench.claim_policy, bench.claim_version cascade;
+         create table bench.claim_policy as
+             select (n % 65536)::integer as slot,
+                    '02PICC32002' || (1000000000000000000 + n)::text as confirm_no,
+                    confirm_no as copied_from, tenant_id, insurer, region, policy_no, query_no,
+                    frame_no, plate_kind, plate, engine_no, owner_index, quoted_at, issued_at,
+                    short_term, premium_fen, tax_fen, facts, deferred_checks, tax_declaration_no
+             from (select *, row_number() over () - 1 as n from production.policy p
+                   where p.class = 'compulsory' and p.cover_from < now()
+                     and now() < p.cover_to) as numbered;
+         create table bench.claim_version as
+             select p.slot, p.confirm_no, v.endorse_times, v.tenant_id, v.amend_no, v.effective_at,
+                    v.recorded_at, v.facts, v.premium_fen, v.tax_fen, v.vehicle, v.input,
+                    v.tariff_version, v.parties_sealed
+             from bench.claim_policy p
+             join production.policy_version v on v.confirm_no = p.copied_from;
+         alter table bench.claim_policy add primary key (slot, confirm_no);
+         alter table bench.claim_version add primary key (slot, confirm_no, endorse_times);
+         analyze bench.claim_policy;
+         analyze bench.claim_version;",
     )
     .execute(&mut *conn)
     .await?;
@@ -490,13 +535,15 @@ fn policy(row: &sqlx::postgres::PgRow) -> anyhow::Result<Policy> {
     })
 }
 
-/// Empty copies of the tables, with all their indexes and checks, without row security.
+/// Empty copies of the tables, with all their indexes, checks and foreign keys, without row security.
 async fn fresh_copies(conn: &mut PgConnection) -> anyhow::Result<()> {
     sqlx::raw_sql(
         "drop table if exists bench.claim, bench.claim_step, bench.claim_mark;
          create table bench.claim (like production.claim including all);
          create table bench.claim_step (like production.claim_step including all);
-         create table bench.claim_mark (like production.claim_mark including all);",
+         create table bench.claim_mark (like production.claim_mark including all);
+         alter table bench.claim add foreign key (slot, confirm_no) references bench.claim_policy;
+         alter table bench.claim_step add foreign key (slot, claim_no) references bench.claim;",
     )
     .execute(conn)
     .await?;

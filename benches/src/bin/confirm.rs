@@ -21,7 +21,8 @@ use sqlx::{Connection, PgConnection, Row};
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// What the platform does of a confirmation, by itself.
+/// What the platform does of a confirmation, by itself: every look-up and every business row. The
+/// platform alone writes usage, evidence, events and the answer kept under its key.
 const SCRIPT: &str = r"
 \set i :i + 1
 \set n :base + :client_id * :each + :i
@@ -36,13 +37,25 @@ select query_no, tenant_id, stage, pre_confirmed_at, valid_until, compulsory_pre
 select query_no, tenant_id, client, insurer, region, frame_no, quoted_at, expires_at, compulsory_from, compulsory_to, compulsory_premium_fen, commercial_from, commercial_to, commercial_premium_fen, tax_fen, tariff_version, rating_digest, input::text, vehicle::text, parties_sealed, outside::text
     from bench.sale_quote where slot = :slot and query_no = '01PICC11002' || :query;
 select confirm_no, cover_from, cover_to, end_kind, ended_at from bench.sale_policy where slot = :slot and frame_no = :frame;
+select confirm_no from bench.sale_plate_cover where plate = '京B' || :n and plate_kind = '02' and engine_no = 'EA' || :n and cover && tstzrange(:compulsory_from, :compulsory_to, '[)');
+select tenant_id, class, policy_no from bench.sale_number where (tenant_id, class, policy_no) in ((:tenant_id, 'compulsory', 'C' || :query), (:tenant_id, 'commercial', 'M' || :query));
 insert into bench.sale_policy (slot, confirm_no, tenant_id, insurer, region, class, policy_no, query_no, frame_no, plate_kind, plate, engine_no, owner_index, quoted_at, issued_at, cover_from, cover_to, short_term, premium_fen, tax_fen, facts)
-    values (:slot, '02PICC11002' || :compulsory, :tenant_id, :insurer, :region, 'compulsory', :compulsory, '01PICC11002' || :query, :frame, '02', '京A12345', 'EA211000001', :rating_digest, now(), now(), :compulsory_from, :compulsory_to, false, :compulsory_premium_fen, :tax_fen, :facts),
-           (:slot, '02PICC11002' || :commercial, :tenant_id, :insurer, :region, 'commercial', :commercial, '01PICC11002' || :query, :frame, '02', '京A12345', 'EA211000001', :rating_digest, now(), now(), :commercial_from, :commercial_to, false, :commercial_premium_fen, 0, :facts);
+    values (:slot, '02PICC11002' || :compulsory, :tenant_id, :insurer, :region, 'compulsory', 'C' || :query, '01PICC11002' || :query, :frame, '02', '京B' || :n, 'EA' || :n, :rating_digest, now(), now(), :compulsory_from, :compulsory_to, false, :compulsory_premium_fen, :tax_fen, :facts),
+           (:slot, '02PICC11002' || :commercial, :tenant_id, :insurer, :region, 'commercial', 'M' || :query, '01PICC11002' || :query, :frame, '02', '京B' || :n, 'EA' || :n, :rating_digest, now(), now(), :commercial_from, :commercial_to, false, :commercial_premium_fen, 0, :facts);
+insert into bench.sale_number (tenant_id, class, policy_no, confirm_no)
+    values (:tenant_id, 'compulsory', 'C' || :query, '02PICC11002' || :compulsory),
+           (:tenant_id, 'commercial', 'M' || :query, '02PICC11002' || :commercial);
+insert into bench.sale_plate_cover (plate, plate_kind, engine_no, confirm_no, slot, cover)
+    values ('京B' || :n, '02', 'EA' || :n, '02PICC11002' || :compulsory, :slot, tstzrange(:compulsory_from, :compulsory_to, '[)'));
+insert into bench.sale_plate (plate, plate_kind, slot, frame_no, seen_at)
+    values ('京B' || :n, '02', :slot, :frame, now())
+    on conflict (plate, plate_kind, frame_no) do update set seen_at = greatest(sale_plate.seen_at, excluded.seen_at);
 insert into bench.sale_version (slot, confirm_no, endorse_times, tenant_id, effective_at, recorded_at, cover_from, cover_to, facts, premium_fen, tax_fen, vehicle, input, tariff_version, parties_sealed)
     values (:slot, '02PICC11002' || :compulsory, 0, :tenant_id, now(), now(), :compulsory_from, :compulsory_to, :facts, :compulsory_premium_fen, :tax_fen, :vehicle, :input, :tariff_version, :parties_sealed),
            (:slot, '02PICC11002' || :commercial, 0, :tenant_id, now(), now(), :commercial_from, :commercial_to, :facts, :commercial_premium_fen, 0, :vehicle, :input, :tariff_version, :parties_sealed);
 update bench.proposal set stage = 'confirmed', confirmed_at = now() where slot = :slot and query_no = '01PICC11002' || :query;
+insert into bench.sale_tax (slot, declaration_no, confirm_no, tenant_id, state, total_fen, next_attempt_at, recorded_at)
+    values (:slot, '02PICC11002' || :compulsory, '02PICC11002' || :compulsory, :tenant_id, 'pending', :tax_fen, now(), now());
 end;
 ";
 
@@ -240,11 +253,16 @@ fn sale(row: &sqlx::postgres::PgRow) -> anyhow::Result<Sale> {
 async fn copies(conn: &mut PgConnection, count: u32) -> anyhow::Result<()> {
     let statements = format!(
         "drop table if exists bench.sale_policy, bench.sale_version, bench.sale_quote,
-             bench.proposal;
+             bench.proposal, bench.sale_number, bench.sale_plate_cover, bench.sale_plate,
+             bench.sale_tax;
          create table bench.sale_policy (like production.policy including all);
          create table bench.sale_version (like production.policy_version including all);
          create table bench.sale_quote (like production.quote including all);
          create table bench.proposal (like production.proposal including all);
+         create table bench.sale_number (like production.policy_number including all);
+         create table bench.sale_plate_cover (like production.compulsory_plate_cover including all);
+         create table bench.sale_plate (like production.plate_index including all);
+         create table bench.sale_tax (like production.tax_declaration including all);
          insert into bench.sale_policy (slot, confirm_no, tenant_id, insurer, region, class,
              policy_no, query_no, frame_no, plate_kind, plate, engine_no, owner_index, quoted_at,
              issued_at, cover_from, cover_to, short_term, premium_fen, tax_fen, facts)
@@ -253,6 +271,14 @@ async fn copies(conn: &mut PgConnection, count: u32) -> anyhow::Result<()> {
              -- Out of the way of any sale: the vehicles of this side are not those of the quotes.
              cover_from - interval '60 days', cover_to - interval '60 days',
              short_term, premium_fen, tax_fen, facts from bench.policy;
+         alter table bench.sale_version add foreign key (slot, confirm_no)
+             references bench.sale_policy;
+         insert into bench.sale_number select * from production.policy_number;
+         insert into bench.sale_plate_cover select * from production.compulsory_plate_cover;
+         -- The platform's vehicles had their plates before too.
+         insert into bench.sale_plate
+         select '京B' || n, '02', n % 65536, 10000000000000000 + n, now()
+         from generate_series(0, 199999) n;
          insert into bench.sale_quote
          select made.*
          from (select q from production.quote q limit 1) as one (q)
@@ -267,6 +293,9 @@ async fn copies(conn: &mut PgConnection, count: u32) -> anyhow::Result<()> {
              'query_no', '01PICC11002' || (1000000000000000000 + n)::text)) as made;
          vacuum analyze bench.sale_policy;
          vacuum analyze bench.sale_quote;
+         vacuum analyze bench.sale_number;
+         vacuum analyze bench.sale_plate_cover;
+         vacuum analyze bench.sale_plate;
          vacuum analyze bench.proposal;"
     );
     for statement in statements.split(';').filter(|statement| !statement.trim().is_empty()) {

@@ -75,7 +75,7 @@ impl Ledger {
         stop: &CancellationToken,
     ) -> Ledger {
         let engine = Engine { db, clock, ids };
-        let served = engine.clone();
+        let served = Engine { db: engine.db.kept(cut.lanes), ..engine.clone() };
         let work = move |set: Vec<Chain>| {
             let engine = served.clone();
             async move { engine.run_set(&set).await }

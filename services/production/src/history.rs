@@ -20,7 +20,7 @@ pub struct History {
 impl History {
     /// Starts the lanes.
     pub fn start(db: Db, cut: Lanes, tracker: &TaskTracker, stop: &CancellationToken) -> History {
-        let db = Arc::new(db);
+        let db = Arc::new(db.kept(cut.lanes));
         let reads = Coalescer::start("history", cut, tracker, stop, move |frames: Vec<FrameNo>| {
             let db = db.clone();
             async move {
