@@ -60,7 +60,7 @@ async fn a_disputed_item_leaves_and_the_rest_is_netted_anew_and_settles() {
     world.all_confirm(cycle).await;
     let late = dispute(&world, &world.cpic, cycle, &[3]).await.unwrap_err();
     assert_eq!(late.code.code, "E4202");
-    let order = world.open_order(cycle, "PAIC").await;
+    let order = world.order(cycle, "PAIC").await;
     world.moved(cycle, &order, 1_300_000).await.unwrap();
     assert_eq!(world.stage(cycle).await, "settled");
     world.assert_every_position_is_zero(cycle).await;

@@ -62,11 +62,11 @@ async fn without_enough_collateral_its_items_leave_and_the_rest_settles() {
     let cycle = world.stated(&drafts).await;
     deposit(&world, "PICC", 1, 12_999).await;
     world.all_confirm(cycle).await;
-    let of_cpic = world.open_order(cycle, "CPIC").await;
+    let of_cpic = world.order(cycle, "CPIC").await;
     assert_eq!(of_cpic["amount"], "20.00");
     world.moved(cycle, &of_cpic, 2_000).await.unwrap();
     // PICC pays a part and no more.
-    let of_picc = world.open_order(cycle, "PICC").await;
+    let of_picc = world.order(cycle, "PICC").await;
     world.moved(cycle, &of_picc, 1).await.unwrap();
     past_due(&world).await;
     // What is still owed is 129.99: the collateral just covers it.
@@ -80,9 +80,9 @@ async fn without_enough_collateral_its_items_leave_and_the_rest_settles() {
     let drafts = [draft(11, 1, 2, 10_000), draft(12, 3, 2, 5_000), draft(13, 1, 3, 3_000)];
     let cycle = world.stated(&drafts).await;
     world.all_confirm(cycle).await;
-    let of_cpic = world.open_order(cycle, "CPIC").await;
+    let of_cpic = world.order(cycle, "CPIC").await;
     world.moved(cycle, &of_cpic, 2_000).await.unwrap();
-    let of_picc = world.open_order(cycle, "PICC").await;
+    let of_picc = world.order(cycle, "PICC").await;
     world.moved(cycle, &of_picc, 1).await.unwrap();
     past_due(&world).await;
     assert_eq!(fail(&world, cycle, "PICC").await.unwrap()["remedy"], "unwound");
@@ -94,13 +94,13 @@ async fn without_enough_collateral_its_items_leave_and_the_rest_settles() {
     assert_eq!(world.standing(11).await.stage, ItemStage::Left);
     assert_eq!(world.standing(12).await.stage, ItemStage::FundsOrdered);
     assert_eq!(world.statement(&world.paic, cycle).await["agreed"], "unwound");
-    let more = world.open_order(cycle, "CPIC").await;
+    let more = world.order(cycle, "CPIC").await;
     assert_eq!(more["amount"], "30.00");
     world.moved(cycle, &more, 3_000).await.unwrap();
     assert_eq!(world.stage(cycle).await, "settled");
     world.assert_every_position_is_zero(cycle).await;
     for (insurer, fen) in [("PAIC", 5_000), ("PICC", 1)] {
-        let order = world.open_order(cycle, insurer).await;
+        let order = world.order(cycle, insurer).await;
         world.moved(cycle, &order, fen).await.unwrap();
     }
     assert_eq!(world.stage(cycle).await, "reconciled");

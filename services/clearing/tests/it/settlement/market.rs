@@ -171,7 +171,7 @@ impl World {
     }
 
     /// The open order of an insurer.
-    pub(crate) async fn open_order(&self, cycle: CycleId, insurer: &str) -> Value {
+    pub(crate) async fn order(&self, cycle: CycleId, insurer: &str) -> Value {
         let detail = self.detail(cycle).await;
         let orders = detail["funds"].as_array().unwrap();
         let open = |order: &&Value| order["insurer"] == insurer && order["outcome"].is_null();

@@ -41,7 +41,7 @@ async fn the_worked_example_is_netted_agreed_to_paid_and_leaves_every_position_z
     assert_eq!(world.stage(cycle).await, "funds_ordered");
     let detail = world.detail(cycle).await;
     assert_eq!(detail["funds"].as_array().unwrap().len(), 1, "only PICC owes");
-    let owed = world.open_order(cycle, "PICC").await;
+    let owed = world.order(cycle, "PICC").await;
     assert_eq!((&owed["direction"], &owed["amount"]), (&json!("collect"), &json!("4400.00")));
 
     // It pays in two parts, and too much at no time.
@@ -59,7 +59,7 @@ async fn the_worked_example_is_netted_agreed_to_paid_and_leaves_every_position_z
 
     // Who is owed is paid out; then nothing is left with the platform.
     for (insurer, fen) in [("PAIC", 160_000), ("CPIC", 280_000)] {
-        let order = world.open_order(cycle, insurer).await;
+        let order = world.order(cycle, insurer).await;
         assert_eq!(order["direction"], "pay_out");
         world.moved(cycle, &order, fen).await.unwrap();
     }
