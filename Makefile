@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-glm lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm lint fmt sqlx openapi setup build clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ bench-claims: setup build ## Measure whole claims against pgbench on the same cl
 
 bench-ledger: setup ## Measure transfers against pgbench on the same cluster
 	@$(CARGO) run --release --quiet --package benches --bin ledger
+
+bench-settlement: setup ## Close a cycle of a million items while others go on posting
+	@$(CARGO) run --release --quiet --package benches --bin settlement
 
 bench-glm: ## Measure a pricing model's fit against glum, in a Python environment of its own
 	@test -d target/bench/glum || { python3 -m venv target/bench/glum \

@@ -56,6 +56,7 @@ functions! {
     PARTICIPANT_FAIL = "operator.settlement.participant_fail" "违约处理" "Declare that a participant did not pay" Required;
     ITEM_CORRECT = "operator.settlement.item_correct" "明细冲正" "Take back items and put them in again" Required;
     SCHEME_SET = "operator.settlement.scheme_set" "清算规则设置" "Set how a region settles" Required;
+    FLAT_RATE_SIMULATE = "operator.settlement.flat_rate_simulate" "定额结算试算" "Try a flat rate on the past" Optional;
 }
 
 #[cfg(test)]

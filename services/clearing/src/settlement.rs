@@ -11,6 +11,7 @@
 
 mod cycle;
 mod departure;
+pub mod flat_rate;
 mod funds;
 mod item;
 pub mod netting;
@@ -33,7 +34,7 @@ pub use post::post;
 pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
 pub use service::{
     CollateralBody, ConfirmBody, DisputeBody, DisputedItem, FailureBody, FundsBody, ReversalBody,
-    SchemeBody,
+    SchemeBody, SimulationBody,
 };
 pub use standing::{DepartureCause, ItemStage, ItemStanding, standing};
 pub use statement::{Confirmation, Statement, confirm, deem, state};

@@ -11,10 +11,12 @@ use utoipa_axum::routes;
 
 use crate::settlement::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
-    ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, StatementView,
+    ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, SimulationView,
+    StatementView,
 };
 use crate::settlement::{
     CollateralBody, ConfirmBody, DisputeBody, FailureBody, FundsBody, ReversalBody, SchemeBody,
+    SimulationBody,
 };
 use crate::{Clearing, function};
 
@@ -42,6 +44,7 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::ITEM_CORRECT, routes!(reverse_item)))
         .routes(operation(&function::ITEM_CORRECT, routes!(put_in_again)))
         .routes(operation(&function::SCHEME_SET, routes!(set_scheme)))
+        .routes(operation(&function::FLAT_RATE_SIMULATE, routes!(simulate_flat_rate)))
 }
 
 fn unreadable(rejected: &QueryRejection) -> Problem {
@@ -312,4 +315,16 @@ async fn set_scheme(
     Incoming { call, body, .. }: Incoming<SchemeBody>,
 ) -> Result<Reply, Problem> {
     clearing.set_scheme(call, &region, body).await
+}
+
+/// Try a flat rate for small items on what was posted in a time (定额结算试算)
+///
+/// What each insurer would have gained or lost. Changes nothing.
+#[utoipa::path(post, path = "/v1/operator/settlement/simulations", tag = "operator",
+    request_body = SimulationBody, responses((status = OK, body = SimulationView)))]
+async fn simulate_flat_rate(
+    State(clearing): State<Clearing>,
+    Incoming { call, body, .. }: Incoming<SimulationBody>,
+) -> Result<Reply, Problem> {
+    clearing.simulate_flat_rate(call, body).await
 }

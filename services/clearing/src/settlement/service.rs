@@ -13,6 +13,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Ids, TenantId};
 use pg::{Command, Scope, Tx, failure};
+use production_core::cover::Cover;
 use production_core::region::Region;
 use serde::Deserialize;
 use tokio_util::sync::CancellationToken;
@@ -21,6 +22,7 @@ use uuid::Uuid;
 
 use super::cycle::{Closed, Cycle, CycleStage};
 use super::departure::{self, Dispute, DisputeReason};
+use super::flat_rate::{FlatRate, simulate};
 use super::funds::{self, FundsOrder, Remedy};
 use super::item::Item;
 use super::netting::{Position, positions};
@@ -29,7 +31,8 @@ use super::statement::{self, Standing, Statement};
 use super::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
     ItemView, KeysView, OverdueFundsView, OverdueStatementView, OverdueView, ParticipantView,
-    PositionView, SchemeView, SchemesView, StatementStandingView, StatementView, counterparties,
+    PositionView, SchemeView, SchemesView, SimulationView, StatementStandingView, StatementView,
+    counterparties,
 };
 use super::{account_of, cycle, store};
 use crate::error::{self, ClearingError};
@@ -136,6 +139,27 @@ pub struct SchemeBody {
     pub on_failure: Option<String>,
     /// Whether no rule of the market confirms it; true when absent.
     pub proposed: Option<bool>,
+}
+
+/// A flat rate to be tried on what was posted in a time.
+#[derive(Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = SimulationRequest)]
+pub struct SimulationBody {
+    /// Items posted from then on.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub from: Option<Timestamp>,
+    /// And before that.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub to: Option<Timestamp>,
+    /// Coverage codes; all when absent.
+    pub covers: Option<Vec<String>>,
+    /// Largest item the rule is for.
+    #[schema(value_type = Option<Fen>)]
+    pub ceiling: Option<Fen>,
+    /// What each is settled by; the mean of them when absent.
+    #[schema(value_type = Option<Fen>)]
+    pub module: Option<Fen>,
 }
 
 fn missing(field: &str, detail: &str) -> FieldError {
@@ -455,6 +479,21 @@ impl Clearing {
         self.spine.run(call, &SetScheme { scheme }, answer).await
     }
 
+    /// Tries a flat rate on the past (定额结算试算). Changes nothing.
+    pub async fn simulate_flat_rate(
+        &self,
+        call: Call,
+        body: SimulationBody,
+    ) -> Result<Reply, Problem> {
+        let (span, covers, rule) = flat_rate(&body)?;
+        let mut tx = self.open_house().await?;
+        let past = store::past(&mut tx, span, &covers, rule.ceiling).await;
+        let past = past.map_err(ClearingError::from)?;
+        drop(tx);
+        let simulation = simulate(rule, &past).map_err(ClearingError::from)?;
+        self.answer(call, &SimulationView::try_from(simulation)?, "settlement").await
+    }
+
     /// What is past its deadline.
     pub async fn list_overdue(&self, call: Call) -> Result<Reply, Problem> {
         let now = call.received_at;
@@ -720,6 +759,35 @@ fn disputes(body: DisputeBody) -> Result<Vec<Dispute>, ClearingError> {
         }
     }
     if findings.is_empty() { Ok(disputes) } else { Err(ClearingError::Invalid(findings)) }
+}
+
+type Span = (Timestamp, Timestamp);
+
+fn flat_rate(body: &SimulationBody) -> Result<(Span, Vec<Cover>, FlatRate), ClearingError> {
+    let mut findings = Vec::new();
+    let mut covers = if body.covers.is_none() { Cover::ALL.to_vec() } else { Vec::new() };
+    for (at, code) in body.covers.iter().flatten().enumerate() {
+        match Cover::parse(code) {
+            Ok(cover) => covers.push(cover),
+            Err(unknown) => {
+                findings.push(missing(&format!("covers/{at}"), &unknown.to_string()));
+            }
+        }
+    }
+    let span = body.from.zip(body.to).filter(|(from, to)| from < to);
+    let ceiling = body.ceiling.filter(|ceiling| Fen(0) < *ceiling);
+    let checks = [
+        (span.is_some(), "to", "name a time from `from` to a later `to`"),
+        (ceiling.is_some(), "ceiling", "more than zero"),
+        (body.module.is_none_or(|module| Fen(0) <= module), "module", "zero or more"),
+    ];
+    findings.extend(checks.iter().filter(|check| !check.0).map(|check| missing(check.1, check.2)));
+    match (span, ceiling) {
+        (Some(span), Some(ceiling)) if findings.is_empty() => {
+            Ok((span, covers, FlatRate { ceiling, module: body.module }))
+        }
+        _ => Err(ClearingError::Invalid(findings)),
+    }
 }
 
 fn scheme(region: &str, body: SchemeBody, call: &Call) -> Result<Scheme, ClearingError> {

@@ -16,6 +16,7 @@ use production_core::cover::Cover;
 use uuid::Uuid;
 
 use super::cycle::Cycle;
+use super::flat_rate::Past;
 use super::item::{Item, ItemDraft, ItemKind, Origin};
 use super::netting::Pair;
 use super::scheme::{Division, OnFailure, OnSilence, Period, Scheme};
@@ -755,4 +756,43 @@ pub(super) async fn set_reconciled(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// What items posted in a time came to between insurers, those up to `ceiling` apart; without items
+/// that left their cycle, were taken back, or take something back.
+pub(super) async fn past(
+    tx: &mut Tx,
+    (from, to): (Timestamp, Timestamp),
+    covers: &[Cover],
+    ceiling: Fen,
+) -> Result<Vec<Past>, sqlx::Error> {
+    let covers: Vec<String> = covers.iter().map(|cover| cover.code().to_owned()).collect();
+    let rows = sqlx::query!(
+        r#"select payer, payer_insurer, payee, payee_insurer,
+                  count(*) filter (where amount_fen <= $4) as "small_items!",
+                  coalesce(sum(amount_fen) filter (where amount_fen <= $4), 0)::bigint as "small!",
+                  count(*) filter (where $4 < amount_fen) as "large_items!",
+                  coalesce(sum(amount_fen) filter (where $4 < amount_fen), 0)::bigint as "large!"
+           from clearing.item
+           where $1 <= posted_at and posted_at < $2 and cover = any($3)
+             and kind in ('recovery', 'arbitration')
+             and not exists (select from clearing.departure gone where gone.item_id = item.item_id)
+             and not exists (select from clearing.item back where back.reverses = item.item_id)
+           group by payer, payer_insurer, payee, payee_insurer"#,
+        from.to_sqlx() as _,
+        to.to_sqlx() as _,
+        &covers,
+        ceiling.0
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| Past {
+        payer: TenantId(row.payer),
+        payer_insurer: row.payer_insurer,
+        payee: TenantId(row.payee),
+        payee_insurer: row.payee_insurer,
+        small_items: row.small_items,
+        small: Fen(row.small),
+        large_items: row.large_items,
+        large: Fen(row.large),
+    });
+    Ok(rows.collect())
 }

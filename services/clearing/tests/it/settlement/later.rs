@@ -1,8 +1,8 @@
-//! Items found ineligible after netting; cycles with nothing to pay.
+//! Items found ineligible after netting; cycles with nothing to pay; a flat rate tried on the past.
 
 use base_http::Problem;
 use clearing::function;
-use clearing::settlement::{ItemStage, ReversalBody};
+use clearing::settlement::{ItemStage, ReversalBody, SimulationBody};
 use kernel::Fen;
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -66,4 +66,42 @@ async fn a_cycle_in_which_nobody_owes_anything_is_settled_when_all_agree() {
     world.close(next).await.unwrap();
     world.clearing.settle_due(kernel::Clock::now(&*world.clock)).await.unwrap();
     assert_eq!(world.stage(next).await, "reconciled");
+}
+
+#[tokio::test]
+async fn a_flat_rate_is_tried_on_what_was_posted_and_what_stands() {
+    let world = World::new().await;
+    // Up to 5,000.00: PAIC→PICC 3,800.00 and CPIC→PICC 1,000.00. The others are larger, and one that
+    // was taken back is not looked at.
+    let cycle = world.post(&worked_example()).await.unwrap()[0].cycle;
+    world.post(&[draft(5, 3, 1, 100_000), draft(6, 1, 3, 200_000)]).await.unwrap();
+    reverse(&world, &draft(6, 1, 3, 1).item_id.to_string(), 71, None).await.unwrap();
+    let now = kernel::Clock::now(&*world.clock);
+    let body = || SimulationBody {
+        from: Some(now),
+        to: Some(now + jiff::SignedDuration::from_secs(1)),
+        ceiling: Some(Fen(500_000)),
+        ..SimulationBody::default()
+    };
+    let call = world.call(&world.operator, &function::FLAT_RATE_SIMULATE);
+    let tried = view(world.clearing.simulate_flat_rate(call, body()).await).unwrap();
+    // The mean of 3,800.00 and 1,000.00.
+    assert_eq!(
+        (&tried["module"], &tried["flatItems"], &tried["items"]),
+        (&json!("2400.00"), &json!(2), &json!(5))
+    );
+    let changes: Vec<(&str, &str)> = tried["effects"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| (one["insurer"].as_str().unwrap(), one["change"].as_str().unwrap()))
+        .collect();
+    assert_eq!(changes, [("CPIC", "-1400.00"), ("PAIC", "1400.00"), ("PICC", "0.00")]);
+    assert_eq!(world.position(1, cycle).await, -440_000 + 100_000);
+
+    let call = world.call(&world.operator, &function::FLAT_RATE_SIMULATE);
+    let bad = SimulationBody { to: Some(now), covers: Some(vec!["Z9".into()]), ..body() };
+    let refused = world.clearing.simulate_flat_rate(call, bad).await.unwrap_err();
+    let pointers: Vec<&str> = refused.errors.iter().map(|error| error.pointer.as_str()).collect();
+    assert_eq!(pointers, ["/covers/0", "/to"]);
 }
