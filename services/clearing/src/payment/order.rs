@@ -415,6 +415,9 @@ mod tests {
         Word::Returned { settled, returned, reason: "AC01".into() }
     }
 
+    /// Words, and how their order ends.
+    type Told<'a> = (&'a [Word], (&'static str, i64, i64));
+
     /// Hears words one after the other; the last code, and what was booked in all each way.
     fn story(words: &[Word]) -> Result<(&'static str, i64, i64), Contradiction> {
         let (mut stage, mut moved, mut back) = (Stage::Sent, 0, 0);
@@ -429,7 +432,7 @@ mod tests {
 
     #[test]
     fn an_order_goes_from_sent_to_its_end_whatever_is_heard_twice_or_late() {
-        let stories: &[(&[Word], (&str, i64, i64))] = &[
+        let stories: &[Told<'_>] = &[
             (&[Word::Accepted], ("accepted", 0, 0)),
             (&[Word::Accepted, settled(1_000)], ("settled", 1_000, 0)),
             (&[settled(1_000), settled(1_000), Word::Accepted], ("settled", 1_000, 0)),
