@@ -1,7 +1,8 @@
-//! The three counterparties over real HTTP.
+//! The counterparties over real HTTP.
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
+mod bank;
 mod contracts;
 mod faults;
 
