@@ -95,8 +95,9 @@ impl<'a> Case<'a> {
 async fn because(api: &Api, method: Method, path: &str, body: Option<&Value>) -> Answer {
     let mut request = api.request(method, path).header("x-purpose", "recovery");
     if let Some(body) = body {
-        let key = format!("{path}-{body}").chars().filter(char::is_ascii_graphic).take(100);
-        request = request.header("idempotency-key", key.collect::<String>()).json(body);
+        let key = format!("{path}-{body}");
+        let key: String = key.chars().filter(char::is_ascii_graphic).take(100).collect();
+        request = request.header("idempotency-key", key).json(body);
     }
     answer(request).await.unwrap()
 }

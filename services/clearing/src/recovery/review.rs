@@ -529,7 +529,7 @@ fn adds_up(open: &Open, amount: Fen, cuts: &[Cut]) -> Result<(), ReviewError> {
 
 fn panel(members: &[Arbitrator], sides: [&str; 2]) -> Result<(), ReviewError> {
     let refuse = |detail: &str| Err(ReviewError::Panel(detail.to_owned()));
-    if members.len() % 2 == 0 || members.len() > LARGEST_PANEL {
+    if members.len().is_multiple_of(2) || members.len() > LARGEST_PANEL {
         return refuse("appoint an odd number of arbitrators, at most seven");
     }
     if members.iter().any(|member| sides.contains(&member.insurer.as_str())) {
@@ -634,10 +634,13 @@ mod tests {
 
     use Side::{Liable, Operator, Recovering};
 
+    /// What is done, where it leads, and what is agreed then.
+    type Walk = (Vec<(Side, Act)>, &'static str, &'static str);
+
     #[test]
     fn a_recovery_walks_to_an_amount_both_stand_by() {
         let asked = "12600.00";
-        let rows: Vec<(Vec<(Side, Act)>, &str, &str)> = vec![
+        let rows: Vec<Walk> = vec![
             (vec![], "1", "0.00"),
             (vec![(Recovering, cancel())], "9", "0.00"),
             (vec![(Recovering, start(asked))], "2", "0.00"),

@@ -171,7 +171,6 @@ impl Production {
             amount: Some(came.amount.to_string()),
             kind: Some(came.from.code().to_owned()),
             recovery_code: Some(came.recovery_code.to_string()),
-            ..RecoveryBody::default()
         };
         let call = self.platform_call(came.tenant, row.insurer, row.region, came.at);
         self.platform_step(call, came.claim_no, &body).await.map(drop)
