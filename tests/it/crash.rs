@@ -78,6 +78,80 @@ async fn a_crashed_database_comes_back_with_everything_acknowledged() {
     assert!(!platform.log().contains("panicked"));
 }
 
+/// So many calls make a set beside one whose callers still wait.
+const WORTH_A_SET: usize = 16;
+
+/// A standby is demanded that does not exist, so nothing becomes durable: a call is committed for
+/// everybody to see, and neither it nor its repetitions are answered until a crash makes it unknown.
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_is_answered_before_the_work_is_durable() {
+    let platform = Platform::up().await;
+    let picc = platform.client("picc-320000").await;
+    // Leases a block of numbers and makes the tenant's key.
+    picc.quote(&Car::number(1).message(now())).await.ok(201);
+    let database = platform.database().await;
+    let demand = async |standby: &str| {
+        database.run(&format!("alter system set synchronous_standby_names = '{standby}'")).await;
+        database.run("select pg_reload_conf()").await;
+    };
+    let waiting = async || {
+        let waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'";
+        (database.number(waiting).await > 0).then_some(())
+    };
+    demand("nobody").await;
+    let probe = tokio::spawn({
+        let database = database.clone();
+        async move {
+            loop {
+                database.run("select pg_logical_emit_message(true, 'probe', '')").await;
+            }
+        }
+    });
+    eventually("commits wait for the standby", waiting).await;
+    probe.abort();
+
+    let message = Car::number(2).message(now());
+    let send = || {
+        let (picc, message) = (picc.clone(), message.clone());
+        tokio::spawn(async move { picc.post("/v1/quotes", Some("held"), &message).await })
+    };
+    let kept = "select count(*) from http.idempotency where key = 'held'";
+    let first = send();
+    eventually("the quote is there for all to see", async || {
+        (database.number(kept).await == 1).then_some(())
+    })
+    .await;
+    let sets = async || -> u64 {
+        let metrics = answer(http_client().get(format!("{}/metrics", platform.announced.ops)));
+        let metrics = metrics.await.unwrap().text();
+        let count = metrics.lines().find(|line| {
+            line.starts_with("coalesced_set_members_count") && line.contains("quote.record")
+        });
+        count.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
+    };
+    let before = sets().await;
+    let mut calls = vec![first];
+    calls.extend((0..WORTH_A_SET).map(|_| send()));
+    eventually("repetitions are looked at", async || (sets().await > before).then_some(())).await;
+    assert!(calls.iter().all(|call| !call.is_finished()));
+
+    let stopped = platform.stop_database();
+    gone(stopped);
+    for call in calls {
+        let answer = call.await.unwrap();
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.text().contains("its outcome is not known"), "{answer:?}");
+    }
+    eventually("the platform is ready again", async || {
+        is_ready(&platform.announced.ops).await.then_some(())
+    })
+    .await;
+    demand("").await;
+    let known = send().await.unwrap().ok(201);
+    assert_eq!(database.number(kept).await, 1);
+    assert_eq!(send().await.unwrap().ok(201), known);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_polite_end_finishes_what_is_under_way_and_keeps_everything() {
     const UNDER_WAY: usize = 8;
