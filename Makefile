@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving lint fmt sqlx openapi setup build clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,12 +34,22 @@ bench-ledger: setup ## Measure transfers against pgbench on the same cluster
 bench-settlement: setup ## Close a cycle of a million items while others go on posting
 	@$(CARGO) run --release --quiet --package benches --bin settlement
 
+# A Python environment of its own for what a measurement compares with; without an index to install from,
+# the measurement goes on without the comparison.
+PEERS = $(CURDIR)/target/bench/peers
+define peer
+	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS) || true
+	@$(PEERS)/bin/python -c 'import $(1)' 2>/dev/null \
+		|| $(PEERS)/bin/pip install --quiet $(1) "pandas<3" || true
+	@$(PEERS)/bin/python -c 'import $(1)' 2>/dev/null && export $(2)=$(PEERS)/bin/python; \
+		$(CARGO) bench --quiet --package actuarial-models --bench $(3)
+endef
+
 bench-glm: ## Measure a pricing model's fit against glum, in a Python environment of its own
-	@test -d target/bench/glum || { python3 -m venv target/bench/glum \
-		&& target/bench/glum/bin/pip install --quiet glum pandas; } || true
-	@python=$(CURDIR)/target/bench/glum/bin/python; \
-		$$python -c 'import glum' 2>/dev/null && export GLUM_PYTHON=$$python; \
-		$(CARGO) bench --quiet --package actuarial-models --bench glm
+	$(call peer,glum,GLUM_PYTHON,glm)
+
+bench-reserving: ## Measure reserving against chainladder, in the same environment
+	$(call peer,chainladder,CHAINLADDER_PYTHON,reserving)
 
 lint: ## Check format, lints, layering and tidiness
 	$(CARGO) fmt --all --check

@@ -17,6 +17,7 @@ pub mod network;
 mod number;
 mod random;
 pub mod reserving;
+mod simplex;
 mod special;
 pub mod survival;
 mod triangle;

@@ -124,6 +124,25 @@ impl Triangle {
         Triangle::cumulative(origin_months, ages, &rows)
     }
 
+    /// The triangle of `origins` origins from `first` on as it was known when the youngest of them had
+    /// one age, at as many ages.
+    ///
+    /// Ages must be one origin period apart. `None` when there are not so many origins or ages.
+    pub fn earlier(&self, first: usize, origins: usize) -> Option<Triangle> {
+        let months = self.origin_months;
+        let even = self.ages.iter().zip(1..).all(|(age, periods)| *age == periods * months);
+        let fits = origins > 0 && origins <= self.ages.len() && first + origins <= self.origins();
+        if !even || !fits {
+            return None;
+        }
+        let mut cells = vec![f64::NAN; origins * origins];
+        for (origin, row) in cells.chunks_exact_mut(origins).enumerate() {
+            let seen = origins - origin;
+            row[..seen].copy_from_slice(&self.row(first + origin)[..seen]);
+        }
+        Some(Triangle { origin_months: months, ages: self.ages[..origins].to_vec(), cells })
+    }
+
     /// The amounts of an origin; NaN where one is missing.
     pub(crate) fn row(&self, origin: usize) -> &[f64] {
         &self.cells[origin * self.ages.len()..][..self.ages.len()]
@@ -156,6 +175,18 @@ mod tests {
         assert_eq!(triangle.latest(1), Some((1, 18.0)));
         assert_eq!(triangle.increment(1, 1), Some(-2.0));
         assert_eq!(triangle.get(2, 1), None);
+    }
+
+    #[test]
+    fn an_earlier_view_knows_nothing_of_what_came_after() {
+        let rows = [known(&[1.0, 2.0, 3.0]), known(&[10.0, 20.0, 30.0]), known(&[100.0, 200.0])];
+        let triangle = Triangle::cumulative(12, vec![12, 24, 36], &rows).unwrap();
+        let view = triangle.earlier(1, 2).unwrap();
+        assert_eq!((view.get(0, 0), view.get(0, 1)), (Some(10.0), Some(20.0)));
+        assert_eq!((view.get(1, 0), view.get(1, 1)), (Some(100.0), None));
+        assert_eq!((view.origins(), view.ages()), (2, [12, 24].as_slice()));
+        assert!(triangle.earlier(2, 2).is_none() && triangle.earlier(0, 4).is_none());
+        assert!(triangle.earlier(0, 0).is_none());
     }
 
     #[test]

@@ -72,6 +72,23 @@ impl Frame {
         self.add(name, Column::Numeric(values))
     }
 
+    /// Adds a factor that says between which `bounds` (increasing) a numeric column lies: level `1` is
+    /// below the first, a value on a bound belongs above it.
+    pub fn add_classes(
+        &mut self,
+        name: &str,
+        column: &str,
+        bounds: &[f64],
+    ) -> Result<(), GlmError> {
+        if bounds.windows(2).any(|pair| pair[0] >= pair[1]) {
+            return Err(GlmError::Argument("bounds that do not increase"));
+        }
+        let class = |value: &f64| bounds.partition_point(|bound| bound <= value) as u32;
+        let codes = self.numbers(column)?.iter().map(class).collect();
+        let levels = (1..=bounds.len() + 1).map(|class| class.to_string()).collect();
+        self.add(name, Column::Factor { levels, codes })
+    }
+
     /// Adds a column as it is.
     pub fn add(&mut self, name: &str, column: Column) -> Result<(), GlmError> {
         if self.columns.iter().any(|(known, _)| known == name) {
@@ -195,6 +212,16 @@ mod tests {
         other.add_texts("age", &["x"]).unwrap();
         assert!(matches!(all.append(&other), Err(GlmError::NoColumn { kind: "factor", .. })));
         assert_eq!(all.rows(), 4);
+    }
+
+    #[test]
+    fn numbers_fall_into_classes() {
+        let mut frame = Frame::new();
+        frame.add_numbers("age", vec![17.0, 18.0, 30.0, 99.0]).unwrap();
+        frame.add_classes("class", "age", &[18.0, 50.0]).unwrap();
+        let (levels, codes) = frame.factor("class").unwrap();
+        assert_eq!((levels.len(), codes), (3, [0, 1, 1, 2].as_slice()));
+        assert!(frame.add_classes("other", "age", &[2.0, 2.0]).is_err());
     }
 
     #[test]

@@ -87,14 +87,14 @@ pub(crate) struct Layout {
 
 /// Rows in the form a pass reads.
 #[derive(Clone, Debug)]
-pub(crate) struct Rows {
+pub(crate) struct Rows<'a> {
     /// Cell of each row, by block.
     pub(crate) cells: Vec<Vec<u32>>,
     /// Values of each number; the first is one and has none.
     pub(crate) numbers: Vec<Vec<f64>>,
-    pub(crate) response: Vec<f64>,
-    pub(crate) weight: Option<Vec<f64>>,
-    pub(crate) offset: Option<Vec<f64>>,
+    pub(crate) response: &'a [f64],
+    pub(crate) weight: Option<&'a [f64]>,
+    pub(crate) offset: Option<&'a [f64]>,
 }
 
 /// How coefficients of the numbers as fitted become those of the columns as given.
@@ -113,12 +113,12 @@ impl Layout {
     /// Plans the design of `terms` over the rows of `frame` and packs them.
     ///
     /// `weight` only decides how numbers are centred; response, weight and offset are the caller's.
-    pub(crate) fn plan(
+    pub(crate) fn plan<'a>(
         frame: &Frame,
         terms: &[Term],
         weight: Option<&[f64]>,
         kind: Numbers,
-    ) -> Result<(Layout, Rows), GlmError> {
+    ) -> Result<(Layout, Rows<'a>), GlmError> {
         let mut parts = vec![Part { factors: vec![], number: None }];
         let mut ends = vec![];
         for term in terms {
@@ -172,7 +172,7 @@ impl Layout {
         layout.join();
         let cells =
             layout.blocks.iter().map(|block| block.codes(frame)).collect::<Result<_, _>>()?;
-        let rows = Rows { cells, numbers, response: vec![], weight: None, offset: None };
+        let rows = Rows { cells, numbers, response: &[], weight: None, offset: None };
         Ok((layout, rows))
     }
 

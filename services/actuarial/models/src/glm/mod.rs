@@ -6,7 +6,9 @@
 //! Newton step needs nothing else. So memory is that of the columns, and time is that of reading them
 //! some six times. What goes wrong with data has a name in [`GlmError`].
 
+mod climb;
 mod family;
+mod figures;
 mod fit;
 mod frame;
 mod inference;
@@ -14,6 +16,8 @@ mod layout;
 mod negative_binomial;
 mod pass;
 mod penalty;
+mod predict;
+mod reading;
 mod term;
 
 pub use family::{Family, Link};
@@ -22,6 +26,7 @@ pub use frame::{Column, Frame};
 pub use inference::{Test, likelihood_ratio, type_three};
 pub use negative_binomial::NegativeBinomialFit;
 pub use penalty::Penalty;
+pub use reading::{Kind, Reading};
 pub use term::Term;
 
 use crate::number::NotFinite;
@@ -67,6 +72,26 @@ pub enum GlmError {
         found: usize,
         /// The length of the others.
         rows: usize,
+    },
+    /// A text that is no number.
+    #[error("{what} is {text:?} in row {row}, which is not a finite number")]
+    Text {
+        /// Which column.
+        what: String,
+        /// The row.
+        row: usize,
+        /// The text.
+        text: String,
+    },
+    /// A row with more or fewer texts than there are columns.
+    #[error("row {row} has {found} cells for {columns} columns")]
+    Cells {
+        /// The row.
+        row: usize,
+        /// How many texts it has.
+        found: usize,
+        /// How many columns there are.
+        columns: usize,
     },
     /// A value that is no number.
     #[error("{what} is not a finite number in row {row}")]

@@ -35,18 +35,14 @@ type Values = Vec<Vec<f64>>;
 /// Takes the sums at `coefficients` with so many threads.
 pub(crate) fn pass<K: Kernel>(
     layout: &Layout,
-    rows: &Rows,
+    rows: &Rows<'_>,
     coefficients: &[f64],
     kernel: K,
     threads: usize,
 ) -> Sums {
     let values = spread(layout, coefficients);
-    let parts = split(rows.response.len(), threads);
-    let mut taken: Vec<Taken> = thread::scope(|scope| {
-        let values = &values;
-        let work = |(from, to)| scope.spawn(move || take(layout, rows, values, kernel, from, to));
-        let running: Vec<_> = parts.into_iter().map(work).collect();
-        running.into_iter().map(|part| part.join().expect("a pass does not panic")).collect()
+    let mut taken = in_parts(rows.response.len(), threads, |from, to| {
+        take(layout, rows, &values, kernel, from, to)
     });
     let mut sum = taken.remove(0);
     taken.iter().for_each(|part| sum.add(part));
@@ -54,13 +50,139 @@ pub(crate) fn pass<K: Kernel>(
 }
 
 /// Linear predictors of all rows.
-pub(crate) fn predictors(layout: &Layout, rows: &Rows, coefficients: &[f64]) -> Vec<f64> {
+pub(crate) fn predictors(
+    layout: &Layout,
+    rows: &Rows<'_>,
+    coefficients: &[f64],
+    threads: usize,
+) -> Vec<f64> {
     let values = spread(layout, coefficients);
     let mut eta = vec![0.0; rows.response.len()];
-    for (piece, from) in eta.chunks_mut(PIECE).zip((0..).step_by(PIECE)) {
-        predict(layout, rows, &values, from, piece);
-    }
+    let mut rest = eta.as_mut_slice();
+    thread::scope(|scope| {
+        let values = &values;
+        for (from, to) in split(rows.response.len(), threads) {
+            let (part, after) = rest.split_at_mut(to - from);
+            rest = after;
+            scope.spawn(move || {
+                for (piece, start) in part.chunks_mut(PIECE).zip((from..).step_by(PIECE)) {
+                    predict(layout, rows, values, start, piece);
+                }
+            });
+        }
+    });
     eta
+}
+
+/// Changes parts of `values` on their own threads.
+pub(crate) fn each_part(
+    values: &mut [f64],
+    threads: usize,
+    change: impl Fn(&mut [f64]) + Copy + Send,
+) {
+    let size = values.len().div_ceil(threads.max(1)).max(4 * PIECE);
+    thread::scope(|scope| {
+        for part in values.chunks_mut(size) {
+            scope.spawn(move || change(part));
+        }
+    });
+}
+
+/// Sums what `value` says of every row with a weight above zero, given the row and its weight.
+///
+/// Pieces are summed apart and put together in their order, so the number of threads makes no
+/// difference.
+pub(crate) fn sum_rows<const N: usize>(
+    rows: &Rows<'_>,
+    threads: usize,
+    value: impl Fn(usize, f64) -> [f64; N] + Sync,
+) -> [f64; N] {
+    let piece = |from: usize| {
+        let mut sums = [0.0; N];
+        for row in from..(from + PIECE).min(rows.response.len()) {
+            let weight = rows.weight.map_or(1.0, |weight| weight[row]);
+            // A row without weight may have a response without a value.
+            if weight > 0.0 {
+                sums.iter_mut().zip(value(row, weight)).for_each(|(sum, value)| *sum += value);
+            }
+        }
+        sums
+    };
+    let pieces = rows.response.len().div_ceil(PIECE);
+    let mut found = vec![[0.0; N]; pieces];
+    let size = pieces.div_ceil(threads.max(1)).max(4);
+    thread::scope(|scope| {
+        let piece = &piece;
+        for (part, found) in found.chunks_mut(size).enumerate() {
+            scope.spawn(move || {
+                for (place, sums) in found.iter_mut().enumerate() {
+                    *sums = piece((part * size + place) * PIECE);
+                }
+            });
+        }
+    });
+    found.iter().fold([0.0; N], |mut sums, part| {
+        sums.iter_mut().zip(part).for_each(|(sum, value)| *sum += value);
+        sums
+    })
+}
+
+/// Which responses the rows of a cell have that count.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Present {
+    pub(crate) any: bool,
+    pub(crate) above_zero: bool,
+    pub(crate) below_one: bool,
+}
+
+impl Present {
+    pub(crate) fn add(&mut self, other: Present) {
+        self.any |= other.any;
+        self.above_zero |= other.above_zero;
+        self.below_one |= other.below_one;
+    }
+}
+
+/// What is present in every cell of every block.
+pub(crate) fn present(layout: &Layout, rows: &Rows<'_>, threads: usize) -> Vec<Vec<Present>> {
+    let work = |from: usize, to: usize| {
+        let mut blocks: Vec<Vec<Present>> =
+            layout.blocks.iter().map(|block| vec![Present::default(); block.cells]).collect();
+        for (cells, seen) in rows.cells.iter().zip(&mut blocks) {
+            for row in from..to {
+                let counts = rows.weight.is_none_or(|weight| weight[row] > 0.0);
+                let response = rows.response[row];
+                seen[cells[row] as usize].add(Present {
+                    any: counts,
+                    above_zero: counts && response > 0.0,
+                    below_one: counts && response < 1.0,
+                });
+            }
+        }
+        blocks
+    };
+    let mut found = in_parts(rows.response.len(), threads, work).into_iter();
+    let mut all = found.next().unwrap_or_default();
+    for part in found {
+        for (all, part) in all.iter_mut().zip(part) {
+            all.iter_mut().zip(part).for_each(|(all, part)| all.add(part));
+        }
+    }
+    all
+}
+
+/// What `work` finds in each part of the rows, in their order.
+fn in_parts<T: Send>(
+    rows: usize,
+    threads: usize,
+    work: impl Fn(usize, usize) -> T + Sync,
+) -> Vec<T> {
+    thread::scope(|scope| {
+        let work = &work;
+        let start = |(from, to)| scope.spawn(move || work(from, to));
+        let running: Vec<_> = split(rows, threads).into_iter().map(start).collect();
+        running.into_iter().map(|part| part.join().expect("a pass does not panic")).collect()
+    })
 }
 
 /// Bounds of parts of nearly equal size, at least one.
@@ -90,9 +212,9 @@ fn zeros(layout: &Layout, block: Option<usize>) -> Vec<f64> {
     vec![0.0; block.map_or(1, |block| layout.blocks[block].cells)]
 }
 
-fn predict(layout: &Layout, rows: &Rows, values: &Values, from: usize, eta: &mut [f64]) {
+fn predict(layout: &Layout, rows: &Rows<'_>, values: &Values, from: usize, eta: &mut [f64]) {
     let to = from + eta.len();
-    match &rows.offset {
+    match rows.offset {
         Some(offset) => eta.copy_from_slice(&offset[from..to]),
         None => eta.fill(0.0),
     }
@@ -120,7 +242,7 @@ fn predict(layout: &Layout, rows: &Rows, values: &Values, from: usize, eta: &mut
 
 fn take<K: Kernel>(
     layout: &Layout,
-    rows: &Rows,
+    rows: &Rows<'_>,
     values: &Values,
     kernel: K,
     from: usize,
@@ -141,7 +263,7 @@ fn take<K: Kernel>(
             (score[row], information[row]) = (point.score, point.information);
             eta[row] = point.deviance;
         }
-        if let Some(weight) = &rows.weight {
+        if let Some(weight) = rows.weight {
             for (row, weight) in weight[start..end].iter().enumerate() {
                 score[row] *= weight;
                 information[row] *= weight;
@@ -196,7 +318,7 @@ fn times<'a>(values: &'a [f64], number: &[f64], start: usize, product: &'a mut [
 /// Information times both numbers of a table.
 fn weighed<'a>(
     information: &'a [f64],
-    rows: &Rows,
+    rows: &Rows<'_>,
     table: &Table,
     start: usize,
     product: &'a mut [f64],

@@ -77,11 +77,12 @@ impl LastSigma {
     pub(crate) fn complete(self, development: &Development) -> Result<Vec<f64>, ReservingError> {
         let found = &development.sigmas;
         let mut sigmas: Vec<f64> = found.iter().map(|sigma| sigma.unwrap_or(f64::NAN)).collect();
-        if found.iter().all(Option::is_some) {
-            return Ok(sigmas);
-        }
+        // A single age has no step, and nothing to say about errors.
         if found.iter().all(Option::is_none) {
             return Err(ReservingError::NoVariation);
+        }
+        if found.iter().all(Option::is_some) {
+            return Ok(sigmas);
         }
         match self {
             LastSigma::LogLinear => continue_line(&mut sigmas)?,

@@ -10,6 +10,7 @@ mod bootstrap;
 mod chain_ladder;
 mod development;
 mod expected;
+mod hindsight;
 mod mack;
 mod munich;
 mod odp;
@@ -20,6 +21,7 @@ pub use bootstrap::{Bootstrap, Bootstrapped, Residuals, Simulated};
 pub use chain_ladder::{ChainLadder, Projected, chain_ladder};
 pub use development::{Average, Development, Selection};
 pub use expected::{CapeCod, CapeCodTrend, benktander, bornhuetter_ferguson, cape_cod};
+pub use hindsight::{Hindsight, Seen, Spread, Valuation};
 pub use mack::{LastSigma, Mack, MackError, mack};
 pub use munich::{Munich, munich};
 pub use odp::{Odp, OdpError, odp};
@@ -96,6 +98,9 @@ pub enum ReservingError {
         /// How many origins there are.
         origins: usize,
     },
+    /// Too few past valuations to learn from.
+    #[error("{0} past valuations with their outcomes are too few to calibrate a distribution")]
+    TooFew(usize),
     /// An argument out of its range.
     #[error("{0} is out of range")]
     Argument(&'static str),
