@@ -6,7 +6,7 @@ use workspace_tests::api::{Answer, Api, answer, http_client, token};
 use workspace_tests::{MORNING, Platform, Start, eventually};
 
 /// One operation of the document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Operation {
     method: Method,
     path: String,
@@ -34,6 +34,10 @@ impl Operation {
 
     fn function(&self) -> &str {
         self.body["x-function-code"].as_str().unwrap_or_default()
+    }
+
+    fn is_of_the_operator(&self) -> bool {
+        self.function().starts_with("operator.")
     }
 
     fn sent_by(&self, api: &Api) -> reqwest::RequestBuilder {
@@ -95,11 +99,16 @@ async fn every_operation_is_declared_and_refuses_the_unauthorised() {
         each_refuses(&guarded, &api.with_token(garbage), 401, "E1100").await;
     }
 
-    // A token of this client that grants something else.
-    let secret = platform.secret("picc-320000");
+    // A token of a client that may call it, but that grants something else.
     for operation in &guarded {
-        let other = guarded.iter().find(|other| other.function() != operation.function()).unwrap();
-        let narrow = token(&api.base, "picc-320000", secret, Some(other.function())).await;
+        let client = if operation.is_of_the_operator() { "operator-000000" } else { "picc-320000" };
+        let secret = platform.secret(client);
+        let other = guarded.iter().find(|other| {
+            other.function() != operation.function()
+                && other.is_of_the_operator() == operation.is_of_the_operator()
+        });
+        let other = other.unwrap();
+        let narrow = token(&api.base, client, secret, Some(other.function())).await;
         let narrow = api.with_token(&narrow.text_at("/access_token"));
         each_refuses(std::slice::from_ref(operation), &narrow, 403, "E1101").await;
     }
@@ -120,7 +129,12 @@ async fn every_operation_is_declared_and_refuses_the_unauthorised() {
         (refused.status == 403).then_some(())
     })
     .await;
-    each_refuses(&guarded, &left, 403, "E1102").await;
+    // What is the operator's is granted to no insurer, subscribed or not.
+    let (of_operator, of_members): (Vec<_>, Vec<_>) =
+        guarded.iter().cloned().partition(Operation::is_of_the_operator);
+    assert!(of_operator.len() >= 5, "{of_operator:?}");
+    each_refuses(&of_members, &left, 403, "E1102").await;
+    each_refuses(&of_operator, &left, 403, "E1101").await;
 
     // A token lives fifteen minutes by the platform's clock.
     set_clock(&platform, "2026-03-02T10:16:00+08:00").await;

@@ -1,8 +1,8 @@
 -- The second lock of rule L03 compares plate, plate kind and engine number. Three texts in a GiST index
--- that mostly begin alike are dear to place and to find: most of what a confirmation cost the database.
--- Their digest in 128 bits is equal when they are, and unequal when they are not but for chance nobody
--- can bring about. Plates and kinds hold no '/', so no two triples make one text. Same name, so that the
--- previous release goes on telling this refusal from others.
+-- that mostly begin alike are dear to place and to find. Their digest is equal when they are; two that
+-- differ share one only by chance, or if somebody made engine numbers to that end: they would be
+-- refused a cover, never given two. Plates and kinds hold no '/', so no two triples make one text.
+-- Same name, so that the previous release goes on telling this refusal from others.
 alter table production.compulsory_plate_cover
     drop constraint plate_no_duplicate_compulsory,
     add constraint plate_no_duplicate_compulsory
