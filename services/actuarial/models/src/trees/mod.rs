@@ -11,11 +11,13 @@ mod explain;
 mod grow;
 mod predict;
 mod shard;
+mod tariff;
 mod tree;
 
 pub use bins::Feature;
 pub use boost::{Boost, Counts, Ensemble, Monotone};
 pub use explain::{Effects, Importance};
+pub use tariff::{Table, Tariff};
 
 use crate::glm::GlmError;
 use crate::number::NotFinite;

@@ -46,6 +46,16 @@ impl Set {
         self.0[bin >> 6] |= 1 << (bin & 63);
     }
 
+    /// The bins that are not in it.
+    pub(crate) fn others(self) -> Set {
+        Set(self.0.map(|word| !word))
+    }
+
+    /// The bins in both.
+    pub(crate) fn both(self, other: Set) -> Set {
+        Set(std::array::from_fn(|word| self.0[word] & other.0[word]))
+    }
+
     pub(crate) fn has(&self, bin: u8) -> bool {
         self.0[usize::from(bin >> 6)] >> (bin & 63) & 1 == 1
     }

@@ -105,6 +105,18 @@ fn trees_reach_their_deviance_out_of_sample_alone_and_averaged_and_explain_thems
 }
 
 #[test]
+fn a_tariff_distilled_from_trees_reaches_its_deviance_out_of_sample() {
+    let Some((learn, test)) = Part::both() else { return };
+    let trees = Boost::of(&COLUMNS).fit(&learn.counts()).unwrap();
+    let plan = Boost { trees: 300, rate: 0.2, features_part: 1.0, ..Boost::of(&COLUMNS) };
+    let tariff = plan.distil(&trees, &learn.counts(), 12).unwrap();
+    let white = test.deviance(&tariff.frequencies(&test.frame).unwrap());
+    eprintln!("white box {white:.4} in {} tables", tariff.tables.len());
+    assert!(tariff.tables.len() <= 9 + 12 && tariff.tables.iter().all(|t| t.features.len() <= 2));
+    assert!(white <= 31.50, "{white}");
+}
+
+#[test]
 fn splines_reach_their_deviance_out_of_sample() {
     let Some((learn, test)) = Part::both() else { return };
     let terms = vec![
