@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-trees lint fmt sqlx openapi setup build clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,9 @@ bench-glm: ## Measure a pricing model's fit against glum, in a Python environmen
 
 bench-reserving: ## Measure reserving against chainladder, in the same environment
 	$(call peer,chainladder,CHAINLADDER_PYTHON,reserving)
+
+bench-trees: ## Measure boosted trees against LightGBM at equal deviance, in the same environment
+	$(call peer,lightgbm,LIGHTGBM_PYTHON,trees)
 
 lint: ## Check format, lints, layering and tidiness
 	$(CARGO) fmt --all --check

@@ -20,6 +20,7 @@ pub mod reserving;
 mod simplex;
 mod special;
 pub mod survival;
+pub mod trees;
 mod triangle;
 pub mod warning;
 

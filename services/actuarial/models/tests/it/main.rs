@@ -4,8 +4,10 @@
 
 mod credibility;
 mod glm;
+mod refusals;
 mod reserving;
 mod table;
+mod trees;
 mod warning;
 
 use std::fs::File;

@@ -1,0 +1,300 @@
+//! Why trees say what they say: gains, what deviance is lost without a column, and effects by row.
+
+use super::predict::mean_deviance;
+use super::tree::{Place, Tree};
+use super::{Counts, Ensemble, TreesError};
+use crate::glm::Frame;
+use crate::random::Draws;
+
+/// How much a feature matters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Importance {
+    /// The feature.
+    pub name: String,
+    /// By how much its splits lowered half the deviance of the rows the trees were grown from.
+    pub gain: f64,
+    /// How many splits ask for it.
+    pub splits: usize,
+}
+
+/// What each feature adds to the score of one row, a logarithm.
+///
+/// Shapley values of each tree, where a feature that is not known follows both branches in proportion
+/// to their expected claims (Lundberg, Erion and Lee 2018, exact). Base and effects add up to the
+/// logarithm of the frequency.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Effects {
+    /// The score of a row nothing is known about.
+    pub base: f64,
+    /// One per feature, in their order.
+    pub effects: Vec<f64>,
+}
+
+/// A feature on a path, and what is left of a coalition with and without it.
+#[derive(Clone, Copy, Debug)]
+struct Step {
+    feature: usize,
+    /// Part of the cover that follows the path when the feature is not known.
+    without: f64,
+    /// One when the row follows the path, else zero.
+    with: f64,
+    weight: f64,
+}
+
+impl Effects {
+    /// Base and effects together.
+    pub fn score(&self) -> f64 {
+        self.base + self.effects.iter().sum::<f64>()
+    }
+}
+
+impl Ensemble {
+    /// Gain and splits of every feature, in their order.
+    pub fn importance(&self) -> Vec<Importance> {
+        let of = |name: &String| Importance { name: name.clone(), gain: 0.0, splits: 0 };
+        let mut all: Vec<Importance> = self.features.iter().map(|f| of(&f.name)).collect();
+        for node in self.trees.iter().flat_map(|tree| &tree.nodes) {
+            all[node.feature].gain += node.gain;
+            all[node.feature].splits += 1;
+        }
+        all
+    }
+
+    /// Pairs of features that meet on paths, with the gain of the lower split, largest first.
+    pub fn interactions(&self) -> Vec<([usize; 2], f64)> {
+        let count = self.features.len();
+        let mut gains = vec![0.0; count * count];
+        for tree in &self.trees {
+            let mut above = vec![0u64; tree.nodes.len()];
+            for (at, node) in tree.nodes.iter().enumerate() {
+                let path = above[at] & !(1 << node.feature);
+                for other in (0..count).filter(|other| path >> other & 1 == 1) {
+                    let (low, high) = (node.feature.min(other), node.feature.max(other));
+                    gains[low * count + high] += node.gain;
+                }
+                for branch in node.branches {
+                    if let Place::Node(below) = branch {
+                        above[below] = above[at] | 1 << node.feature;
+                    }
+                }
+            }
+        }
+        let places = gains.into_iter().enumerate().filter(|(_, gain)| *gain > 0.0);
+        let mut pairs: Vec<_> =
+            places.map(|(place, gain)| ([place / count, place % count], gain)).collect();
+        pairs.sort_by(|a, b| b.1.total_cmp(&a.1));
+        pairs
+    }
+
+    /// By how much the mean deviance of these rows grows when a feature's values are dealt out anew
+    /// among them: one figure per feature.
+    pub fn permuted(&self, data: &Counts<'_>, seed: u64) -> Result<Vec<f64>, TreesError> {
+        data.check()?;
+        let mut codes = self.codes(data.frame)?;
+        let deviance = |codes: &[Vec<u8>]| {
+            let frequencies = self.frequencies_of(codes, data.frame.rows());
+            let rows = frequencies.into_iter().zip(data.claims).zip(data.exposure);
+            mean_deviance(rows.map(|((frequency, claims), part)| (frequency * part, *claims)))
+        };
+        let known = deviance(&codes);
+        let mut lost = vec![];
+        for feature in 0..codes.len() {
+            let kept = codes[feature].clone();
+            let mut draws = Draws::new(seed, feature as u64);
+            for row in (1..kept.len()).rev() {
+                codes[feature].swap(row, draws.below(row + 1));
+            }
+            lost.push(deviance(&codes) - known);
+            codes[feature] = kept;
+        }
+        Ok(lost)
+    }
+
+    /// Effects of the features of one row of a frame.
+    pub fn effects(&self, frame: &Frame, row: usize) -> Result<Effects, TreesError> {
+        let rows = frame.rows();
+        if row >= rows {
+            return Err(TreesError::Length { what: "the row asked for", found: row, rows });
+        }
+        let bins = self.features.iter().map(|feature| feature.code(frame, row));
+        let bins = bins.collect::<Result<Vec<u8>, _>>()?;
+        let mut found = Effects { base: self.base, effects: vec![0.0; self.features.len()] };
+        for tree in &self.trees {
+            let total: f64 = tree.covers.iter().sum();
+            let leaves = tree.covers.iter().enumerate();
+            found.base += leaves.map(|(leaf, cover)| cover * tree.value(leaf)).sum::<f64>() / total;
+            shapley(tree, &bins, tree.root(), vec![], (1.0, 1.0, None), &mut found.effects);
+        }
+        Ok(found)
+    }
+}
+
+/// Walks the branches of a tree with the coalitions that lead there. `step` is the part of the cover
+/// that comes here, whether the row does, and by which feature.
+fn shapley(
+    tree: &Tree,
+    bins: &[u8],
+    place: Place,
+    mut path: Vec<Step>,
+    step: (f64, f64, Option<usize>),
+    effects: &mut [f64],
+) {
+    extend(
+        &mut path,
+        Step { feature: step.2.unwrap_or(usize::MAX), without: step.0, with: step.1, weight: 0.0 },
+    );
+    match place {
+        Place::Leaf(leaf) => {
+            for at in 1..path.len() {
+                let (weight, step) = (unwound(&path, at), path[at]);
+                effects[step.feature] += weight * (step.with - step.without) * tree.value(leaf);
+            }
+        }
+        Place::Node(node) => {
+            let split = &tree.nodes[node];
+            let goes = usize::from(!split.left.has(bins[split.feature]));
+            // A feature that was asked before is taken out of the path and stands at the new place.
+            let (mut without, mut with) = (1.0, 1.0);
+            if let Some(at) = path.iter().position(|step| step.feature == split.feature) {
+                (without, with) = (path[at].without, path[at].with);
+                unwind(&mut path, at);
+            }
+            for (side, &branch) in split.branches.iter().enumerate() {
+                let part = tree.cover(branch) / split.cover;
+                let follows = if side == goes { with } else { 0.0 };
+                let step = (without * part, follows, Some(split.feature));
+                shapley(tree, bins, branch, path.clone(), step, effects);
+            }
+        }
+    }
+}
+
+/// Adds a step: weights of coalitions by their size.
+fn extend(path: &mut Vec<Step>, step: Step) {
+    let size = path.len();
+    path.push(Step { weight: if size == 0 { 1.0 } else { 0.0 }, ..step });
+    for i in (0..size).rev() {
+        let (own, all) = (path[i].weight, (size + 1) as f64);
+        path[i + 1].weight += step.with * own * (i + 1) as f64 / all;
+        path[i].weight = step.without * own * (size - i) as f64 / all;
+    }
+}
+
+/// Takes the step at `at` out again.
+fn unwind(path: &mut Vec<Step>, at: usize) {
+    let weights = without(path, at);
+    path.remove(at);
+    path.iter_mut().zip(weights).for_each(|(step, weight)| step.weight = weight);
+}
+
+/// Sum of the weights when the step at `at` is taken out.
+fn unwound(path: &[Step], at: usize) -> f64 {
+    without(path, at).iter().sum()
+}
+
+/// Weights by size when the step at `at` is taken out.
+fn without(path: &[Step], at: usize) -> Vec<f64> {
+    let last = path.len() - 1;
+    let all = path.len() as f64;
+    let (out, with) = (path[at].without, path[at].with);
+    let mut weights = vec![0.0; last];
+    let mut next = path[last].weight;
+    for i in (0..last).rev() {
+        if with != 0.0 {
+            weights[i] = next * all / ((i + 1) as f64 * with);
+            next = path[i].weight - weights[i] * out * (last - i) as f64 / all;
+        } else {
+            weights[i] = path[i].weight * all / (out * (last - i) as f64);
+        }
+    }
+    weights
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tree::{Node, Set};
+    use super::*;
+
+    /// Three features of two bins; the first is asked twice on one path.
+    fn tree() -> Tree {
+        let mut low = Set::default();
+        low.add(0);
+        let node =
+            |feature, branches, cover| Node { feature, left: low, branches, gain: 1.0, cover };
+        Tree {
+            nodes: vec![
+                node(0, [Place::Node(1), Place::Node(2)], 10.0),
+                node(1, [Place::Leaf(0), Place::Leaf(1)], 6.0),
+                node(2, [Place::Leaf(2), Place::Node(3)], 4.0),
+                node(0, [Place::Leaf(3), Place::Leaf(4)], 3.0),
+            ],
+            leaves: vec![1 << 20, -(1 << 22), 1 << 23, 5 << 20, 7 << 21],
+            covers: vec![2.0, 4.0, 1.0, 0.5, 2.5],
+        }
+    }
+
+    /// The tree's value when only some features are known, straight from its definition.
+    fn known(tree: &Tree, place: Place, bins: &[u8], coalition: usize) -> f64 {
+        match place {
+            Place::Leaf(leaf) => tree.value(leaf),
+            Place::Node(node) => {
+                let split = &tree.nodes[node];
+                if coalition >> split.feature & 1 == 1 {
+                    let side = usize::from(!split.left.has(bins[split.feature]));
+                    return known(tree, split.branches[side], bins, coalition);
+                }
+                let parts = split.branches.map(|branch| {
+                    tree.cover(branch) / split.cover * known(tree, branch, bins, coalition)
+                });
+                parts[0] + parts[1]
+            }
+        }
+    }
+
+    #[test]
+    fn effects_are_the_shapley_values_of_their_definition() {
+        let tree = tree();
+        for row in 0..8u8 {
+            let bins = [row & 1, row >> 1 & 1, row >> 2 & 1];
+            let mut found = vec![0.0; 3];
+            shapley(&tree, &bins, tree.root(), vec![], (1.0, 1.0, None), &mut found);
+            for feature in 0..3 {
+                // Average over the six orders in which three features become known.
+                let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];
+                let mut want = 0.0;
+                for order in orders {
+                    let before = order.iter().take_while(|other| **other != feature);
+                    let coalition = before.fold(0, |all, other| all | 1 << other);
+                    let more = coalition | 1 << feature;
+                    let value = |coalition| known(&tree, tree.root(), &bins, coalition);
+                    want += (value(more) - value(coalition)) / 6.0;
+                }
+                assert!((found[feature] - want).abs() < 1e-14, "{found:?} {want}");
+            }
+            let all = known(&tree, tree.root(), &bins, 7);
+            let none = known(&tree, tree.root(), &bins, 0);
+            assert!((none + found.iter().sum::<f64>() - all).abs() < 1e-14);
+        }
+    }
+
+    #[test]
+    fn pairs_that_meet_on_a_path_are_listed() {
+        let feature = |name: &str| {
+            super::super::bins::Feature::cut(
+                &{
+                    let mut frame = Frame::new();
+                    frame.add_numbers(name, vec![0.0, 1.0]).unwrap();
+                    frame
+                },
+                name,
+                2,
+            )
+        };
+        let features = ["a", "b", "c"].map(|name| feature(name).unwrap()).to_vec();
+        let ensemble = Ensemble { features, base: 0.0, trees: vec![tree()] };
+        // Below the first split: b, c, and c above the second question for a.
+        assert_eq!(ensemble.interactions(), [([0, 2], 2.0), ([0, 1], 1.0)]);
+        let splits: Vec<usize> = ensemble.importance().iter().map(|i| i.splits).collect();
+        assert_eq!(splits, [2, 1, 1]);
+    }
+}

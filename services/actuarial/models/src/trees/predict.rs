@@ -1,0 +1,327 @@
+//! Scores of many rows, without a branch.
+//!
+//! Rows are taken 256 at a time. For every condition that some split of the ensemble asks, one bit per
+//! row says whether it holds. A tree then is a few logical operations on such bits, after which four
+//! bits per row say its leaf, and the leaves of two trees together are one byte: a look-up in a table
+//! of 256 sums. No row waits for the branch of another.
+
+use std::collections::HashMap;
+use std::num::NonZero;
+use std::thread::{self, available_parallelism};
+
+use super::bins::Cut;
+use super::tree::{MOST_LEAVES, Place, Set, Tree, UNIT};
+use super::{Counts, Ensemble, TreesError};
+use crate::glm::Frame;
+use crate::number::all_finite;
+
+/// Bits of 256 rows.
+type Bits = [u64; 4];
+
+/// Rows of one block.
+const BLOCK: usize = 256;
+
+/// Rows of one thread at least.
+const WORTH_THREADS: usize = 4 * BLOCK;
+
+/// An ensemble as tables.
+struct Compiled {
+    /// Feature and bins of each condition; those of one numeric feature by their last bin.
+    conditions: Vec<(usize, Set)>,
+    pairs: Vec<Pair>,
+}
+
+/// Two trees.
+struct Pair {
+    trees: [Steps; 2],
+    /// Sum of the leaves by both their numbers.
+    sums: Box<[i32; 256]>,
+}
+
+/// A tree as steps: the slot of a node is split by a condition into two slots. Slots from
+/// [`MOST_LEAVES`] on are leaves.
+struct Steps {
+    root: usize,
+    splits: Vec<[u16; 4]>,
+}
+
+impl Ensemble {
+    /// Claims per exposure that the trees expect of the rows of a frame. Uses all cores.
+    ///
+    /// A level the trees were not grown with is refused.
+    pub fn frequencies(&self, frame: &Frame) -> Result<Vec<f64>, TreesError> {
+        let used = self.used();
+        let codes = self
+            .features
+            .iter()
+            .zip(&used)
+            .map(|(feature, used)| if *used { feature.codes(frame) } else { Ok(vec![]) });
+        let codes = codes.collect::<Result<Vec<Vec<u8>>, _>>()?;
+        let frequencies = self.frequencies_of(&codes, frame.rows());
+        all_finite(&frequencies, "frequency")?;
+        Ok(frequencies)
+    }
+
+    /// Mean Poisson deviance of the rows.
+    pub fn deviance(&self, data: &Counts<'_>) -> Result<f64, TreesError> {
+        data.check()?;
+        let frequencies = self.frequencies(data.frame)?;
+        let rows = frequencies.iter().zip(data.claims).zip(data.exposure);
+        Ok(mean_deviance(rows.map(|((frequency, claims), part)| (frequency * part, *claims))))
+    }
+
+    /// Mean Poisson deviance of the rows with the first trees alone: one figure after each tree.
+    ///
+    /// For choosing how many trees there should be, on rows none was grown from.
+    pub fn deviances(&self, data: &Counts<'_>) -> Result<Vec<f64>, TreesError> {
+        data.check()?;
+        let codes = self.codes(data.frame)?;
+        let mut means: Vec<f64> = data.exposure.iter().map(|part| part * self.base.exp()).collect();
+        let mut found = vec![];
+        for tree in &self.trees {
+            let factors: Vec<f64> =
+                (0..tree.leaves.len()).map(|leaf| tree.value(leaf).exp()).collect();
+            for (row, mean) in means.iter_mut().enumerate() {
+                *mean *= factors[tree.leaf(|feature| codes[feature][row])];
+            }
+            found.push(mean_deviance(means.iter().copied().zip(data.claims.iter().copied())));
+        }
+        Ok(found)
+    }
+
+    /// Bins by feature.
+    pub(crate) fn codes(&self, frame: &Frame) -> Result<Vec<Vec<u8>>, TreesError> {
+        self.features.iter().map(|feature| feature.codes(frame)).collect()
+    }
+
+    /// Claims per exposure of so many rows by their bins; features no split asks for may be empty.
+    pub(crate) fn frequencies_of(&self, codes: &[Vec<u8>], rows: usize) -> Vec<f64> {
+        let compiled = Compiled::of(self);
+        let mut frequencies = vec![0.0; rows];
+        let cores = available_parallelism().map_or(1, NonZero::get);
+        let size = rows.div_ceil(cores).next_multiple_of(BLOCK).max(WORTH_THREADS);
+        thread::scope(|scope| {
+            for (part, frequencies) in frequencies.chunks_mut(size).enumerate() {
+                let compiled = &compiled;
+                scope.spawn(move || compiled.fill(self, codes, part * size, frequencies));
+            }
+        });
+        frequencies
+    }
+
+    /// Features some split asks for.
+    pub(crate) fn used(&self) -> Vec<bool> {
+        let mut used = vec![false; self.features.len()];
+        self.trees.iter().flat_map(|tree| &tree.nodes).for_each(|node| used[node.feature] = true);
+        used
+    }
+}
+
+pub(crate) fn mean_deviance(rows: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (mut sum, mut count) = (0.0, 0.0);
+    for (mean, claims) in rows {
+        sum += mean - claims;
+        if claims > 0.0 {
+            sum += claims * (claims / mean).ln();
+        }
+        count += 1.0;
+    }
+    2.0 * sum / count
+}
+
+impl Compiled {
+    fn of(ensemble: &Ensemble) -> Compiled {
+        let mut known = HashMap::<(usize, Set), u16>::new();
+        let mut conditions = vec![];
+        let mut condition = |feature: usize, set: Set| {
+            *known.entry((feature, set)).or_insert_with(|| {
+                conditions.push((feature, set));
+                (conditions.len() - 1) as u16
+            })
+        };
+        let mut steps = |tree: Option<&Tree>| {
+            let Some(tree) = tree else { return Steps { root: MOST_LEAVES, splits: vec![] } };
+            let slot = |place: Place| match place {
+                Place::Node(node) => node,
+                Place::Leaf(leaf) => MOST_LEAVES + leaf,
+            };
+            let splits = tree.nodes.iter().enumerate().map(|(at, node)| {
+                let [left, right] = node.branches.map(|branch| slot(branch) as u16);
+                [condition(node.feature, node.left), at as u16, left, right]
+            });
+            Steps { splits: splits.collect(), root: slot(tree.root()) }
+        };
+        let pairs = ensemble.trees.chunks(2).map(|pair| {
+            let value = |tree: usize, leaf: usize| {
+                pair.get(tree).and_then(|tree| tree.leaves.get(leaf)).copied().unwrap_or(0)
+            };
+            let mut sums = Box::new([0i32; 256]);
+            for (place, sum) in sums.iter_mut().enumerate() {
+                *sum = value(0, place % MOST_LEAVES) + value(1, place / MOST_LEAVES);
+            }
+            Pair { trees: [steps(pair.first()), steps(pair.get(1))], sums }
+        });
+        let pairs = pairs.collect();
+        Compiled { conditions, pairs }
+    }
+
+    /// Fills in the frequencies of the rows from `from` on.
+    fn fill(&self, ensemble: &Ensemble, codes: &[Vec<u8>], from: usize, frequencies: &mut [f64]) {
+        let mut by_bin: Vec<Vec<Bits>> =
+            ensemble.features.iter().map(|feature| vec![[0; 4]; feature.bins()]).collect();
+        let mut holds = vec![[0; 4]; self.conditions.len()];
+        let mut leaves = [[0u8; BLOCK]; 4];
+        let mut scores = [0i32; BLOCK];
+        for (block, frequencies) in frequencies.chunks_mut(BLOCK).enumerate() {
+            let from = from + block * BLOCK;
+            let scores = &mut scores[..frequencies.len()];
+            scores.fill(0);
+            for ((codes, by_bin), feature) in codes.iter().zip(&mut by_bin).zip(&ensemble.features)
+            {
+                if codes.is_empty() {
+                    continue;
+                }
+                by_bin.fill([0; 4]);
+                for (row, &code) in codes[from..from + scores.len()].iter().enumerate() {
+                    by_bin[usize::from(code)][row >> 6] |= 1 << (row & 63);
+                }
+                if let Cut::Numeric { .. } = feature.cut {
+                    for bin in 1..by_bin.len() {
+                        by_bin[bin] = either(by_bin[bin], by_bin[bin - 1]);
+                    }
+                }
+            }
+            for ((feature, set), holds) in self.conditions.iter().zip(&mut holds) {
+                *holds = match ensemble.features[*feature].cut {
+                    Cut::Numeric { .. } => by_bin[*feature][set.last()],
+                    Cut::Factor { .. } => {
+                        set.bins().fold([0; 4], |all, bin| either(all, by_bin[*feature][bin]))
+                    }
+                };
+            }
+            for pairs in self.pairs.chunks(leaves.len()) {
+                for (pair, leaves) in pairs.iter().zip(&mut leaves) {
+                    pair.leaves(&holds, leaves);
+                }
+                if let [a, b, c, d] = pairs {
+                    let [one, two, three, four] = &leaves;
+                    for (row, score) in scores.iter_mut().enumerate() {
+                        *score += a.sums[usize::from(one[row])]
+                            + b.sums[usize::from(two[row])]
+                            + c.sums[usize::from(three[row])]
+                            + d.sums[usize::from(four[row])];
+                    }
+                } else {
+                    for (pair, leaves) in pairs.iter().zip(&leaves) {
+                        for (score, leaf) in scores.iter_mut().zip(leaves) {
+                            *score += pair.sums[usize::from(*leaf)];
+                        }
+                    }
+                }
+            }
+            for (frequency, score) in frequencies.iter_mut().zip(scores) {
+                *frequency = (ensemble.base + f64::from(*score) * UNIT).exp();
+            }
+        }
+    }
+}
+
+impl Pair {
+    /// The leaves of 256 rows: one of the first tree in the lower half of a byte, one of the second.
+    fn leaves(&self, holds: &[Bits], leaves: &mut [u8; BLOCK]) {
+        let mut planes = [[0u64; 4]; 8];
+        for (steps, planes) in self.trees.iter().zip(planes.chunks_exact_mut(4)) {
+            let mut slots = [[0u64; 4]; 2 * MOST_LEAVES];
+            slots[steps.root] = [!0; 4];
+            for &[condition, at, left, right] in &steps.splits {
+                let (rows, holds) = (slots[usize::from(at) % 32], holds[usize::from(condition)]);
+                for word in 0..4 {
+                    slots[usize::from(left) % 32][word] = rows[word] & holds[word];
+                    slots[usize::from(right) % 32][word] = rows[word] & !holds[word];
+                }
+            }
+            for leaf in 1..MOST_LEAVES {
+                for (bit, plane) in planes.iter_mut().enumerate() {
+                    if leaf >> bit & 1 == 1 {
+                        *plane = either(*plane, slots[MOST_LEAVES + leaf]);
+                    }
+                }
+            }
+        }
+        for (word, leaves) in leaves.chunks_exact_mut(64).enumerate() {
+            transpose(planes.map(|plane| plane[word]), leaves);
+        }
+    }
+}
+
+fn either(a: Bits, b: Bits) -> Bits {
+    std::array::from_fn(|word| a[word] | b[word])
+}
+
+/// Byte r of the result is made of bit r of each plane, the first plane lowest.
+fn transpose(planes: [u64; 8], bytes: &mut [u8]) {
+    // First bytes: eight words of eight bytes, then bits within each word.
+    let mut words: [u64; 8] = std::array::from_fn(|group| {
+        let byte = |plane: usize| (planes[plane] >> (8 * group) & 0xff) << (8 * plane);
+        (0..8).fold(0, |word, plane| word | byte(plane))
+    });
+    for word in &mut words {
+        let mut x = *word;
+        let mut swap = |shift: u32, mask: u64| {
+            let t = (x ^ (x >> shift)) & mask;
+            x ^= t ^ (t << shift);
+        };
+        swap(7, 0x00aa_00aa_00aa_00aa);
+        swap(14, 0x0000_cccc_0000_cccc);
+        swap(28, 0x0000_0000_f0f0_f0f0);
+        *word = x;
+    }
+    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
+        bytes.copy_from_slice(&word.to_le_bytes());
+    }
+}
+
+impl Set {
+    /// The last bin of the set.
+    fn last(&self) -> usize {
+        let word = (0..4).rev().find(|&word| self.0[word] != 0).unwrap_or(0);
+        (64 * word + 63).saturating_sub(self.0[word].leading_zeros() as usize)
+    }
+
+    /// Its bins, in order.
+    pub(crate) fn bins(&self) -> impl Iterator<Item = usize> {
+        let words = self.0;
+        (0..4).flat_map(move |word| {
+            let mut left = words[word];
+            std::iter::from_fn(move || {
+                let bin = left.trailing_zeros() as usize;
+                left &= left.wrapping_sub(1);
+                (bin < 64).then_some(64 * word + bin)
+            })
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_of_planes_become_bytes_of_rows() {
+        let planes: [u64; 8] = std::array::from_fn(|plane| super::super::shard::mix(plane as u64));
+        let mut bytes = [0; 64];
+        transpose(planes, &mut bytes);
+        for (row, byte) in bytes.iter().enumerate() {
+            let want = (0..8).fold(0, |byte, plane| byte | (planes[plane] >> row & 1) << plane);
+            assert_eq!(u64::from(*byte), want);
+        }
+    }
+
+    #[test]
+    fn a_set_lists_its_bins() {
+        let mut set = Set::default();
+        [0, 63, 64, 200].iter().for_each(|bin| set.add(*bin));
+        assert_eq!(set.bins().collect::<Vec<_>>(), [0, 63, 64, 200]);
+        assert_eq!(set.last(), 200);
+    }
+}
