@@ -322,6 +322,11 @@ impl Spine {
         }
     }
 
+    /// Answers a read that is ready, once it is recorded.
+    pub async fn answer(&self, call: Call, done: Done) -> Result<Reply, Problem> {
+        self.run(call, &Ready, |()| done.clone()).await
+    }
+
     /// Starts the lanes that serve `C` as sets.
     pub fn coalesce<C: SetCommand>(
         &self,
@@ -491,6 +496,30 @@ async fn when_durable(parts: Vec<Part>) -> Vec<Outcome> {
 async fn undo(tx: Tx) {
     if let Err(error) = tx.rollback().await {
         tracing::debug!(%error, "a spoilt transaction ended with its connection");
+    }
+}
+
+/// A read whose answer is ready: nothing is left to do but to record it.
+struct Ready;
+
+/// The transaction in which a read is recorded failed.
+#[derive(Debug, thiserror::Error)]
+#[error("a read could not be recorded")]
+struct Unrecorded(#[from] sqlx::Error);
+
+impl Command for Ready {
+    const NAME: &'static str = "spine.answer";
+    type Out = ();
+    type Error = Unrecorded;
+
+    async fn apply(&self, _tx: &mut Tx) -> Result<(), Unrecorded> {
+        Ok(())
+    }
+}
+
+impl From<Unrecorded> for Problem {
+    fn from(error: Unrecorded) -> Problem {
+        Problem::store(&error)
     }
 }
 

@@ -14,7 +14,7 @@ use futures::future::BoxFuture;
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp, civil};
 use kernel::{TenantId, time};
-use pg::{Command, Scope, Tx};
+use pg::{Scope, Tx};
 use serde::{Deserialize, Serialize};
 use tenancy::{InsurerCode, Kind, Tenant};
 use utoipa::{IntoParams, ToSchema};
@@ -240,7 +240,7 @@ impl AccessLog {
             None => (0, "accesses".to_owned()),
         };
         let done = Done::json(StatusCode::OK, &page, slot, subject);
-        self.spine.run(call, &Answer, |()| done.clone()).await
+        self.spine.answer(call, done).await
     }
 
     /// The vehicle with those of its records the viewer may know of; there must be one.
@@ -460,19 +460,6 @@ fn store(error: sqlx::Error) -> Problem {
 
 fn unknown(error: tenancy::TenancyError) -> Problem {
     Problem::store(&error)
-}
-
-/// A read whose answer is ready: nothing is left to do but to record it.
-struct Answer;
-
-impl Command for Answer {
-    const NAME: &'static str = "evidence.look";
-    type Out = ();
-    type Error = EvidenceError;
-
-    async fn apply(&self, _tx: &mut Tx) -> Result<(), EvidenceError> {
-        Ok(())
-    }
 }
 
 impl From<EvidenceError> for Problem {

@@ -7,7 +7,7 @@ use clearing_ledger::{Account, AccountId, Balance};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
-use pg::{Command, Scope, Tx};
+use pg::{Scope, Tx};
 use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -283,7 +283,7 @@ impl Clearing {
 
     /// The same, of an answer that says what it is about and what it shows.
     pub(crate) async fn reply(&self, call: Call, done: Done) -> Result<Reply, Problem> {
-        self.spine.run(call, &Answer, |()| done.clone()).await
+        self.spine.answer(call, done).await
     }
 }
 
@@ -293,17 +293,4 @@ async fn own(tx: &mut Tx, call: &Call, account: &str) -> Result<Account, Clearin
     let id = AccountId(account.parse().map_err(|_| unknown())?);
     let found = ledger::account(tx, id).await?;
     found.filter(|found| found.participant == call.caller.tenant).ok_or_else(unknown)
-}
-
-/// A read whose answer is ready: nothing is left to do but to record it.
-struct Answer;
-
-impl Command for Answer {
-    const NAME: &'static str = "clearing.look";
-    type Out = ();
-    type Error = ClearingError;
-
-    async fn apply(&self, _tx: &mut Tx) -> Result<(), ClearingError> {
-        Ok(())
-    }
 }

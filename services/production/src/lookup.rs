@@ -23,12 +23,11 @@ use std::sync::Arc;
 
 use base_http::function::covers;
 use base_http::{Call, Done, Problem, Reply, ShownRecord, problem};
-use pg::{Command, Tx};
 use production_core::frame::FrameNo;
 use production_core::number::PlatformNumber;
 
 use crate::Production;
-use crate::error::{self, ProductionError};
+use crate::error;
 
 /// The right to see personal data whole.
 pub const PERSONAL_DATA: &str = "production.personal_data.read";
@@ -96,19 +95,6 @@ impl Production {
             // A stored answer would keep personal data in the clear: a key is not honoured here.
             Shown::Whole => Call { key: None, ..call },
         };
-        self.spine.run(call, &Look, |()| done.clone()).await
-    }
-}
-
-/// A read whose answer is ready: nothing is left to do but to record it.
-struct Look;
-
-impl Command for Look {
-    const NAME: &'static str = "production.look";
-    type Out = ();
-    type Error = ProductionError;
-
-    async fn apply(&self, _tx: &mut Tx) -> Result<(), ProductionError> {
-        Ok(())
+        self.spine.answer(call, done).await
     }
 }

@@ -5,7 +5,6 @@ use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
-use pg::{Command, Tx};
 use production_core::endorsement::{Difference, Kind};
 use production_core::number::NumberKind;
 use production_core::policy::SurrenderReason;
@@ -21,7 +20,6 @@ use crate::endorsement::query::QueryEndorsement;
 use crate::endorsement::read::{self as message, Asked};
 use crate::endorsement::view::EndorsementView;
 use crate::endorsement::{Formula, refused};
-use crate::error::ProductionError;
 use crate::pre_confirm::number;
 use crate::quote::read;
 
@@ -170,10 +168,8 @@ impl Production {
         if !wish.confirm {
             let view = refund_view(&standing, &priced);
             let subject = view.confirm_code.clone();
-            return self
-                .spine
-                .run(call, &Answer, |()| Done::json(StatusCode::OK, &view, slot, subject.clone()))
-                .await;
+            let done = Done::json(StatusCode::OK, &view, slot, subject);
+            return self.spine.answer(call, done).await;
         }
         let echo =
             Difference { premium: Fen(-wish.premium.unwrap_or_default().0), tax: Fen(-wish.tax.0) };
@@ -226,18 +222,5 @@ fn refund_view(standing: &Standing, priced: &Priced) -> RefundView {
         tax_refund: Fen(-tax.0),
         refund: Fen(-priced.terms.difference.total().unwrap_or_default().0),
         formula: priced.formula.clone(),
-    }
-}
-
-/// Answers what was computed already: the call is recorded, the chain is left alone.
-struct Answer;
-
-impl Command for Answer {
-    const NAME: &'static str = "endorsement.refund_quote";
-    type Out = ();
-    type Error = ProductionError;
-
-    async fn apply(&self, _tx: &mut Tx) -> Result<(), ProductionError> {
-        Ok(())
     }
 }
