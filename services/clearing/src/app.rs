@@ -16,20 +16,7 @@ use crate::recovery::Market;
 
 /// What the clearing cloud is made of. Every request takes a clone, and clones share it.
 #[derive(Clone)]
-pub struct Clearing(Arc<Rooms>);
-
-/// What is shared.
-pub struct Rooms {
-    pub(crate) spine: Spine,
-    pub(crate) ledger: Ledger,
-    pub(crate) statement_key: SigningKey,
-    pub(crate) keys: Arc<TenantKeys>,
-    pub(crate) bank: Arc<dyn Bank>,
-    pub(crate) bank_key: [u8; 32],
-    pub(crate) quotes: Arc<dyn Quotes>,
-    pub(crate) market: Arc<dyn Market>,
-    pub(crate) parameters: Arc<Parameters>,
-}
+pub struct Clearing(Arc<Parts>);
 
 /// What it is built over.
 pub struct Parts {
@@ -56,39 +43,17 @@ pub struct Parts {
 impl Clearing {
     /// Starts what runs beside the calls on `tracker`; it ends with `stop`.
     pub fn start(parts: Parts, tracker: &TaskTracker, stop: &CancellationToken) -> Clearing {
-        let Parts {
-            spine,
-            ledger,
-            statement_key,
-            keys,
-            bank,
-            bank_key,
-            quotes,
-            market,
-            parameters,
-        } = parts;
-        tracker.spawn(ledger.clone().keep_expiring(stop.clone()));
-        let rooms = Rooms {
-            spine,
-            ledger,
-            statement_key,
-            keys,
-            bank,
-            bank_key,
-            quotes,
-            market,
-            parameters,
-        };
-        let clearing = Clearing(Arc::new(rooms));
+        tracker.spawn(parts.ledger.clone().keep_expiring(stop.clone()));
+        let clearing = Clearing(Arc::new(parts));
         tracker.spawn(clearing.clone().keep_settling(stop.clone()));
         clearing
     }
 }
 
 impl Deref for Clearing {
-    type Target = Rooms;
+    type Target = Parts;
 
-    fn deref(&self) -> &Rooms {
+    fn deref(&self) -> &Parts {
         &self.0
     }
 }
