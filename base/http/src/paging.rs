@@ -1,5 +1,9 @@
 //! Paging by key: a page ends in an opaque cursor, and the next begins after it.
 
+use std::str::FromStr;
+
+use axum::extract::Query;
+use axum::extract::rejection::QueryRejection;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
@@ -37,6 +41,20 @@ impl Page {
             limit @ 1..=MOST => Ok(i64::from(limit)),
             _ => Err(bad("limit", format!("ask for 1 to {MOST} rows"))),
         }
+    }
+
+    /// Where the page begins, of a list whose cursors are places as text.
+    pub fn place<T: FromStr>(&self) -> Result<Option<T>, Problem> {
+        let read = self.after.as_deref().map(str::parse).transpose();
+        read.map_err(|_| bad("after", "is not the next of an earlier page"))
+    }
+}
+
+/// The parameters of a list or a look-up, or what is wrong with them.
+pub fn query<T>(read: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
+    match read {
+        Ok(Query(asked)) => Ok(asked),
+        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
     }
 }
 

@@ -3,8 +3,8 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use base_http::openapi::operation;
-use base_http::paging::Paged;
-use base_http::{Call, Problem, Reply, problem};
+use base_http::paging::{Paged, query};
+use base_http::{Call, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -29,8 +29,5 @@ async fn list_accesses(
     asked: Result<Query<AccessQuery>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    match asked {
-        Ok(Query(asked)) => log.list(call, asked).await,
-        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
-    }
+    log.list(call, query(asked)?).await
 }

@@ -1,7 +1,7 @@
 //! The books as they are shown: to a participant its own accounts and their statements, to the
 //! platform's operator the proof that everything balances.
 
-use base_http::paging::{Page, Paged, bad};
+use base_http::paging::{Page, Paged};
 use base_http::{Call, Done, Problem, Reply};
 use clearing_ledger::{Account, AccountId, Balance};
 use http::StatusCode;
@@ -243,9 +243,7 @@ impl Clearing {
         page: Page,
     ) -> Result<Reply, Problem> {
         let limit = u16::try_from(page.limit()?).unwrap_or(base_http::paging::MOST);
-        let not_given_out = |_| bad("after", "is not the next of an earlier page");
-        let after: Option<Cursor> =
-            page.after.as_deref().map(str::parse).transpose().map_err(not_given_out)?;
+        let after: Option<Cursor> = page.place()?;
         let mut tx = self.open(&call).await?;
         let account = own(&mut tx, &call, account).await?;
         let statement = ledger::statement(&mut tx, account.id, after, limit)

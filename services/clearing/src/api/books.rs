@@ -3,8 +3,8 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use base_http::openapi::operation;
-use base_http::paging::{Page, Paged};
-use base_http::{Call, Problem, Reply, problem};
+use base_http::paging::{Page, Paged, query};
+use base_http::{Call, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -50,10 +50,7 @@ async fn read_statement(
     asked: Result<Query<Page>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    match asked {
-        Ok(Query(page)) => clearing.read_statement(call, &account, page).await,
-        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
-    }
+    clearing.read_statement(call, &account, query(asked)?).await
 }
 
 /// Prove that the books balance (账务平衡验证)

@@ -6,8 +6,8 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::routing::post;
 use base_http::openapi::operation;
-use base_http::paging::{Page, Paged};
-use base_http::{Call, Incoming, Problem, Reply, problem};
+use base_http::paging::{Page, Paged, query};
+use base_http::{Call, Incoming, Problem, Reply};
 use http::{HeaderMap, StatusCode};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -120,10 +120,7 @@ async fn list_payments(
     asked: Result<Query<Page>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    match asked {
-        Ok(Query(page)) => clearing.list_payments(call, page).await,
-        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
-    }
+    clearing.list_payments(call, query(asked)?).await
 }
 
 /// List payment orders of all members that do not move, longest first (卡单监控)
@@ -155,10 +152,7 @@ async fn list_cases(
     asked: Result<Query<Page>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    match asked {
-        Ok(Query(page)) => clearing.list_cases(call, page).await,
-        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
-    }
+    clearing.list_cases(call, query(asked)?).await
 }
 
 /// Explain, correct or propose to write off an own case (差错处理)

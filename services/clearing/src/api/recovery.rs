@@ -3,8 +3,8 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use base_http::openapi::operation;
-use base_http::paging::Paged;
-use base_http::{Call, Incoming, Problem, Reply, problem};
+use base_http::paging::{Paged, query};
+use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -222,11 +222,4 @@ async fn award_recovery(
     Incoming { call, body, .. }: Incoming<AwardBody>,
 ) -> Result<Reply, Problem> {
     clearing.award_recovery(call, &code, &body).await
-}
-
-fn query<T>(read: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    match read {
-        Ok(Query(asked)) => Ok(asked),
-        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
-    }
 }

@@ -4,8 +4,8 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use base_http::openapi::operation;
-use base_http::paging::{Page, Paged};
-use base_http::{Call, Incoming, Problem, Reply, problem};
+use base_http::paging::{Page, Paged, query};
+use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -47,20 +47,15 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::FLAT_RATE_SIMULATE, routes!(simulate_flat_rate)))
 }
 
-fn unreadable(rejected: &QueryRejection) -> Problem {
-    Problem::new(&problem::MALFORMED, rejected.body_text())
-}
-
 /// List the settlement cycles one has items in, the latest first (清算批次查询)
 #[utoipa::path(get, path = "/v1/settlement/cycles", tag = "settlement",
     params(Page), responses((status = OK, body = Paged<CycleView>)))]
 async fn list_cycles(
     State(clearing): State<Clearing>,
-    page: Result<Query<Page>, QueryRejection>,
+    asked: Result<Query<Page>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    let Query(page) = page.map_err(|rejected| unreadable(&rejected))?;
-    clearing.list_cycles(call, page).await
+    clearing.list_cycles(call, query(asked)?).await
 }
 
 /// Explain one's own position in a cycle (头寸查询)
@@ -84,11 +79,10 @@ async fn read_position(
 async fn list_items(
     State(clearing): State<Clearing>,
     Path(cycle): Path<String>,
-    query: Result<Query<ItemQuery>, QueryRejection>,
+    asked: Result<Query<ItemQuery>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    let Query(query) = query.map_err(|rejected| unreadable(&rejected))?;
-    clearing.list_items(call, &cycle, query).await
+    clearing.list_items(call, &cycle, query(asked)?).await
 }
 
 /// Read one's own item and where it stands
@@ -175,11 +169,10 @@ async fn list_schemes(State(clearing): State<Clearing>, call: Call) -> Result<Re
     params(Page), responses((status = OK, body = Paged<CycleView>)))]
 async fn list_all_cycles(
     State(clearing): State<Clearing>,
-    page: Result<Query<Page>, QueryRejection>,
+    asked: Result<Query<Page>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    let Query(page) = page.map_err(|rejected| unreadable(&rejected))?;
-    clearing.list_all_cycles(call, page).await
+    clearing.list_all_cycles(call, query(asked)?).await
 }
 
 /// Read a cycle with everybody in it
@@ -212,11 +205,10 @@ async fn read_position_of(
 async fn list_items_of(
     State(clearing): State<Clearing>,
     Path((cycle, insurer)): Path<(String, String)>,
-    query: Result<Query<ItemQuery>, QueryRejection>,
+    asked: Result<Query<ItemQuery>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    let Query(query) = query.map_err(|rejected| unreadable(&rejected))?;
-    clearing.list_items_of(call, &cycle, &insurer, query).await
+    clearing.list_items_of(call, &cycle, &insurer, query(asked)?).await
 }
 
 /// List statements and money past their deadlines (逾期清单)

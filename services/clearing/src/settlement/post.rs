@@ -13,6 +13,7 @@ use production_core::region::Region;
 use uuid::Uuid;
 
 use super::cycle::Cycle;
+use super::departure::submit;
 use super::item::{Item, ItemDraft, Origin};
 use super::scheme::{NATION, Scheme};
 use super::{account_of, store};
@@ -108,11 +109,7 @@ async fn post_fresh(
         .collect();
     ledger::open_all(tx, &positions, now).await?;
     let transfers = items.iter().map(transfer).collect::<Result<Vec<Chain>, _>>()?;
-    for outcome in ledger::settle(tx, &transfers, now, ids).await?.into_iter().flatten() {
-        if let Err(refusal) = outcome {
-            return Err(ClearingError::refused(&error::NOT_POSTED, refusal.to_string()));
-        }
-    }
+    submit(tx, &transfers, now, ids).await?;
     store::insert_items(tx, &items).await?;
     store::add_to_pairs(tx, &items).await?;
     Ok(items)

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use base_http::paging::{Page, Paged, bad, cut};
+use base_http::paging::{Page, Paged, cut};
 use base_http::{Call, Done, FieldError, Problem, Reply};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -580,9 +580,7 @@ async fn cycles(
     page: &Page,
 ) -> Result<Paged<CycleView>, Problem> {
     let limit = page.limit()?;
-    let not_given_out = |_| bad("after", "is not the next of an earlier page");
-    let before = page.after.as_deref().map(str::parse).transpose().map_err(not_given_out)?;
-    let before = CycleId(before.unwrap_or(Uuid::max()));
+    let before = CycleId(page.place()?.unwrap_or(Uuid::max()));
     let mut found = store::cycles(tx, participant, before, limit + 1).await?;
     let next = cut(&mut found, limit, |last| last.id.to_string());
     Ok(Paged { items: found.iter().map(CycleView::from).collect(), next })
@@ -638,8 +636,7 @@ async fn items(
 ) -> Result<Paged<ItemView>, Problem> {
     let page = Page { limit: query.limit, after: query.after.clone() };
     let limit = page.limit()?;
-    let not_given_out = |_| bad("after", "is not the next of an earlier page");
-    let after = page.after.as_deref().map(str::parse).transpose().map_err(not_given_out)?;
+    let after = page.place()?;
     let wanted = store::Wanted {
         cycle: cycle_id(cycle)?,
         participant,

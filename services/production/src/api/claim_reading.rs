@@ -3,7 +3,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use base_http::openapi::operation;
-use base_http::paging::Paged;
+use base_http::paging::{Paged, query};
 use base_http::{Call, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -11,7 +11,6 @@ use utoipa_axum::routes;
 use crate::Production;
 use crate::function;
 use crate::lookup::accidents::{AccidentQuery, AccidentView};
-use crate::lookup::ask;
 use crate::lookup::claim_line::ClaimLine;
 use crate::lookup::claims::{ClaimListQuery, ClaimQuery, ClaimView};
 
@@ -37,7 +36,7 @@ async fn read_claim(
     asked: Asked<ClaimQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.read_claim(call, &claim_code, ask::query(asked)?).await
+    production.read_claim(call, &claim_code, query(asked)?).await
 }
 
 /// List own claims, latest first
@@ -50,7 +49,7 @@ async fn list_claims(
     asked: Asked<ClaimListQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.list_claims(call, ask::query(asked)?).await
+    production.list_claims(call, query(asked)?).await
 }
 
 /// Find every insurer's claims of one accident (事故关联查询)
@@ -67,5 +66,5 @@ async fn find_accident(
     asked: Asked<AccidentQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.find_accident(call, ask::query(asked)?).await
+    production.find_accident(call, query(asked)?).await
 }

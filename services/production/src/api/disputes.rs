@@ -3,7 +3,7 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use base_http::openapi::operation;
-use base_http::paging::Paged;
+use base_http::paging::{Paged, query};
 use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -13,7 +13,6 @@ use crate::claim::dispute::decide::DecisionBody;
 use crate::claim::dispute::read::{DisputeListQuery, DisputeQuery, DisputeView};
 use crate::claim::dispute::{DisputeBody, DisputeLine};
 use crate::function;
-use crate::lookup::ask;
 
 pub(super) fn router() -> OpenApiRouter<Production> {
     OpenApiRouter::new()
@@ -53,7 +52,7 @@ async fn read_dispute(
     asked: Result<Query<DisputeQuery>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.read_dispute(call, &dispute_no, ask::query(asked)?).await
+    production.read_dispute(call, &dispute_no, query(asked)?).await
 }
 
 /// List disputes, latest first
@@ -66,7 +65,7 @@ async fn list_disputes(
     asked: Result<Query<DisputeListQuery>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.list_disputes(call, ask::query(asked)?).await
+    production.list_disputes(call, query(asked)?).await
 }
 
 /// Decide a dispute of an own claim (赔案争议答复)

@@ -4,7 +4,7 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use axum::response::Response;
 use base_http::openapi::operation;
-use base_http::paging::{Page, Paged};
+use base_http::paging::{Page, Paged, query};
 use base_http::{Call, Incoming, Problem, Reply};
 use http::{HeaderMap, Method};
 use utoipa_axum::router::OpenApiRouter;
@@ -15,7 +15,6 @@ use crate::export::file::FileAsked;
 use crate::export::request::ExportBody;
 use crate::export::view::ExportView;
 use crate::function;
-use crate::lookup::ask;
 
 pub(super) fn router() -> OpenApiRouter<Production> {
     OpenApiRouter::new()
@@ -47,7 +46,7 @@ async fn list_exports(
     asked: Result<Query<Page>, QueryRejection>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.list_exports(call, ask::query(asked)?).await
+    production.list_exports(call, query(asked)?).await
 }
 
 /// Read an own export

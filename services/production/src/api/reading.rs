@@ -3,14 +3,13 @@
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Path, Query, State};
 use base_http::openapi::operation;
-use base_http::paging::Paged;
+use base_http::paging::{Paged, query};
 use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Production;
 use crate::function;
-use crate::lookup::ask;
 use crate::lookup::policies::{PolicyLine, PolicyListQuery, PolicyQuery, PolicyView};
 use crate::lookup::quotes::{QuoteLine, QuoteListQuery, QuoteQuery, StoredQuote};
 use crate::lookup::vehicles::{CarriersView, ChainQuery, ChainView, PlateQuery};
@@ -57,7 +56,7 @@ async fn read_quote(
     asked: Asked<QuoteQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.read_quote(call, &query_code, ask::query(asked)?).await
+    production.read_quote(call, &query_code, query(asked)?).await
 }
 
 /// List own quotes, latest first
@@ -68,7 +67,7 @@ async fn list_quotes(
     asked: Asked<QuoteListQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.list_quotes(call, ask::query(asked)?).await
+    production.list_quotes(call, query(asked)?).await
 }
 
 /// Read an own policy
@@ -84,7 +83,7 @@ async fn read_policy(
     asked: Asked<PolicyQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.read_policy(call, &confirm_code, ask::query(asked)?).await
+    production.read_policy(call, &confirm_code, query(asked)?).await
 }
 
 /// List own policies, latest first
@@ -95,7 +94,7 @@ async fn list_policies(
     asked: Asked<PolicyListQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.list_policies(call, ask::query(asked)?).await
+    production.list_policies(call, query(asked)?).await
 }
 
 /// Read the chain of a vehicle (车辆主链)
@@ -113,7 +112,7 @@ async fn read_chain(
     asked: Asked<ChainQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.read_chain(call, &frame_no, ask::query(asked)?).await
+    production.read_chain(call, &frame_no, query(asked)?).await
 }
 
 /// Find the vehicles that were insured under a plate
@@ -128,5 +127,5 @@ async fn find_vehicles(
     asked: Asked<PlateQuery>,
     call: Call,
 ) -> Result<Reply, Problem> {
-    production.find_vehicles(call, ask::query(asked)?).await
+    production.find_vehicles(call, query(asked)?).await
 }

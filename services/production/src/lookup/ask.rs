@@ -1,23 +1,13 @@
 //! Reading the parameters of a look-up. Every one that cannot be read is a clear 400.
 
-use axum::extract::Query;
-use axum::extract::rejection::QueryRejection;
+use base_http::Problem;
 use base_http::paging::{Page, Paged, bad};
-use base_http::{Problem, problem};
 use jiff::{SignedDuration, Timestamp};
 use kernel::time;
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::rule::Findings;
 use production_core::rules::format::{self, Edge};
 use utoipa::ToSchema;
-
-/// The parameters, or what is wrong with them.
-pub(crate) fn query<T>(read: Result<Query<T>, QueryRejection>) -> Result<T, Problem> {
-    match read {
-        Ok(Query(asked)) => Ok(asked),
-        Err(rejection) => Err(Problem::new(&problem::MALFORMED, rejection.body_text())),
-    }
-}
 
 /// When something is looked at: what was known then, and where things stood then.
 #[derive(Clone, Copy, Debug)]
