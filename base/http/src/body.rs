@@ -127,7 +127,7 @@ fn wrong_types<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> 
         let blanked = value.pointer_mut(&at).map(|offender| offender.take());
         let again = errors.iter().any(|earlier| earlier.pointer == at);
         if !again {
-            errors.push(FieldError { pointer: at, rule: None, detail });
+            errors.push(FieldError::at(at, detail));
         }
         // Nothing left to blank, or blanking did not help: more cannot be learnt.
         if again || blanked.is_none_or(|offender| offender.is_null()) {

@@ -69,7 +69,7 @@ pub fn cut<R>(rows: &mut Vec<R>, limit: i64, cursor: impl FnOnce(&R) -> String) 
 
 /// A query parameter that cannot be read.
 pub fn bad(parameter: &str, detail: impl Into<String>) -> Problem {
-    let error = FieldError { pointer: format!("?{parameter}"), rule: None, detail: detail.into() };
+    let error = FieldError::at(format!("?{parameter}"), detail);
     Problem {
         errors: vec![error],
         ..Problem::new(&problem::MALFORMED, "a parameter cannot be read")

@@ -92,6 +92,13 @@ pub struct FieldError {
     pub detail: String,
 }
 
+impl FieldError {
+    /// What is wrong at a pointer, where no rule of the catalogue is broken.
+    pub fn at(pointer: impl Into<String>, detail: impl Into<String>) -> FieldError {
+        FieldError { pointer: pointer.into(), rule: None, detail: detail.into() }
+    }
+}
+
 /// Something a person should see although the call succeeded.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

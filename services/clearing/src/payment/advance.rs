@@ -4,7 +4,7 @@
 //! advances, which may be overdrawn: what it stands at is what is still to be recovered. Later it is
 //! collected from the insurer that turned out liable, never more than was paid.
 
-use base_http::{Call, Done, Problem, Reply};
+use base_http::{Call, Done, FieldError, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Ids, TenantId};
@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::order::{Direction, OrderId, OrderPurpose, Share, ShareOf};
 use super::payee::{BankAccount, BankAccountBody};
-use super::view::{OrderView, amount, finding, order_id};
+use super::view::{OrderView, amount, order_id};
 use super::{Counterparty, OrderDraft, order, store};
 use crate::error::{ClearingError, WRONG_ORDER};
 use crate::{Clearing, HOUSE};
@@ -91,7 +91,7 @@ impl Clearing {
         let sum = body.amount.as_deref().map(|text| amount(text, "/amount", &mut found));
         let code = InsurerCode::parse(&body.insurer);
         if code.is_err() {
-            found.push(finding("/insurer", "an insurer is named by four letters"));
+            found.push(FieldError::at("/insurer", "an insurer is named by four letters"));
         }
         let Some(code) = code.ok().filter(|_| found.is_empty()) else {
             return Err(Problem::invalid(found));

@@ -40,11 +40,7 @@ impl BankAccount {
     pub fn read(body: &BankAccountBody, pointer: &str) -> Result<BankAccount, Vec<FieldError>> {
         let mut found = Vec::new();
         let mut refuse = |field: &str, detail: &str| {
-            found.push(FieldError {
-                pointer: format!("{pointer}/{field}"),
-                rule: None,
-                detail: detail.to_owned(),
-            });
+            found.push(FieldError::at(format!("{pointer}/{field}"), detail));
         };
         let (bank, account, name) =
             (body.bank.trim(), body.account.replace(' ', ""), body.name.trim());

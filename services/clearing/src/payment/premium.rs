@@ -5,7 +5,7 @@
 //! is registered there, again and again until that is known to be done. Money the quote no longer
 //! waits for goes back at once, as the mirror of what came.
 
-use base_http::{Call, Problem, Reply};
+use base_http::{Call, FieldError, Problem, Reply};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kernel::{Fen, Ids, TenantId};
@@ -19,7 +19,7 @@ use super::order::{Direction, OrderId, OrderPurpose, Share, ShareOf, Stage};
 use super::payee::{BankAccount, BankAccountBody, SealedAccount};
 use super::split::{Payable, mirror};
 use super::store::Order;
-use super::view::{OrderView, amount, finding, order_id};
+use super::view::{OrderView, amount, order_id};
 use super::{Counterparty, OrderDraft, order, store};
 use crate::error::{ClearingError, WRONG_ORDER};
 use crate::{Clearing, HOUSE};
@@ -170,7 +170,7 @@ impl Clearing {
         let mut found = Vec::new();
         let back = body.amount.as_deref().map(|text| amount(text, "/amount", &mut found));
         if id == of {
-            found.push(finding("/of", "a refund has an id of its own"));
+            found.push(FieldError::at("/of", "a refund has an id of its own"));
         }
         if !found.is_empty() {
             return Err(Problem::invalid(found));

@@ -188,21 +188,16 @@ impl From<Kept> for ReportView {
     }
 }
 
-/// A finding about one field.
-pub(super) fn finding(pointer: &str, detail: impl Into<String>) -> FieldError {
-    FieldError { pointer: pointer.to_owned(), rule: None, detail: detail.into() }
-}
-
 /// Reads an amount that is more than nothing.
 pub(super) fn amount(text: &str, pointer: &str, found: &mut Vec<FieldError>) -> Fen {
     match text.parse::<Fen>() {
         Ok(amount) if amount > Fen::ZERO => amount,
         Ok(_) => {
-            found.push(finding(pointer, "the amount is more than nothing"));
+            found.push(FieldError::at(pointer, "the amount is more than nothing"));
             Fen::ZERO
         }
         Err(error) => {
-            found.push(finding(pointer, error.to_string()));
+            found.push(FieldError::at(pointer, error.to_string()));
             Fen::ZERO
         }
     }
@@ -247,34 +242,37 @@ impl Clearing {
         let direction = match body.direction.as_deref() {
             None => Direction::PayOut,
             Some(code) => Direction::parse(code).unwrap_or_else(|error| {
-                found.push(finding("/direction", error.to_string()));
+                found.push(FieldError::at("/direction", error.to_string()));
                 Direction::PayOut
             }),
         };
         let purpose = match (body.purpose.as_str(), body.claim_code) {
             ("claim_payment", Some(claim_code)) => OrderPurpose::ClaimPayment { claim_code },
             ("claim_payment", None) => {
-                found.push(finding("/claimCode", "a claim payment names its claim"));
+                found.push(FieldError::at("/claimCode", "a claim payment names its claim"));
                 OrderPurpose::Funding
             }
             ("funding", None) => OrderPurpose::Funding,
             ("funding", Some(_)) => {
-                found.push(finding("/claimCode", "funding is for no claim"));
+                found.push(FieldError::at("/claimCode", "funding is for no claim"));
                 OrderPurpose::Funding
             }
             _ => {
-                found.push(finding("/purpose", "one of claim_payment and funding"));
+                found.push(FieldError::at("/purpose", "one of claim_payment and funding"));
                 OrderPurpose::Funding
             }
         };
         let account = match (&purpose, &body.payee) {
             (OrderPurpose::Funding, None) => None,
             (OrderPurpose::Funding, Some(_)) => {
-                found.push(finding("/payee", "funding goes to and from the registered account"));
+                found.push(FieldError::at(
+                    "/payee",
+                    "funding goes to and from the registered account",
+                ));
                 None
             }
             (_, None) => {
-                found.push(finding("/payee", "a payee is needed"));
+                found.push(FieldError::at("/payee", "a payee is needed"));
                 None
             }
             (_, Some(payee)) => match BankAccount::read(payee, "/payee") {

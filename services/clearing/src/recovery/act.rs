@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base_http::{Call, Done, EventDraft, Problem, Reply, Spine};
+use base_http::{Call, Done, EventDraft, FieldError, Problem, Reply, Spine};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -393,11 +393,8 @@ fn told(pointer: &str, text: &str) -> Result<String, ClearingError> {
     if !text.is_empty() && text.chars().count() <= OPINION {
         return Ok(text.to_owned());
     }
-    Err(ClearingError::Invalid(vec![base_http::FieldError {
-        pointer: pointer.to_owned(),
-        rule: None,
-        detail: format!("say why, in at most {OPINION} characters"),
-    }]))
+    let detail = format!("say why, in at most {OPINION} characters");
+    Err(ClearingError::Invalid(vec![FieldError::at(pointer, detail)]))
 }
 
 fn event(step: &str) -> &'static str {

@@ -74,11 +74,8 @@ pub struct Item {
 impl ItemDraft {
     /// What is wrong with it by itself; `at` is its place in the caller's list.
     pub(super) fn findings(&self, at: usize) -> Vec<FieldError> {
-        let finding = |field: &str, detail: &str| FieldError {
-            pointer: format!("/items/{at}/{field}"),
-            rule: None,
-            detail: detail.into(),
-        };
+        let finding =
+            |field: &str, detail: &str| FieldError::at(format!("/items/{at}/{field}"), detail);
         let mut findings = Vec::new();
         if self.amount <= Fen(0) {
             findings.push(finding("amount", "must be more than zero"));

@@ -162,10 +162,6 @@ pub struct SimulationBody {
     pub module: Option<Fen>,
 }
 
-fn missing(field: &str, detail: &str) -> FieldError {
-    FieldError { pointer: format!("/{field}"), rule: None, detail: detail.into() }
-}
-
 fn cycle_id(text: &str) -> Result<CycleId, ClearingError> {
     text.parse().map(CycleId).map_err(|_| ClearingError::not_found("cycle", text))
 }
@@ -286,7 +282,7 @@ impl Clearing {
         body: ConfirmBody,
     ) -> Result<Reply, Problem> {
         let digest = body.digest.ok_or_else(|| {
-            Problem::invalid(vec![missing("digest", "name the statement you agree to")])
+            Problem::invalid(vec![FieldError::at("/digest", "name the statement you agree to")])
         })?;
         let command = Confirm {
             cycle: cycle_id(cycle)?,
@@ -356,7 +352,7 @@ impl Clearing {
         body: ReversalBody,
     ) -> Result<Reply, Problem> {
         let reversal = body.reversal_id.ok_or_else(|| {
-            Problem::invalid(vec![missing("reversalId", "make an id for the new item")])
+            Problem::invalid(vec![FieldError::at("/reversalId", "make an id for the new item")])
         })?;
         let (item, ids, now) = (item_id(item)?, self.spine.ids(), call.received_at);
         let command = Reverse { item, reversal, amount: body.amount, now, ids };
@@ -391,9 +387,9 @@ impl Clearing {
         order: &str,
         body: FundsBody,
     ) -> Result<Reply, Problem> {
-        let amount = body
-            .amount
-            .ok_or_else(|| Problem::invalid(vec![missing("amount", "say how much moved")]))?;
+        let amount = body.amount.ok_or_else(|| {
+            Problem::invalid(vec![FieldError::at("/amount", "say how much moved")])
+        })?;
         let unknown = |_| ClearingError::not_found("order of funds", order);
         let command = RecordFunds {
             cycle: cycle_id(cycle)?,
@@ -443,8 +439,8 @@ impl Clearing {
     ) -> Result<Reply, Problem> {
         let (Some(deposit), Some(amount)) = (body.deposit_id, body.amount) else {
             let findings = vec![
-                missing("depositId", "make an id for the deposit"),
-                missing("amount", "say how much was left"),
+                FieldError::at("/depositId", "make an id for the deposit"),
+                FieldError::at("/amount", "say how much was left"),
             ];
             return Err(Problem::invalid(findings));
         };
@@ -728,7 +724,7 @@ fn disputes(body: DisputeBody) -> Result<Vec<Dispute>, ClearingError> {
     let listed = body.items.unwrap_or_default();
     let mut findings = Vec::new();
     if !(1..=500).contains(&listed.len()) {
-        findings.push(missing("items", "name 1 to 500 items"));
+        findings.push(FieldError::at("/items", "name 1 to 500 items"));
     }
     let mut disputes: Vec<Dispute> = Vec::with_capacity(listed.len());
     for (at, listed) in listed.into_iter().enumerate() {
@@ -737,20 +733,20 @@ fn disputes(body: DisputeBody) -> Result<Vec<Dispute>, ClearingError> {
         match (listed.item_id, reason) {
             (Some(item), Some(Ok(reason))) if disputes.iter().all(|known| known.item != item) => {
                 if reason == DisputeReason::Other && note.trim().is_empty() {
-                    findings.push(missing(&format!("items/{at}/note"), "say what is wrong"));
+                    findings.push(FieldError::at(format!("/items/{at}/note"), "say what is wrong"));
                 }
                 disputes.push(Dispute { item, reason, note });
             }
             (Some(_), Some(Ok(_))) => {
-                findings.push(missing(&format!("items/{at}/itemId"), "is there twice"));
+                findings.push(FieldError::at(format!("/items/{at}/itemId"), "is there twice"));
             }
             (item, reason) => {
                 if item.is_none() {
-                    findings.push(missing(&format!("items/{at}/itemId"), "name the item"));
+                    findings.push(FieldError::at(format!("/items/{at}/itemId"), "name the item"));
                 }
                 if !matches!(reason, Some(Ok(_))) {
                     let detail = "unknown, amount, paid, party, void or other";
-                    findings.push(missing(&format!("items/{at}/reason"), detail));
+                    findings.push(FieldError::at(format!("/items/{at}/reason"), detail));
                 }
             }
         }
@@ -767,18 +763,20 @@ fn flat_rate(body: &SimulationBody) -> Result<(Span, Vec<Cover>, FlatRate), Clea
         match Cover::parse(code) {
             Ok(cover) => covers.push(cover),
             Err(unknown) => {
-                findings.push(missing(&format!("covers/{at}"), &unknown.to_string()));
+                findings.push(FieldError::at(format!("/covers/{at}"), unknown.to_string()));
             }
         }
     }
     let span = body.from.zip(body.to).filter(|(from, to)| from < to);
     let ceiling = body.ceiling.filter(|ceiling| Fen(0) < *ceiling);
     let checks = [
-        (span.is_some(), "to", "name a time from `from` to a later `to`"),
-        (ceiling.is_some(), "ceiling", "more than zero"),
-        (body.module.is_none_or(|module| Fen(0) <= module), "module", "zero or more"),
+        (span.is_some(), "/to", "name a time from `from` to a later `to`"),
+        (ceiling.is_some(), "/ceiling", "more than zero"),
+        (body.module.is_none_or(|module| Fen(0) <= module), "/module", "zero or more"),
     ];
-    findings.extend(checks.iter().filter(|check| !check.0).map(|check| missing(check.1, check.2)));
+    findings.extend(
+        checks.iter().filter(|check| !check.0).map(|check| FieldError::at(check.1, check.2)),
+    );
     match (span, ceiling) {
         (Some(span), Some(ceiling)) if findings.is_empty() => {
             Ok((span, covers, FlatRate { ceiling, module: body.module }))
@@ -800,15 +798,17 @@ fn scheme(region: &str, body: SchemeBody, call: &Call) -> Result<Scheme, Clearin
     let (confirm_days, funds_days) = (days(body.confirm_days), days(body.funds_days));
     let since = body.since.unwrap_or(call.received_at);
     let checks = [
-        (matches!(division, Some(Ok(_))), "division", "overall or by_cover"),
-        (matches!(period, Some(Ok(_))), "period", "day, week, month or by_hand"),
-        (confirm_days.is_some(), "confirmDays", "1 to 90"),
-        (funds_days.is_some(), "fundsDays", "1 to 90"),
-        (matches!(on_silence, Some(Ok(_))), "onSilence", "deem or hold"),
-        (matches!(on_failure, Some(Ok(_))), "onFailure", "collateral or unwind"),
-        (call.received_at <= since, "since", "a scheme does not reach back"),
+        (matches!(division, Some(Ok(_))), "/division", "overall or by_cover"),
+        (matches!(period, Some(Ok(_))), "/period", "day, week, month or by_hand"),
+        (confirm_days.is_some(), "/confirmDays", "1 to 90"),
+        (funds_days.is_some(), "/fundsDays", "1 to 90"),
+        (matches!(on_silence, Some(Ok(_))), "/onSilence", "deem or hold"),
+        (matches!(on_failure, Some(Ok(_))), "/onFailure", "collateral or unwind"),
+        (call.received_at <= since, "/since", "a scheme does not reach back"),
     ];
-    findings.extend(checks.iter().filter(|check| !check.0).map(|check| missing(check.1, check.2)));
+    findings.extend(
+        checks.iter().filter(|check| !check.0).map(|check| FieldError::at(check.1, check.2)),
+    );
     match (division, period, confirm_days, funds_days, on_silence, on_failure) {
         (
             Some(Ok(division)),

@@ -202,11 +202,11 @@ fn read(
     let mut errors: Vec<FieldError> = unknown
         .into_iter()
         // A filter that is not known would let through what it was to keep out.
-        .map(|pointer| FieldError { pointer, rule: None, detail: "is not known".to_owned() })
+        .map(|pointer| FieldError::at(pointer, "is not known"))
         .collect();
     let now = call.received_at;
     let mut complain = |pointer: &str, detail: String| {
-        errors.push(FieldError { pointer: pointer.to_owned(), rule: None, detail });
+        errors.push(FieldError::at(pointer, detail));
     };
     let kinds: Vec<&str> = ExportKind::ALL.iter().map(|kind| kind.name()).collect();
     let kind = body.kind.as_deref().and_then(ExportKind::parse);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use base_http::paging::{Page, Paged, bad, cut};
-use base_http::{Call, Done, Problem, Reply};
+use base_http::{Call, Done, FieldError, Problem, Reply};
 use clearing_ledger::{Action as Move, Currency, Movement, Purpose, Reason, Reference, Transfer};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -21,7 +21,6 @@ use crate::error::{CASE_STAGE, ClearingError, FOUR_EYES, NO_STATEMENT};
 use crate::payment::booking::transfer_id;
 use crate::payment::iso20022::{Statement, StatementLine, camt_053};
 use crate::payment::order::{Direction, OrderId, Report, Word};
-use crate::payment::view::finding;
 use crate::payment::{Hearing, Source, hear, house_account, post, store as orders};
 use crate::{Clearing, HOUSE};
 
@@ -196,7 +195,10 @@ impl Clearing {
         let (from, to) = (store::span(body.from), store::span(body.to));
         let span = from.zip(to).map(|(from, to)| (from.0, to.1)).filter(|(from, to)| from < to);
         let span = span.ok_or_else(|| {
-            Problem::invalid(vec![finding("/to", "the last day does not lie before the first")])
+            Problem::invalid(vec![FieldError::at(
+                "/to",
+                "the last day does not lie before the first",
+            )])
         })?;
         let command = Compare {
             participant: call.caller.tenant,
@@ -243,10 +245,10 @@ impl Clearing {
         let action = Action::parse(&body.action).ok();
         let is_own = action.filter(|action| reach == Reach::All || *action != Action::WriteOff);
         if is_own.is_none() {
-            found.push(finding("/action", "no step of a case that is taken here"));
+            found.push(FieldError::at("/action", "no step of a case that is taken here"));
         }
         if !(1..=500).contains(&body.why.trim().chars().count()) {
-            found.push(finding("/why", "why, in 1 to 500 characters"));
+            found.push(FieldError::at("/why", "why, in 1 to 500 characters"));
         }
         let Some(action) = is_own.filter(|_| found.is_empty()) else {
             return Err(Problem::invalid(found));
@@ -275,12 +277,12 @@ fn read_file(file: &str) -> Result<Vec<Theirs>, Problem> {
     for row in reader.deserialize::<Row>() {
         let row = row.map_err(|error| {
             let line = error.position().map_or(1, csv::Position::line);
-            Problem::invalid(vec![finding("/file", format!("line {line} cannot be read"))])
+            Problem::invalid(vec![FieldError::at("/file", format!("line {line} cannot be read"))])
         })?;
         let is_plain = (1..=80).contains(&row.order.chars().count());
         if !is_plain || rows.len() == MOST_LINES {
             let detail = "an order's id has up to 80 characters, a file up to 50,000 lines";
-            return Err(Problem::invalid(vec![finding("/file", detail)]));
+            return Err(Problem::invalid(vec![FieldError::at("/file", detail)]));
         }
         rows.push(Theirs { order: row.order, amount: row.amount });
     }
