@@ -9,11 +9,13 @@
 //! back by another item in the cycle open then. Whether an item stands, left its cycle, or is
 //! settled is derived, see [`standing`].
 
+mod command;
 mod cycle;
 mod departure;
 pub mod flat_rate;
 mod funds;
 mod item;
+mod message;
 pub mod netting;
 mod post;
 mod scheme;
@@ -30,12 +32,12 @@ pub use funds::{
     record_moved,
 };
 pub use item::{Item, ItemDraft, ItemKind, Origin};
-pub use post::post;
-pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
-pub use service::{
+pub use message::{
     CollateralBody, ConfirmBody, DisputeBody, DisputedItem, FailureBody, FundsBody, ReversalBody,
     SchemeBody, SimulationBody,
 };
+pub use post::post;
+pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
 pub use standing::{DepartureCause, ItemStage, ItemStanding, standing};
 pub use statement::{Confirmation, Statement, confirm, deem, state};
 

@@ -8,159 +8,40 @@ use base_http::{Call, Done, FieldError, Problem, Reply};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clearing_ledger::{CycleId, Purpose};
-use crypto::SigningKey;
 use http::StatusCode;
 use jiff::Timestamp;
-use kernel::{Fen, Ids, TenantId};
-use pg::{Command, Scope, Tx, failure};
-use production_core::cover::Cover;
-use production_core::region::Region;
-use serde::Deserialize;
+use kernel::{Fen, TenantId};
+use pg::{Scope, Tx, failure};
 use tokio_util::sync::CancellationToken;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::command::{
+    CloseCycle, Confirm, Deem, Deposit, DisputeItems, Fail, PutInAgain, RecordFunds, Reverse,
+    SendStatements, SetScheme,
+};
 use super::cycle::{Closed, Cycle, CycleStage};
-use super::departure::{self, Dispute, DisputeReason};
-use super::flat_rate::{FlatRate, simulate};
-use super::funds::{self, FundsOrder, Remedy};
+use super::flat_rate::simulate;
+use super::funds::{FundsOrder, Remedy};
 use super::item::Item;
+use super::message::{
+    CollateralBody, ConfirmBody, DisputeBody, FailureBody, FundsBody, ReversalBody, SchemeBody,
+    SimulationBody, disputes, flat_rate, scheme,
+};
 use super::netting::{Position, positions};
-use super::scheme::{Division, NATION, OnFailure, OnSilence, Period, Scheme};
-use super::statement::{self, Standing, Statement};
+use super::scheme::Scheme;
+use super::statement::{Standing, Statement};
 use super::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
     ItemView, KeysView, OverdueFundsView, OverdueStatementView, OverdueView, ParticipantView,
     PositionView, SchemeView, SchemesView, SimulationView, StatementStandingView, StatementView,
     counterparties,
 };
-use super::{account_of, cycle, store};
+use super::{account_of, store};
 use crate::error::{self, ClearingError};
 use crate::{Clearing, HOUSE, ledger};
 
 /// How often the clock is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-
-/// Agreement to a statement.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = StatementConfirmation)]
-pub struct ConfirmBody {
-    /// The digest of the statement that is agreed to.
-    pub digest: Option<String>,
-}
-
-/// Items a participant does not agree with.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = DisputeRequest)]
-pub struct DisputeBody {
-    /// 1 to 500 of them.
-    pub items: Option<Vec<DisputedItem>>,
-}
-
-/// One item a participant does not agree with.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-pub struct DisputedItem {
-    /// Which.
-    #[schema(value_type = Option<String>, format = Uuid)]
-    pub item_id: Option<Uuid>,
-    /// `unknown`, `amount`, `paid`, `party`, `void` or `other`.
-    pub reason: Option<String>,
-    /// In words.
-    pub note: Option<String>,
-}
-
-/// Money that moved at the bank.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = FundsMovedRequest)]
-pub struct FundsBody {
-    /// How much, in yuan.
-    #[schema(value_type = Option<Fen>)]
-    pub amount: Option<Fen>,
-}
-
-/// A participant that did not pay.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = FailureRequest)]
-pub struct FailureBody {
-    /// What the operator knows of it.
-    pub note: Option<String>,
-}
-
-/// An item to be taken back.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = ReversalRequest)]
-pub struct ReversalBody {
-    /// Names the new item; made by the operator.
-    #[schema(value_type = Option<String>, format = Uuid)]
-    pub reversal_id: Option<Uuid>,
-    /// How much; what is left of it when absent.
-    #[schema(value_type = Option<Fen>)]
-    pub amount: Option<Fen>,
-}
-
-/// Collateral that was left with the platform.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = CollateralRequest)]
-pub struct CollateralBody {
-    /// Names the deposit; made by the operator.
-    #[schema(value_type = Option<String>, format = Uuid)]
-    pub deposit_id: Option<Uuid>,
-    /// How much, in yuan.
-    #[schema(value_type = Option<Fen>)]
-    pub amount: Option<Fen>,
-}
-
-/// How a region settles from an instant on.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = SchemeRequest)]
-pub struct SchemeBody {
-    /// From when cycles open under it; now when absent, never earlier.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub since: Option<Timestamp>,
-    /// `overall` or `by_cover`.
-    pub division: Option<String>,
-    /// `day`, `week`, `month` or `by_hand`.
-    pub period: Option<String>,
-    /// 1 to 90 calendar days.
-    pub confirm_days: Option<i32>,
-    /// 1 to 90 calendar days.
-    pub funds_days: Option<i32>,
-    /// `deem` or `hold`.
-    pub on_silence: Option<String>,
-    /// `collateral` or `unwind`.
-    pub on_failure: Option<String>,
-    /// Whether no rule of the market confirms it; true when absent.
-    pub proposed: Option<bool>,
-}
-
-/// A flat rate to be tried on what was posted in a time.
-#[derive(Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = SimulationRequest)]
-pub struct SimulationBody {
-    /// Items posted from then on.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub from: Option<Timestamp>,
-    /// And before that.
-    #[schema(value_type = Option<String>, format = DateTime)]
-    pub to: Option<Timestamp>,
-    /// Coverage codes; all when absent.
-    pub covers: Option<Vec<String>>,
-    /// Largest item the rule is for.
-    #[schema(value_type = Option<Fen>)]
-    pub ceiling: Option<Fen>,
-    /// What each is settled by; the mean of them when absent.
-    #[schema(value_type = Option<Fen>)]
-    pub module: Option<Fen>,
-}
 
 fn cycle_id(text: &str) -> Result<CycleId, ClearingError> {
     text.parse().map(CycleId).map_err(|_| ClearingError::not_found("cycle", text))
@@ -583,7 +464,7 @@ async fn cycles(
 }
 
 /// The tenant behind a code, as far as it ever took part.
-async fn participant(tx: &mut Tx, insurer: &str) -> Result<TenantId, ClearingError> {
+pub(super) async fn participant(tx: &mut Tx, insurer: &str) -> Result<TenantId, ClearingError> {
     let found = store::tenant_of(tx, insurer).await?;
     found.ok_or_else(|| ClearingError::not_found("participant", insurer))
 }
@@ -649,7 +530,10 @@ async fn items(
     Ok(Paged { items: with_standing(tx, &found).await?, next })
 }
 
-async fn with_standing(tx: &mut Tx, items: &[Item]) -> Result<Vec<ItemView>, ClearingError> {
+pub(super) async fn with_standing(
+    tx: &mut Tx,
+    items: &[Item],
+) -> Result<Vec<ItemView>, ClearingError> {
     let ids: Vec<Uuid> = items.iter().map(|item| item.draft.item_id).collect();
     let standings = store::standings(tx, &ids).await?;
     let views = items.iter().map(|item| {
@@ -659,7 +543,7 @@ async fn with_standing(tx: &mut Tx, items: &[Item]) -> Result<Vec<ItemView>, Cle
     views.collect()
 }
 
-async fn one_with_standing(tx: &mut Tx, item: Item) -> Result<ItemView, ClearingError> {
+pub(super) async fn one_with_standing(tx: &mut Tx, item: Item) -> Result<ItemView, ClearingError> {
     with_standing(tx, &[item]).await?.pop().ok_or(ClearingError::Corrupt("item"))
 }
 
@@ -688,7 +572,7 @@ async fn detail(tx: &mut Tx, cycle: CycleId) -> Result<CycleDetailView, Clearing
     Ok(CycleDetailView { cycle: (&found).into(), participants, funds: funds.collect() })
 }
 
-fn code_of<'a>(positions: &'a [Position], order: &FundsOrder) -> &'a str {
+pub(super) fn code_of<'a>(positions: &'a [Position], order: &FundsOrder) -> &'a str {
     let found = positions.iter().find(|position| position.participant == order.participant);
     found.map_or("", |position| &position.insurer)
 }
@@ -718,350 +602,4 @@ async fn overdue(
         }
     }
     Ok(())
-}
-
-fn disputes(body: DisputeBody) -> Result<Vec<Dispute>, ClearingError> {
-    let listed = body.items.unwrap_or_default();
-    let mut findings = Vec::new();
-    if !(1..=500).contains(&listed.len()) {
-        findings.push(FieldError::at("/items", "name 1 to 500 items"));
-    }
-    let mut disputes: Vec<Dispute> = Vec::with_capacity(listed.len());
-    for (at, listed) in listed.into_iter().enumerate() {
-        let reason = listed.reason.as_deref().map(DisputeReason::parse);
-        let note = listed.note.unwrap_or_default();
-        match (listed.item_id, reason) {
-            (Some(item), Some(Ok(reason))) if disputes.iter().all(|known| known.item != item) => {
-                if reason == DisputeReason::Other && note.trim().is_empty() {
-                    findings.push(FieldError::at(format!("/items/{at}/note"), "say what is wrong"));
-                }
-                disputes.push(Dispute { item, reason, note });
-            }
-            (Some(_), Some(Ok(_))) => {
-                findings.push(FieldError::at(format!("/items/{at}/itemId"), "is there twice"));
-            }
-            (item, reason) => {
-                if item.is_none() {
-                    findings.push(FieldError::at(format!("/items/{at}/itemId"), "name the item"));
-                }
-                if !matches!(reason, Some(Ok(_))) {
-                    let detail = "unknown, amount, paid, party, void or other";
-                    findings.push(FieldError::at(format!("/items/{at}/reason"), detail));
-                }
-            }
-        }
-    }
-    if findings.is_empty() { Ok(disputes) } else { Err(ClearingError::Invalid(findings)) }
-}
-
-type Span = (Timestamp, Timestamp);
-
-fn flat_rate(body: &SimulationBody) -> Result<(Span, Vec<Cover>, FlatRate), ClearingError> {
-    let mut findings = Vec::new();
-    let mut covers = if body.covers.is_none() { Cover::ALL.to_vec() } else { Vec::new() };
-    for (at, code) in body.covers.iter().flatten().enumerate() {
-        match Cover::parse(code) {
-            Ok(cover) => covers.push(cover),
-            Err(unknown) => {
-                findings.push(FieldError::at(format!("/covers/{at}"), unknown.to_string()));
-            }
-        }
-    }
-    let span = body.from.zip(body.to).filter(|(from, to)| from < to);
-    let ceiling = body.ceiling.filter(|ceiling| Fen(0) < *ceiling);
-    let checks = [
-        (span.is_some(), "/to", "name a time from `from` to a later `to`"),
-        (ceiling.is_some(), "/ceiling", "more than zero"),
-        (body.module.is_none_or(|module| Fen(0) <= module), "/module", "zero or more"),
-    ];
-    findings.extend(
-        checks.iter().filter(|check| !check.0).map(|check| FieldError::at(check.1, check.2)),
-    );
-    match (span, ceiling) {
-        (Some(span), Some(ceiling)) if findings.is_empty() => {
-            Ok((span, covers, FlatRate { ceiling, module: body.module }))
-        }
-        _ => Err(ClearingError::Invalid(findings)),
-    }
-}
-
-fn scheme(region: &str, body: SchemeBody, call: &Call) -> Result<Scheme, ClearingError> {
-    if region != NATION && Region::parse(region).is_err() {
-        return Err(ClearingError::not_found("region", region));
-    }
-    let mut findings = Vec::new();
-    let division = body.division.as_deref().map(Division::parse);
-    let period = body.period.as_deref().map(Period::parse);
-    let on_silence = body.on_silence.as_deref().map(OnSilence::parse);
-    let on_failure = body.on_failure.as_deref().map(OnFailure::parse);
-    let days = |days: Option<i32>| days.filter(|days| (1..=90).contains(days));
-    let (confirm_days, funds_days) = (days(body.confirm_days), days(body.funds_days));
-    let since = body.since.unwrap_or(call.received_at);
-    let checks = [
-        (matches!(division, Some(Ok(_))), "/division", "overall or by_cover"),
-        (matches!(period, Some(Ok(_))), "/period", "day, week, month or by_hand"),
-        (confirm_days.is_some(), "/confirmDays", "1 to 90"),
-        (funds_days.is_some(), "/fundsDays", "1 to 90"),
-        (matches!(on_silence, Some(Ok(_))), "/onSilence", "deem or hold"),
-        (matches!(on_failure, Some(Ok(_))), "/onFailure", "collateral or unwind"),
-        (call.received_at <= since, "/since", "a scheme does not reach back"),
-    ];
-    findings.extend(
-        checks.iter().filter(|check| !check.0).map(|check| FieldError::at(check.1, check.2)),
-    );
-    match (division, period, confirm_days, funds_days, on_silence, on_failure) {
-        (
-            Some(Ok(division)),
-            Some(Ok(period)),
-            Some(confirm_days),
-            Some(funds_days),
-            Some(Ok(on_silence)),
-            Some(Ok(on_failure)),
-        ) if findings.is_empty() => Ok(Scheme {
-            region: region.to_owned(),
-            since,
-            division,
-            period,
-            confirm_days,
-            funds_days,
-            on_silence,
-            on_failure,
-            proposed: body.proposed.unwrap_or(true),
-            set_by: call.caller.client.to_string(),
-        }),
-        _ => Err(ClearingError::Invalid(findings)),
-    }
-}
-
-struct CloseCycle<'a> {
-    cycle: CycleId,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for CloseCycle<'_> {
-    const NAME: &'static str = "settlement.close";
-    type Out = Closed;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<Closed, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        cycle::close(tx, self.cycle, self.now, self.ids).await
-    }
-}
-
-struct SendStatements<'a> {
-    cycle: CycleId,
-    now: Timestamp,
-    ids: &'a Ids,
-    key: &'a SigningKey,
-}
-
-impl Command for SendStatements<'_> {
-    const NAME: &'static str = "settlement.state";
-    type Out = ();
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<(), ClearingError> {
-        statement::state(tx, self.cycle, self.now, (self.ids, self.key)).await
-    }
-}
-
-struct Deem<'a> {
-    cycle: CycleId,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for Deem<'_> {
-    const NAME: &'static str = "settlement.deem";
-    type Out = usize;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<usize, ClearingError> {
-        statement::deem(tx, self.cycle, self.now, self.ids).await
-    }
-}
-
-struct Confirm<'a> {
-    cycle: CycleId,
-    participant: TenantId,
-    client: String,
-    digest: String,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for Confirm<'_> {
-    const NAME: &'static str = "settlement.confirm";
-    type Out = Statement;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<Statement, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let who = (self.participant, self.client.as_str());
-        statement::confirm(tx, self.cycle, who, &self.digest, self.now, self.ids).await
-    }
-}
-
-struct DisputeItems<'a> {
-    cycle: CycleId,
-    participant: TenantId,
-    disputes: Vec<Dispute>,
-    now: Timestamp,
-    ids: &'a Ids,
-    key: &'a SigningKey,
-}
-
-impl Command for DisputeItems<'_> {
-    const NAME: &'static str = "settlement.dispute";
-    type Out = Vec<ItemView>;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<Vec<ItemView>, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let (who, with) = (self.participant, (self.ids, self.key));
-        let items = departure::dispute(tx, self.cycle, who, &self.disputes, self.now, with).await?;
-        with_standing(tx, &items).await
-    }
-}
-
-struct PutInAgain<'a> {
-    item: Uuid,
-    participant: Option<TenantId>,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for PutInAgain<'_> {
-    const NAME: &'static str = "settlement.put_in_again";
-    type Out = ItemView;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<ItemView, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let again =
-            departure::put_in_again(tx, self.item, self.participant, self.now, self.ids).await?;
-        one_with_standing(tx, again).await
-    }
-}
-
-struct Reverse<'a> {
-    item: Uuid,
-    reversal: Uuid,
-    amount: Option<Fen>,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for Reverse<'_> {
-    const NAME: &'static str = "settlement.reverse";
-    type Out = ItemView;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<ItemView, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let (item, reversal) = (self.item, self.reversal);
-        let posted =
-            departure::reverse(tx, item, reversal, self.amount, self.now, self.ids).await?;
-        one_with_standing(tx, posted).await
-    }
-}
-
-struct RecordFunds<'a> {
-    cycle: CycleId,
-    order: Uuid,
-    amount: Fen,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for RecordFunds<'_> {
-    const NAME: &'static str = "settlement.record_funds";
-    type Out = FundsView;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<FundsView, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let orders = store::funds::of_cycle(tx, self.cycle).await?;
-        let order = orders.into_iter().find(|order| order.order_id == self.order);
-        let unknown = || ClearingError::not_found("order of funds", self.order);
-        let whose = order.ok_or_else(unknown)?.participant;
-        let (cycle, order) = (self.cycle, self.order);
-        let moved =
-            funds::record_moved(tx, cycle, whose, order, self.amount, self.now, self.ids).await?;
-        let positions = positions(&store::pairs(tx, cycle).await?)?;
-        Ok(FundsView::of(&moved, code_of(&positions, &moved)))
-    }
-}
-
-struct Fail<'a> {
-    cycle: CycleId,
-    insurer: String,
-    note: String,
-    client: String,
-    now: Timestamp,
-    ids: &'a Ids,
-    key: &'a SigningKey,
-}
-
-impl Command for Fail<'_> {
-    const NAME: &'static str = "settlement.fail";
-    type Out = Remedy;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<Remedy, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let whose = participant(tx, &self.insurer).await?;
-        let said = (self.note.as_str(), self.client.as_str());
-        funds::fail(tx, self.cycle, whose, said, self.now, (self.ids, self.key)).await
-    }
-}
-
-struct Deposit<'a> {
-    insurer: String,
-    deposit: Uuid,
-    amount: Fen,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for Deposit<'_> {
-    const NAME: &'static str = "settlement.deposit";
-    type Out = CollateralView;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<CollateralView, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let whose = participant(tx, &self.insurer).await?;
-        let (deposit, amount) = (self.deposit, self.amount);
-        let balance =
-            funds::deposit_collateral(tx, whose, deposit, amount, self.now, self.ids).await?;
-        let balance = i64::try_from(balance).map_err(|_| ClearingError::Corrupt("collateral"))?;
-        Ok(CollateralView { insurer: self.insurer.clone(), balance: Fen(balance) })
-    }
-}
-
-struct SetScheme {
-    scheme: Scheme,
-}
-
-impl Command for SetScheme {
-    const NAME: &'static str = "settlement.set_scheme";
-    type Out = Scheme;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<Scheme, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        store::insert_scheme(tx, &self.scheme).await.map_err(|error| match failure::constraint(
-            &error,
-        ) {
-            Some("scheme_pkey") => ClearingError::refused(
-                &error::SCHEME_TAKEN,
-                format!("region {} has one since then", self.scheme.region),
-            ),
-            _ => error.into(),
-        })?;
-        Ok(self.scheme.clone())
-    }
 }
