@@ -193,7 +193,12 @@ async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
         interrupted().await;
         stopper.cancel();
     });
-    tracing::info!("serving on {}", doors.api.local_addr()?);
+    let (api, ops) = (doors.api.local_addr()?, doors.ops.local_addr()?);
+    tracing::info!(
+        api.address = %api,
+        ops.address = %ops,
+        "serving on {api}, health and metrics on {ops}"
+    );
     serve(platform, doors, &ServerClock::Machine, Health::new(), meters, stop).await
 }
 

@@ -217,18 +217,16 @@ pub struct Server {
 
 impl Server {
     async fn start(platform: &Platform, name: &str) -> Server {
-        // Both ports are free a moment before they are taken; a stranger would have to be quick.
-        let [listen, ops_listen] = [free_address(), free_address()];
         let mut command = Command::new(commonwheel());
         command.arg("serve");
-        platform.settings(&mut command, &listen, &ops_listen);
+        // The machine gives it free ports, and it says which.
+        platform.settings(&mut command, "127.0.0.1:0", "127.0.0.1:0");
         let mut process = Process::run(command, &platform.dir.0.join(format!("{name}.log")));
-        let (api, ops) = (format!("http://{listen}"), format!("http://{ops_listen}"));
-        let ready = format!("{ops}/health/ready");
-        eventually("the second server is ready", async || {
+        let (api, ops) = eventually("the second server is ready", async || {
             assert!(process.ended().is_none(), "{name} ended: {}", process.log());
-            let answer = reqwest::get(&ready).await.ok()?;
-            answer.status().is_success().then_some(())
+            let (api, ops) = process.log().lines().find_map(addresses)?;
+            let answer = reqwest::get(format!("{ops}/health/ready")).await.ok()?;
+            answer.status().is_success().then_some((api, ops))
         })
         .await;
         Server { process, api, ops }
@@ -289,7 +287,15 @@ fn fresh_dir() -> PathBuf {
     dir
 }
 
-fn free_address() -> String {
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    taken.local_addr().unwrap().to_string()
+/// The addresses of API and operations port that a server's log line tells, when it is that line.
+fn addresses(line: &str) -> Option<(String, String)> {
+    #[derive(Deserialize)]
+    struct Serving {
+        #[serde(rename = "api.address")]
+        api: String,
+        #[serde(rename = "ops.address")]
+        ops: String,
+    }
+    let Serving { api, ops } = serde_json::from_str(line).ok()?;
+    Some((format!("http://{api}"), format!("http://{ops}")))
 }
