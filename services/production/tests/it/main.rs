@@ -16,6 +16,7 @@ mod export_limits;
 mod fees;
 mod reading;
 mod recovery;
+mod stale_quotes;
 mod support;
 mod tax;
 mod underwriting;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
 mod claim;
+mod claim_rules;
 mod tables;
 mod vectors;
 
