@@ -274,9 +274,9 @@ pub(super) fn settings(ready: &Prepared, lz4: bool) -> Vec<(String, String)> {
     ours.chain(ready.extra.iter().cloned()).collect()
 }
 
-/// An eighth of the memory, between 64 MB and 1 GB: the platform shares the machine.
+/// An eighth of the memory, between 64 MB and 8 GB: the platform shares the machine.
 fn shared_buffers_mb(memory_mb: u64) -> u64 {
-    (memory_mb / 8).clamp(64, 1024)
+    (memory_mb / 8).clamp(64, 8192)
 }
 
 /// Memory of the machine; 1 GB where it cannot be told.
@@ -293,6 +293,6 @@ mod tests {
 
     #[test]
     fn the_cache_is_an_eighth_of_the_memory_within_bounds() {
-        assert_eq!([256, 4096, 65_536].map(shared_buffers_mb), [64, 512, 1024]);
+        assert_eq!([256, 4096, 262_144].map(shared_buffers_mb), [64, 512, 8192]);
     }
 }
