@@ -148,7 +148,11 @@ pub(crate) fn row_key(key: &[(String, String)]) -> String {
 /// Every fault of a bundle on a line of its own.
 pub(crate) fn faults(errors: Vec<TariffError>) -> anyhow::Error {
     let lines: Vec<String> = errors.iter().map(|error| format!("  {error}")).collect();
-    anyhow!("the tariff has {} faults:\n{}", errors.len(), lines.join("\n"))
+    let count = match errors.len() {
+        1 => "a fault".to_owned(),
+        many => format!("{many} faults"),
+    };
+    anyhow!("the tariff has {count}:\n{}", lines.join("\n"))
 }
 
 fn told(error: BookError) -> anyhow::Error {
