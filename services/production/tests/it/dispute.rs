@@ -173,6 +173,7 @@ async fn an_upheld_dispute_makes_open_quotes_stale_and_gives_the_discount_back()
     assert_eq!(world.stale_since(&world.cpic, &market.query).await, json!("2026-03-03T04:00:00Z"));
     let frozen = world.pre_confirm(&world.cpic, &market.query, &json!({})).await;
     assert_eq!(code(frozen).0, "E2012");
+    assert_eq!(world.named_by_refusal(), [market.story.claim_code.as_str()]);
 
     world.pass(1);
     let body = compulsory(world.clock.now(), VIN, PLATE);
@@ -264,11 +265,13 @@ async fn a_claim_has_one_open_dispute_and_the_second_is_told_of_it() {
     let dispute_no = word(&view(Ok(first)).unwrap(), "/disputeNo");
     let paic = world.insurer("PAIC", "320000").await;
     let query = world.quoted(&paic, "950.00").await;
-    let seconds = [
-        market.dispute().await,
-        world.dispute(&paic, &market.story.claim_code, &statement(&query)).await,
-    ];
-    for second in seconds {
+    let own = market.dispute().await;
+    let served = world.served().len();
+    let others = world.dispute(&paic, &market.story.claim_code, &statement(&query)).await;
+    // The dispute is CPIC's: only PAIC is shown what is another's.
+    assert_eq!(world.served().len(), served + 1);
+    assert_eq!(world.named_by_refusal(), [dispute_no.as_str()]);
+    for second in [own, others] {
         let problem = second.unwrap_err();
         assert_eq!(problem.code.code, "E2050");
         let document = serde_json::to_value(problem.document(None)).unwrap();

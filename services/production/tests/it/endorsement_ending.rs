@@ -107,6 +107,7 @@ async fn a_resumption_that_runs_into_a_renewal_sold_elsewhere_says_what_to_do() 
     let problem = world.amend(&world.picc, &policy, &resume).await.unwrap_err();
     assert_eq!((problem.code.code, problem.code.status), ("E2018", 409));
     assert!(problem.detail.contains(&sold) && problem.detail.contains("surrender"), "{problem:?}");
+    assert_eq!(world.named_by_refusal(), [sold]);
     let left: i64 = sqlx::query_scalar("select count(*) from production.endorsement")
         .fetch_one(&world.test.owner)
         .await

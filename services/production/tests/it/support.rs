@@ -326,6 +326,13 @@ impl World {
         self.memory.served.lock().unwrap().clone()
     }
 
+    /// The records the last refusal left a trace of having shown.
+    pub(crate) fn named_by_refusal(&self) -> Vec<String> {
+        let recorded = self.served().pop().unwrap();
+        assert_eq!(recorded.status, 409, "the last call recorded is no refusal");
+        recorded.shown.into_iter().map(|record| record.subject).collect()
+    }
+
     /// Lets time pass.
     pub(crate) fn pass(&self, hours: i64) {
         self.clock.advance(SignedDuration::from_hours(hours));
