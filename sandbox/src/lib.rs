@@ -229,6 +229,11 @@ impl Sandbox {
         self.world.bank.settle(order_id, more)
     }
 
+    /// Ends an order, what moved stays moved, and sends a notice.
+    pub fn reject(&self, order_id: &str, reason: &str) -> Option<Standing> {
+        self.world.bank.reject(order_id, reason)
+    }
+
     /// Gives so much back, all that moved when not said, and sends a notice.
     pub fn give_back(&self, order_id: &str, more: Option<Fen>, reason: &str) -> Option<Standing> {
         self.world.bank.give_back(order_id, more, reason)

@@ -19,7 +19,7 @@ use clearing::error::ClearingError;
 use clearing::ledger::{LANES, Ledger};
 use clearing::settlement::{self, Closed, Item, ItemDraft, ItemKind};
 use clearing::{HOUSE, ledger};
-use clearing_ledger::CycleId;
+use clearing_ledger::{CycleId, Purpose};
 use crypto::SigningKey;
 use kernel::{Clock, Fen, Ids, SystemClock, TenantId};
 use pg::embedded::{Cluster, Settings, StopMode, reachable_dir};
@@ -160,7 +160,7 @@ impl Command for Post<'_> {
 enum Step {
     State(CycleId),
     Confirm(CycleId, TenantId, String),
-    Move(CycleId, TenantId, Uuid, Fen),
+    Move(CycleId, Uuid, Fen),
 }
 
 struct Take<'a> {
@@ -182,8 +182,9 @@ impl Command for Take<'_> {
                 settlement::confirm(tx, *cycle, (*who, "bench"), digest, now, self.ids).await?;
                 Ok(())
             }
-            Step::Move(cycle, who, order, amount) => {
-                settlement::record_moved(tx, *cycle, *who, *order, *amount, now, self.ids).await?;
+            Step::Move(cycle, order, amount) => {
+                let held = settlement::hold_order(tx, *cycle, *order).await?;
+                settlement::record_moved(tx, held, Purpose::Bank, *amount, now, self.ids).await?;
                 Ok(())
             }
         }
@@ -287,7 +288,7 @@ async fn settle(
         }
         orders += open.len();
         for (participant, order, amount) in open {
-            let step = Step::Move(cycle, TenantId(participant), order, Fen(amount));
+            let step = Step::Move(cycle, order, Fen(amount));
             db.run(house(), &Take { step, ids, key: &key }).await?;
         }
     }

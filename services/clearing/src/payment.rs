@@ -4,11 +4,12 @@
 //! told by a background sender, never inside a transaction, and always under the same id, so that it
 //! may be told again. What the bank says, be it the answer, a signed notice or a statement line, goes
 //! through one door ([`hear`]), which books the difference to what was known in the same
-//! transaction. Pay-outs reserve their money when they are ordered.
+//! transaction. What the operator books by hand for an order the bank was told is one more word. Pay-outs reserve their money when they are ordered.
 
 pub mod advance;
 pub mod bank;
 pub mod booking;
+mod by_hand;
 pub mod funds;
 pub mod iso20022;
 pub mod notice;
@@ -80,6 +81,8 @@ pub enum Source {
     Notice,
     /// A line of its statement.
     Statement,
+    /// What the operator read off its statement.
+    Operator,
 }
 
 impl Source {
@@ -89,6 +92,7 @@ impl Source {
             Source::Answer => "answer",
             Source::Notice => "notice",
             Source::Statement => "statement",
+            Source::Operator => "operator",
         }
     }
 }
@@ -198,6 +202,11 @@ pub async fn hear(
 ) -> Result<Hearing, ClearingError> {
     let found = store::lock(tx, order).await?;
     let mut order = found.ok_or_else(|| ClearingError::not_found("payment order", order))?;
+    let cycle = cycle_of(&order)?;
+    if let Some(cycle) = cycle {
+        // Before any account, as everybody does who settles it.
+        settlement::hold(tx, cycle).await?;
+    }
     if store::is_heard(tx, order.id, source, notice_id).await? {
         return Ok(Hearing::Known);
     }
@@ -206,6 +215,7 @@ pub async fn hear(
         Err(contradiction) => {
             let why = Some(contradiction.code());
             store::insert_report(tx, order.id, (source, notice_id), report, why, now).await?;
+            reconcile::open::contradicted(tx, &order, &report.word, now, ids).await?;
             tracing::error!(payment.order = %order.id, payment.why = contradiction.code(),
                 "the bank contradicts itself about order {}", order.id);
             return Ok(Hearing::Contradicts(contradiction));
@@ -232,8 +242,8 @@ pub async fn hear(
     if has_moved {
         order.moved_at = now;
     }
-    if settled > Fen::ZERO {
-        tell_settlement(tx, &order, settled, now, ids).await?;
+    if let Some(cycle) = cycle.filter(|_| settled > Fen::ZERO) {
+        tell_settlement(tx, cycle, &order, settled, now, ids).await?;
     }
     let due_at = (!order.stage.is_over()).then(|| now.checked_add(ASK_AFTER).unwrap_or(now));
     store::save(tx, &order, due_at).await?;
@@ -247,16 +257,12 @@ pub async fn hear(
 /// participant's account.
 async fn tell_settlement(
     tx: &mut Tx,
+    cycle: CycleId,
     order: &Order,
     settled: Fen,
     now: Timestamp,
     ids: &Ids,
 ) -> Result<(), ClearingError> {
-    if order.purpose != SETTLEMENT_FUNDS {
-        return Ok(());
-    }
-    let cycle = order.about.parse().map(CycleId);
-    let cycle = cycle.map_err(|_| ClearingError::Corrupt("payment order"))?;
     let (participant, id) = (order.participant, order.id.0);
     match settlement::funds_arrived(tx, cycle, participant, id, settled, now, ids).await {
         Ok(_) => Ok(()),
@@ -266,6 +272,15 @@ async fn tell_settlement(
         }
         Err(error) => Err(error),
     }
+}
+
+/// The cycle an order's money belongs to, if it belongs to one.
+fn cycle_of(order: &Order) -> Result<Option<CycleId>, ClearingError> {
+    if order.purpose != SETTLEMENT_FUNDS {
+        return Ok(None);
+    }
+    let cycle = order.about.parse().map(CycleId);
+    cycle.map(Some).map_err(|_| ClearingError::Corrupt("payment order"))
 }
 
 /// Refuses a draft that cannot be carried out as written.

@@ -28,8 +28,8 @@ pub mod view;
 pub use cycle::{Closed, Cycle, CycleStage, close};
 pub use departure::{Dispute, DisputeReason, dispute, put_in_again, reverse};
 pub use funds::{
-    Direction, FundsOrder, FundsOutcome, Remedy, deposit_collateral, fail, funds_arrived,
-    record_moved,
+    Direction, FundsOrder, FundsOutcome, HeldOrder, Remedy, deposit_collateral, fail,
+    funds_arrived, hold, hold_order, record_moved,
 };
 pub use item::{Item, ItemDraft, ItemKind, Origin};
 pub use message::{
@@ -38,6 +38,7 @@ pub use message::{
 };
 pub use post::post;
 pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
+pub(crate) use service::{cycle_id, funds_view};
 pub use standing::{DepartureCause, ItemStage, ItemStanding, standing};
 pub use statement::{Confirmation, Statement, confirm, deem, state};
 

@@ -232,10 +232,14 @@ async fn close_cycle(
 }
 
 /// Book money that moved at the bank for an order of a cycle (到账登记)
+///
+/// `amount` is what moved besides what was booked here before. What the bank told of the same order
+/// is the same money: whichever comes second changes nothing.
 #[utoipa::path(post, path = "/v1/operator/settlement/cycles/{cycleId}/funds/{orderId}",
     tag = "operator", request_body = FundsBody,
     params(("cycleId" = String, Path), ("orderId" = String, Path)),
-    responses((status = OK, body = FundsView)))]
+    responses((status = OK, body = FundsView),
+        (status = ACCEPTED, body = FundsView, description = "It contradicts the bank; see `caseId`")))]
 async fn record_funds(
     State(clearing): State<Clearing>,
     Path((cycle, order)): Path<(String, String)>,

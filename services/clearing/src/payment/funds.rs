@@ -12,7 +12,7 @@ use pg::{Command, Scope, Tx};
 use super::order::{Direction, OrderId, OrderPurpose};
 use super::{Counterparty, OrderDraft, order, store};
 use crate::error::ClearingError;
-use crate::{Clearing, HOUSE};
+use crate::{Clearing, HOUSE, settlement};
 
 /// Orders placed in one round.
 const ROUND: i64 = 100;
@@ -52,7 +52,7 @@ impl Clearing {
             let scope = Scope::of_all([HOUSE, wanted.participant]);
             let place = PlaceFunds { wanted: &wanted, now, ids: self.spine.ids() };
             match self.spine.db().run(scope, &place).await {
-                Ok(_) => placed += 1,
+                Ok(is_new) => placed += usize::from(is_new),
                 Err(error) => tracing::warn!(payment.order = %wanted.order,
                     error = %base_http::problem::Chain(&error),
                     "funds of cycle {} are not ordered yet", wanted.cycle),
@@ -70,11 +70,16 @@ struct PlaceFunds<'a> {
 
 impl Command for PlaceFunds<'_> {
     const NAME: &'static str = "payment.place_funds";
-    type Out = OrderId;
+    type Out = bool;
     type Error = ClearingError;
 
-    async fn apply(&self, tx: &mut Tx) -> Result<OrderId, ClearingError> {
+    async fn apply(&self, tx: &mut Tx) -> Result<bool, ClearingError> {
         let Wanted { order: id, cycle, participant, direction, amount } = *self.wanted;
+        // What is booked by hand meanwhile is not told to the bank as well.
+        let is_told = store::lock(tx, id).await?.is_some();
+        if is_told || !settlement::hold_order(tx, cycle, id.0).await?.is_untouched() {
+            return Ok(false);
+        }
         let draft = OrderDraft {
             order_id: id,
             direction,
@@ -84,6 +89,7 @@ impl Command for PlaceFunds<'_> {
             amount,
             reference: id.end_to_end(),
         };
-        order(tx, &draft, self.now, self.ids).await
+        order(tx, &draft, self.now, self.ids).await?;
+        Ok(true)
     }
 }

@@ -280,6 +280,9 @@ pub enum Contradiction {
     /// The bank refuses what it had settled in full.
     #[error("the bank rejects an order it had settled")]
     RejectedAfterSettled,
+    /// The bank ended the order with less than is known to have moved.
+    #[error("the bank ends the order with less than had moved")]
+    LessThanMoved,
 }
 
 impl Contradiction {
@@ -290,6 +293,7 @@ impl Contradiction {
             Contradiction::MoreBackThanMoved => "more_back_than_moved",
             Contradiction::AfterTheEnd => "after_the_end",
             Contradiction::RejectedAfterSettled => "rejected_after_settled",
+            Contradiction::LessThanMoved => "less_than_moved",
         }
     }
 }
@@ -367,6 +371,9 @@ impl Stage {
             }
             (_, Word::Rejected { .. }) if settled.after == amount => {
                 return Err(Contradiction::RejectedAfterSettled);
+            }
+            (_, Word::Rejected { .. }) if said_settled < was_settled => {
+                return Err(Contradiction::LessThanMoved);
             }
             (Stage::Returned { reason, .. }, word) => Stage::Returned {
                 settled: settled.after,
@@ -459,6 +466,7 @@ mod tests {
             (&[rejected(0), settled(1_000)], Contradiction::AfterTheEnd),
             (&[settled(1_000), rejected(1_000)], Contradiction::RejectedAfterSettled),
             (&[rejected(1_000)], Contradiction::RejectedAfterSettled),
+            (&[settled(400), rejected(300)], Contradiction::LessThanMoved),
         ];
         for (words, fault) in stories {
             assert_eq!(story(words), Err(*fault), "{words:?}");

@@ -6,6 +6,7 @@
 //! name that stays the same when the same day is reconciled again.
 
 pub mod case;
+pub(crate) mod open;
 pub mod run;
 mod store;
 
@@ -26,6 +27,7 @@ coded_enum! {
         AmountAtBank = "amount_at_bank", "银行金额不符", "the bank moved another amount";
         DuplicateAtBank = "duplicate_at_bank", "银行重复", "the bank moved the same money twice";
         WrongReference = "wrong_reference", "附言不符", "the bank's line names no order but fits one";
+        Contradiction = "contradiction", "银行回报矛盾", "two words about an order cannot both be true";
         Late = "late", "跨日", "the bank booked it days apart from us";
         MissingAtInsurer = "missing_at_insurer", "保险公司缺失", "the insurer's file lacks it";
         UnknownOfInsurer = "unknown_of_insurer", "保险公司多出", "the insurer's file has what we have not";

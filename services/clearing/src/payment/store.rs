@@ -374,6 +374,16 @@ pub async fn is_heard(
     Ok(found.fetch_one(tx.conn()).await?)
 }
 
+/// What the operator said of an order in all, where that could be true.
+pub async fn said_by_operator(tx: &mut Tx, order: OrderId) -> Result<Fen, ClearingError> {
+    let most = sqlx::query_scalar!(
+        r#"select coalesce(max(settled_fen), 0) as "most!" from clearing.payment_report
+           where order_id = $1 and source = 'operator' and contradicts is null"#,
+        order.0
+    );
+    Ok(Fen(most.fetch_one(tx.conn()).await?))
+}
+
 /// Keeps a word of the bank.
 pub async fn insert_report(
     tx: &mut Tx,
@@ -416,7 +426,7 @@ pub async fn insert_report(
 /// A word that was kept.
 #[derive(Clone, Debug)]
 pub struct Kept {
-    /// `answer`, `notice` or `statement`.
+    /// `answer`, `notice`, `statement` or `operator`.
     pub source: String,
     /// `accepted`, `settled`, `rejected` or `returned`.
     pub word: String,

@@ -58,7 +58,7 @@ pub struct ShareView {
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ReportView {
-    /// `answer`, `notice` or `statement`.
+    /// `answer`, `notice`, `statement` or `operator`.
     pub source: String,
     /// `accepted`, `settled`, `rejected` or `returned`.
     pub word: String,

@@ -11,11 +11,10 @@ use uuid::Uuid;
 use super::cycle::Closed;
 use super::departure::Dispute;
 use super::funds::Remedy;
-use super::netting::positions;
 use super::scheme::Scheme;
-use super::service::{code_of, one_with_standing, participant, with_standing};
+use super::service::{one_with_standing, participant, with_standing};
 use super::statement::Statement;
-use super::view::{CollateralView, FundsView, ItemView};
+use super::view::{CollateralView, ItemView};
 use super::{cycle, departure, funds, statement, store};
 use crate::HOUSE;
 use crate::error::{self, ClearingError};
@@ -152,33 +151,6 @@ impl Command for Reverse<'_> {
         let posted =
             departure::reverse(tx, item, reversal, self.amount, self.now, self.ids).await?;
         one_with_standing(tx, posted).await
-    }
-}
-
-pub(super) struct RecordFunds<'a> {
-    pub(super) cycle: CycleId,
-    pub(super) order: Uuid,
-    pub(super) amount: Fen,
-    pub(super) now: Timestamp,
-    pub(super) ids: &'a Ids,
-}
-
-impl Command for RecordFunds<'_> {
-    const NAME: &'static str = "settlement.record_funds";
-    type Out = FundsView;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<FundsView, ClearingError> {
-        tx.work_also_for([HOUSE]).await?;
-        let orders = store::funds::of_cycle(tx, self.cycle).await?;
-        let order = orders.into_iter().find(|order| order.order_id == self.order);
-        let unknown = || ClearingError::not_found("order of funds", self.order);
-        let whose = order.ok_or_else(unknown)?.participant;
-        let (cycle, order) = (self.cycle, self.order);
-        let moved =
-            funds::record_moved(tx, cycle, whose, order, self.amount, self.now, self.ids).await?;
-        let positions = positions(&store::pairs(tx, cycle).await?)?;
-        Ok(FundsView::of(&moved, code_of(&positions, &moved)))
     }
 }
 

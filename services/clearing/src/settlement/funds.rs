@@ -145,6 +145,51 @@ fn new_order(
     }
 }
 
+/// An order of funds whose cycle is held until the transaction ends.
+#[derive(Clone, Debug)]
+pub struct HeldOrder {
+    cycle: Cycle,
+    /// The order.
+    pub order: FundsOrder,
+}
+
+impl HeldOrder {
+    /// Whether it is open and nothing of it moved.
+    pub fn is_untouched(&self) -> bool {
+        self.order.outcome.is_none() && self.order.arrived == Fen(0)
+    }
+
+    fn open(&self) -> Result<Fen, ClearingError> {
+        let id = self.order.order_id;
+        match self.order.outcome {
+            None => Ok(self.order.open().unwrap_or(Fen(0))),
+            Some(outcome) => {
+                let detail = format!("order {id} has ended: {}", outcome.code());
+                Err(ClearingError::refused(&error::FUNDS_OTHER, detail))
+            }
+        }
+    }
+}
+
+/// Holds a cycle until the transaction ends: nobody else moves its money meanwhile. Whoever also
+/// locks a payment order does that before, whoever moves money does that after.
+pub async fn hold(tx: &mut Tx, cycle: CycleId) -> Result<(), ClearingError> {
+    store::lock_cycle(tx, cycle).await.map(drop)
+}
+
+/// Holds the cycle of an order of funds, and finds the order.
+pub async fn hold_order(
+    tx: &mut Tx,
+    cycle: CycleId,
+    order: Uuid,
+) -> Result<HeldOrder, ClearingError> {
+    let cycle = store::lock_cycle(tx, cycle).await?;
+    let mut found = store::funds::of_cycle(tx, cycle.id).await?.into_iter();
+    let found = found.find(|found| found.order_id == order);
+    let order = found.ok_or_else(|| ClearingError::not_found("order of funds", order))?;
+    Ok(HeldOrder { cycle, order })
+}
+
 /// Takes note that money of an order moved at the bank and stands on, or left, the participant's
 /// `settlement` account: whoever calls has booked that. What a participant owed is paid from that
 /// account to its position; when the last has paid, everybody who is owed is paid from the
@@ -158,46 +203,47 @@ pub async fn funds_arrived(
     now: Timestamp,
     ids: &Ids,
 ) -> Result<FundsOrder, ClearingError> {
-    let cycle = store::lock_cycle(tx, cycle).await?;
-    let mut found = open_order(tx, &cycle, participant, order).await?;
-    let left = found.open().unwrap_or(Fen(0));
+    let held = hold_order(tx, cycle, order).await?;
+    if held.order.participant != participant {
+        return Err(ClearingError::not_found("order of funds", order));
+    }
+    must_be_open_for(&held, amount)?;
+    arrived(tx, held, amount, now, ids).await
+}
+
+fn must_be_open_for(held: &HeldOrder, amount: Fen) -> Result<(), ClearingError> {
+    let left = held.open()?;
     if amount <= Fen(0) || left < amount {
-        let detail = format!("{} fen of order {order} have still to move", left.0);
+        let detail = format!("{} fen of order {} have still to move", left.0, held.order.order_id);
         return Err(ClearingError::refused(&error::FUNDS_OTHER, detail));
     }
-    let arrived = found.arrived.plus(amount).ok_or(ClearingError::Corrupt("order of funds"))?;
-    if found.direction == Direction::Collect {
-        let id = named(format!("clearing.funds/{order}/{}", found.arrived.0).as_bytes());
-        let position = account_of(participant, Purpose::Position, Some(cycle.id));
-        let settlement = account_of(participant, Purpose::Settlement, None);
+    Ok(())
+}
+
+async fn arrived(
+    tx: &mut Tx,
+    HeldOrder { cycle, mut order }: HeldOrder,
+    amount: Fen,
+    now: Timestamp,
+    ids: &Ids,
+) -> Result<FundsOrder, ClearingError> {
+    let arrived = order.arrived.plus(amount).ok_or(ClearingError::Corrupt("order of funds"))?;
+    if order.direction == Direction::Collect {
+        let (id, before) = (order.order_id, order.arrived.0);
+        let id = named(format!("clearing.funds/{id}/{before}").as_bytes());
+        let position = account_of(order.participant, Purpose::Position, Some(cycle.id));
+        let settlement = account_of(order.participant, Purpose::Settlement, None);
         let paid = post_of(settlement, position, amount);
         submit(tx, &[transfer(id, paid, "cycle.collected", &cycle)?], now, ids).await?;
     }
-    found.arrived = arrived;
-    store::funds::set_arrived(tx, order, arrived).await?;
-    if arrived == found.amount {
-        found.outcome = Some(FundsOutcome::Done);
-        store::funds::end(tx, order, FundsOutcome::Done, now).await?;
+    order.arrived = arrived;
+    store::funds::set_arrived(tx, order.order_id, arrived).await?;
+    if arrived == order.amount {
+        order.outcome = Some(FundsOutcome::Done);
+        store::funds::end(tx, order.order_id, FundsOutcome::Done, now).await?;
         complete(tx, &cycle, now, ids).await?;
     }
-    Ok(found)
-}
-
-async fn open_order(
-    tx: &mut Tx,
-    cycle: &Cycle,
-    participant: TenantId,
-    order: Uuid,
-) -> Result<FundsOrder, ClearingError> {
-    let found = store::funds::of_cycle(tx, cycle.id).await?.into_iter();
-    let mut found = found.filter(|found| found.participant == participant);
-    let found = found.find(|found| found.order_id == order);
-    let found = found.ok_or_else(|| ClearingError::not_found("order of funds", order))?;
-    if let Some(outcome) = found.outcome {
-        let detail = format!("order {order} has ended: {}", outcome.code());
-        return Err(ClearingError::refused(&error::FUNDS_OTHER, detail));
-    }
-    Ok(found)
+    Ok(order)
 }
 
 /// Goes on when an order ended: pays who is owed when nobody owes any more, and marks the cycle.
@@ -292,32 +338,28 @@ pub async fn fail(
     Ok(remedy)
 }
 
-/// Books money that moved at the bank for an order, as the operator read it from the bank's
-/// statement, and goes on from there.
+/// Books money that moved for an order the bank was never told, between the participant and an
+/// account of the house (`bank`, or `suspense` where it was booked before), and goes on from there.
 pub async fn record_moved(
     tx: &mut Tx,
-    cycle: CycleId,
-    participant: TenantId,
-    order: Uuid,
+    held: HeldOrder,
+    of_house: Purpose,
     amount: Fen,
     now: Timestamp,
     ids: &Ids,
 ) -> Result<FundsOrder, ClearingError> {
-    let locked = store::lock_cycle(tx, cycle).await?;
-    let found = open_order(tx, &locked, participant, order).await?;
-    if amount <= Fen(0) {
-        return Err(ClearingError::refused(&error::FUNDS_OTHER, "the amount is not positive"));
-    }
-    open_settlement_accounts(tx, &[participant], now).await?;
-    let bank = account_of(HOUSE, Purpose::Bank, None);
-    let settlement = account_of(participant, Purpose::Settlement, None);
-    let movement = match found.direction {
-        Direction::Collect => post_of(bank, settlement, amount),
-        Direction::PayOut => post_of(settlement, bank, amount),
+    must_be_open_for(&held, amount)?;
+    let order = &held.order;
+    open_settlement_accounts(tx, &[order.participant], now).await?;
+    let house = account_of(HOUSE, of_house, None);
+    let settlement = account_of(order.participant, Purpose::Settlement, None);
+    let movement = match order.direction {
+        Direction::Collect => post_of(house, settlement, amount),
+        Direction::PayOut => post_of(settlement, house, amount),
     };
-    let id = named(format!("clearing.bank/{order}/{}", found.arrived.0).as_bytes());
-    submit(tx, &[transfer(id, movement, "bank.moved", &locked)?], now, ids).await?;
-    funds_arrived(tx, cycle, participant, order, amount, now, ids).await
+    let id = named(format!("clearing.bank/{}/{}", order.order_id, order.arrived.0).as_bytes());
+    submit(tx, &[transfer(id, movement, "bank.moved", &held.cycle)?], now, ids).await?;
+    arrived(tx, held, amount, now, ids).await
 }
 
 /// Books collateral a participant left with the platform. `deposit` names the transfer.

@@ -53,6 +53,10 @@ pub struct FundsBody {
     /// How much, in yuan.
     #[schema(value_type = Option<Fen>)]
     pub amount: Option<Fen>,
+    /// The case of this money, when the bank's statement brought it under no order's name: it is
+    /// taken from there.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub case_id: Option<Uuid>,
 }
 
 /// A participant that did not pay.

@@ -16,15 +16,15 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use super::command::{
-    CloseCycle, Confirm, Deem, Deposit, DisputeItems, Fail, PutInAgain, RecordFunds, Reverse,
-    SendStatements, SetScheme,
+    CloseCycle, Confirm, Deem, Deposit, DisputeItems, Fail, PutInAgain, Reverse, SendStatements,
+    SetScheme,
 };
 use super::cycle::{Closed, Cycle, CycleStage};
 use super::flat_rate::simulate;
 use super::funds::{FundsOrder, Remedy};
 use super::item::Item;
 use super::message::{
-    CollateralBody, ConfirmBody, DisputeBody, FailureBody, FundsBody, ReversalBody, SchemeBody,
+    CollateralBody, ConfirmBody, DisputeBody, FailureBody, ReversalBody, SchemeBody,
     SimulationBody, disputes, flat_rate, scheme,
 };
 use super::netting::{Position, positions};
@@ -43,7 +43,7 @@ use crate::{Clearing, HOUSE, ledger};
 /// How often the clock is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-fn cycle_id(text: &str) -> Result<CycleId, ClearingError> {
+pub(crate) fn cycle_id(text: &str) -> Result<CycleId, ClearingError> {
     text.parse().map(CycleId).map_err(|_| ClearingError::not_found("cycle", text))
 }
 
@@ -258,32 +258,6 @@ impl Clearing {
         let view = detail(&mut tx, cycle_id(cycle)?).await?;
         drop(tx);
         self.answer(call, &view, cycle).await
-    }
-
-    /// Books money that moved at the bank for an order.
-    pub async fn record_funds(
-        &self,
-        call: Call,
-        cycle: &str,
-        order: &str,
-        body: FundsBody,
-    ) -> Result<Reply, Problem> {
-        let amount = body.amount.ok_or_else(|| {
-            Problem::invalid(vec![FieldError::at("/amount", "say how much moved")])
-        })?;
-        let unknown = |_| ClearingError::not_found("order of funds", order);
-        let command = RecordFunds {
-            cycle: cycle_id(cycle)?,
-            order: order.parse().map_err(unknown)?,
-            amount,
-            now: call.received_at,
-            ids: self.spine.ids(),
-        };
-        self.spine
-            .run(call, &command, |view| {
-                Done::json(StatusCode::OK, &view, 0, view.order_id.to_string())
-            })
-            .await
     }
 
     /// Does what the rule says about a participant that did not pay.
@@ -572,7 +546,16 @@ async fn detail(tx: &mut Tx, cycle: CycleId) -> Result<CycleDetailView, Clearing
     Ok(CycleDetailView { cycle: (&found).into(), participants, funds: funds.collect() })
 }
 
-pub(super) fn code_of<'a>(positions: &'a [Position], order: &FundsOrder) -> &'a str {
+/// An order of funds as it is shown.
+pub(crate) async fn funds_view(
+    tx: &mut Tx,
+    order: &FundsOrder,
+) -> Result<FundsView, ClearingError> {
+    let positions = positions(&store::pairs(tx, order.cycle).await?)?;
+    Ok(FundsView::of(order, code_of(&positions, order)))
+}
+
+fn code_of<'a>(positions: &'a [Position], order: &FundsOrder) -> &'a str {
     let found = positions.iter().find(|position| position.participant == order.participant);
     found.map_or("", |position| &position.insurer)
 }

@@ -170,6 +170,11 @@ pub struct FundsView {
     /// `done`, `withdrawn` or `collateral`; absent while it is open.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outcome: Option<&'static str>,
+    /// The case that is open because what was booked by hand cannot be true beside what the bank
+    /// said: nothing moved.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub case_id: Option<Uuid>,
 }
 
 /// Why a position is what it is: from the net figure to counterparties and covers; the list of
@@ -519,6 +524,7 @@ impl FundsView {
             ordered_at: order.ordered_at,
             due_at: order.due_at,
             outcome: order.outcome.map(|outcome| outcome.code()),
+            case_id: None,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::settlement::market::worked_example;
 use crate::support::assert_whole;
 use crate::world::{World, view};
 
-fn account(number: &str) -> BankAccountBody {
+pub(crate) fn account(number: &str) -> BankAccountBody {
     BankAccountBody {
         bank: "102301000028".into(),
         account: number.into(),
@@ -38,7 +38,7 @@ fn id(number: u128) -> String {
     Uuid::from_u128(number).to_string()
 }
 
-fn simple(number: u128) -> String {
+pub(crate) fn simple(number: u128) -> String {
     OrderId(Uuid::from_u128(number)).end_to_end()
 }
 
@@ -64,7 +64,7 @@ fn claim(amount: &str) -> OrderBody {
 }
 
 impl World {
-    async fn with_account() -> World {
+    pub(crate) async fn with_account() -> World {
         let world = World::new().await;
         let call = world.call(&world.picc, &function::PAYMENT_ACCOUNT_SET);
         let set = world.clearing.set_payment_account(call, account("1234567890")).await;
@@ -87,7 +87,7 @@ impl World {
         view(self.clearing.read_payment(call, &id(number)).await).unwrap()
     }
 
-    async fn serve(&self) -> usize {
+    pub(crate) async fn serve(&self) -> usize {
         self.clearing.serve_orders(self.clock.now()).await
     }
 
@@ -335,7 +335,7 @@ async fn only_the_bank_can_say_that_money_came() {
 }
 
 impl World {
-    async fn take_statement(&self) -> Value {
+    pub(crate) async fn take_statement(&self) -> Value {
         let call = self.call(&self.operator, &function::STATEMENT_TAKE);
         view(self.clearing.take_statement(call, "2025-03-01").await).unwrap()
     }
@@ -352,7 +352,7 @@ impl World {
     }
 
     /// Adds a line nobody ordered to the bank's statement.
-    async fn stray(&self, amount: &str, reference: &str) {
+    pub(crate) async fn stray(&self, amount: &str, reference: &str) {
         let url = format!("http://{}/sandbox/bank/entries", self.sandbox.addrs.bank);
         let body =
             serde_json::json!({ "day": "2025-03-01", "amount": amount, "reference": reference });
@@ -361,7 +361,7 @@ impl World {
     }
 
     /// What the bank's account of the house stands at in the books.
-    async fn house_bank(&self) -> i128 {
+    pub(crate) async fn house_bank(&self) -> i128 {
         let mut tx = self.test.db.begin(clearing::ledger::scope([])).await.unwrap();
         let id = clearing::settlement::account_of(clearing::HOUSE, Purpose::Bank, None);
         let account = clearing::ledger::account(&mut tx, id).await.unwrap().unwrap();

@@ -144,6 +144,23 @@ pub(super) async fn open_case(
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
 
+/// Names the case of a break, if one was opened.
+pub(super) async fn case_of(
+    tx: &mut Tx,
+    participant: TenantId,
+    kind: BreakKind,
+    about: &str,
+) -> Result<Option<Uuid>, ClearingError> {
+    let found = sqlx::query_scalar!(
+        "select case_id from clearing.reconciliation_case
+         where participant = $1 and kind = $2 and about = $3",
+        participant.0,
+        kind.code(),
+        about
+    );
+    Ok(found.fetch_optional(tx.conn()).await?)
+}
+
 /// A stored case.
 #[derive(Clone, Debug)]
 pub struct Case {

@@ -186,8 +186,10 @@ impl World {
         fen: i64,
     ) -> Result<Value, Problem> {
         let call = self.call(&self.operator, &function::FUNDS_RECORD);
-        let (order, body) =
-            (order["orderId"].as_str().unwrap(), FundsBody { amount: Some(Fen(fen)) });
+        let (order, body) = (
+            order["orderId"].as_str().unwrap(),
+            FundsBody { amount: Some(Fen(fen)), case_id: None },
+        );
         view(self.clearing.record_funds(call, &cycle.to_string(), order, body).await)
     }
 
