@@ -67,7 +67,7 @@ async fn main() -> anyhow::Result<()> {
     let mut cluster = Cluster::start(Settings::at(&dir)).await?;
     cluster.create_database("settlement").await?;
     let options = cluster.connect_options("settlement");
-    pg::migrate::migrate(&options, &[&clearing::MIGRATIONS]).await?;
+    pg::migrate::migrate(&options, &[&events::MIGRATIONS, &clearing::MIGRATIONS]).await?;
     let mut owner = PgConnection::connect_with(&options).await?;
     let db =
         Db::connect(options, PoolSettings { connections: 32, ..PoolSettings::default() }).await?;

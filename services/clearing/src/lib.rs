@@ -11,6 +11,7 @@ pub mod books;
 pub mod error;
 pub mod function;
 pub mod ledger;
+mod outbox;
 pub mod payment;
 pub mod recovery;
 pub mod settlement;

@@ -30,6 +30,7 @@ use pg::{Tx, failure};
 use crate::HOUSE;
 use crate::error::{ClearingError, NO_BANK_ACCOUNT, NOT_ENOUGH_FUNDS, ORDER_TAKEN, WRONG_ORDER};
 use crate::ledger;
+use crate::outbox::{self, Fact};
 use crate::settlement::{self, account_of};
 use booking::Bookable;
 use order::{
@@ -245,12 +246,39 @@ pub async fn hear(
     if let Some(cycle) = cycle.filter(|_| settled > Fen::ZERO) {
         tell_settlement(tx, cycle, &order, settled, now, ids).await?;
     }
+    if has_moved && order.stage.is_over() {
+        tell_end(tx, &order, now, ids).await?;
+    }
     let due_at = (!order.stage.is_over()).then(|| now.checked_add(ASK_AFTER).unwrap_or(now));
     store::save(tx, &order, due_at).await?;
     tracing::info!(payment.order = %order.id, payment.stage = order.stage.code(),
         payment.settled_fen = settled.0, payment.returned_fen = returned.0,
         "order {} is {}", order.id, order.stage.code());
     Ok(Hearing::Heard { stage: order.stage, settled, returned })
+}
+
+/// Tells the participant how its order ended. The bank's reason may be any text and stays out.
+async fn tell_end(
+    tx: &mut Tx,
+    order: &Order,
+    now: Timestamp,
+    ids: &Ids,
+) -> Result<(), ClearingError> {
+    let kind = match order.stage {
+        Stage::Rejected { .. } => "clearing.payment.rejected",
+        Stage::Returned { .. } => "clearing.payment.returned",
+        _ => "clearing.payment.settled",
+    };
+    let data = serde_json::json!({
+        "purpose": order.purpose,
+        "about": order.about,
+        "direction": order.direction.code(),
+        "amount": order.amount,
+        "settled": order.stage.settled(order.amount),
+        "returned": order.stage.returned(),
+    });
+    let fact = Fact { to: order.participant, kind, subject: order.id.0, data };
+    outbox::tell(tx, order.id.0, &[fact], now, ids).await
 }
 
 /// Tells the cycle that money for it moved. Money the cycle no longer waits for stays on the

@@ -16,6 +16,7 @@ pub mod flat_rate;
 mod funds;
 mod item;
 mod message;
+mod milestone;
 pub mod netting;
 mod post;
 mod scheme;

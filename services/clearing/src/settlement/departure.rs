@@ -18,7 +18,7 @@ use super::item::{Item, ItemDraft, ItemKind, Origin};
 use super::netting::counterparties;
 use super::post::post_from;
 use super::standing::DepartureCause;
-use super::{Parties, account_of, named, statement, store};
+use super::{Parties, account_of, milestone, named, statement, store};
 use crate::error::{self, ClearingError};
 use crate::ledger;
 
@@ -108,7 +108,8 @@ pub async fn dispute(
     store::departure::insert(tx, cycle.id, &departures, now).await?;
     let affected: Parties =
         items.iter().flat_map(|item| [item.draft.payer, item.draft.payee]).collect();
-    statement::restate(tx, &cycle, &affected, now, key).await?;
+    milestone::disputed(tx, &cycle, participant, (&items, disputes), now, ids).await?;
+    statement::restate(tx, &cycle, &affected, now, (ids, key)).await?;
     Ok(items)
 }
 
@@ -147,12 +148,12 @@ pub(super) async fn unwind(
     submit(tx, &reverse, now, ids).await?;
     store::departure::insert_all_of(tx, cycle.id, participant, note, now).await?;
     store::departure::empty_pairs_of(tx, cycle.id, participant).await?;
-    let sent = statement::restate(tx, cycle, &affected, now, key).await?;
+    let sent = statement::restate(tx, cycle, &affected, now, (ids, key)).await?;
     let agreed: Vec<(TenantId, i32)> =
         sent.iter().map(|statement| (statement.participant, statement.revision)).collect();
     store::statement::insert_confirmations(tx, cycle.id, &agreed, "unwound", "commonwheel", now)
         .await?;
-    Ok(())
+    milestone::agreed(tx, cycle, &agreed, "unwound", now, ids).await
 }
 
 /// Puts an item that left its cycle into the one that is open now. Who disputed it does so to
@@ -181,7 +182,9 @@ pub async fn put_in_again(
     name.extend_from_slice(item.as_bytes());
     let draft = ItemDraft { item_id: named(&name), ..original.draft };
     let posted = post_from(tx, vec![(draft, Origin::Again(item))], now, ids).await?;
-    posted.into_iter().next().ok_or(ClearingError::Corrupt("item"))
+    let posted = posted.into_iter().next().ok_or(ClearingError::Corrupt("item"))?;
+    milestone::reposted(tx, "clearing.settlement.item_put_in_again", &posted, now, ids).await?;
+    Ok(posted)
 }
 
 /// Takes back an item that should not have been (冲正), or part of it: by a new item the other way
@@ -235,7 +238,9 @@ pub async fn reverse(
         ..original.draft
     };
     let posted = post_from(tx, vec![(draft, Origin::Reverses(item))], now, ids).await?;
-    posted.into_iter().next().ok_or(ClearingError::Corrupt("item"))
+    let posted = posted.into_iter().next().ok_or(ClearingError::Corrupt("item"))?;
+    milestone::reposted(tx, "clearing.settlement.item_reversed", &posted, now, ids).await?;
+    Ok(posted)
 }
 
 /// Takes an item's transfer back in the ledger.

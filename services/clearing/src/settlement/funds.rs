@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::cycle::{Cycle, CycleStage};
 use super::departure::{self, submit, transfer};
 use super::scheme::OnFailure;
-use super::{account_of, named, store};
+use super::{account_of, milestone, named, store};
 use crate::HOUSE;
 use crate::error::{self, ClearingError};
 use crate::ledger;
@@ -103,6 +103,8 @@ pub(super) async fn order(
         }
         if let Some(open) = open {
             store::funds::end(tx, open.order_id, FundsOutcome::Withdrawn, now).await?;
+            let ended = FundsOrder { outcome: Some(FundsOutcome::Withdrawn), ..open.clone() };
+            milestone::funds_ended(tx, cycle, &ended, now, ids).await?;
         }
         if Fen(0) < owed {
             let attempt = of_them().count();
@@ -116,6 +118,7 @@ pub(super) async fn order(
         }
     }
     store::funds::insert(tx, &wanted).await?;
+    milestone::funds_ordered(tx, cycle, &wanted, now, ids).await?;
     store::set_funds_ordered(tx, cycle.id, now).await?;
     let ordered_at = cycle.funds_ordered_at.or(Some(now));
     complete(tx, &Cycle { funds_ordered_at: ordered_at, ..cycle.clone() }, now, ids).await
@@ -241,6 +244,7 @@ async fn arrived(
     if arrived == order.amount {
         order.outcome = Some(FundsOutcome::Done);
         store::funds::end(tx, order.order_id, FundsOutcome::Done, now).await?;
+        milestone::funds_ended(tx, &cycle, &order, now, ids).await?;
         complete(tx, &cycle, now, ids).await?;
     }
     Ok(order)
@@ -285,6 +289,9 @@ async fn complete(
         submit(tx, &pay, now, ids).await?;
         store::funds::insert(tx, &orders).await?;
         store::set_settled(tx, cycle.id, now).await?;
+        let everybody = accounts.iter().map(|account| account.participant);
+        milestone::settled(tx, cycle, everybody, now, ids).await?;
+        milestone::funds_ordered(tx, cycle, &orders, now, ids).await?;
         if !orders.is_empty() {
             return Ok(());
         }
@@ -321,6 +328,7 @@ pub async fn fail(
     let remedy = if pays { Remedy::Collateral } else { Remedy::Unwound };
     store::funds::insert_failure(tx, (cycle.id, participant), owed, remedy, (note, client), now)
         .await?;
+    milestone::failed(tx, &cycle, participant, remedy, now, ids).await?;
     match remedy {
         Remedy::Collateral => {
             let id = named(format!("clearing.collateral/{}", order.order_id).as_bytes());
@@ -328,6 +336,8 @@ pub async fn fail(
             let paid = post_of(collateral, position, owed);
             submit(tx, &[transfer(id, paid, "cycle.collateral", &cycle)?], now, ids).await?;
             store::funds::end(tx, order.order_id, FundsOutcome::Collateral, now).await?;
+            let ended = FundsOrder { outcome: Some(FundsOutcome::Collateral), ..order };
+            milestone::funds_ended(tx, &cycle, &ended, now, ids).await?;
             complete(tx, &cycle, now, ids).await?;
         }
         Remedy::Unwound => {

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use super::cycle::{Cycle, CycleStage};
 use super::netting::{Overflow, Position, positions};
 use super::scheme::OnSilence;
-use super::{Parties, account_of, funds, store};
+use super::{Parties, account_of, funds, milestone, store};
 use crate::error::{self, ClearingError};
 use crate::ledger;
 
@@ -187,6 +187,7 @@ pub async fn state(
     let statements = statements.collect::<Result<Vec<_>, _>>()?;
     store::statement::insert(tx, &statements).await?;
     store::set_stated(tx, cycle.id, now).await?;
+    milestone::stated(tx, &cycle, &statements, now, ids).await?;
     cycle.stated_at = Some(now);
     if positions.is_empty() {
         funds::order(tx, &cycle, now, ids).await?;
@@ -218,7 +219,7 @@ pub(super) async fn restate(
     cycle: &Cycle,
     participants: &Parties,
     now: Timestamp,
-    key: &SigningKey,
+    (ids, key): (&Ids, &SigningKey),
 ) -> Result<Vec<Statement>, ClearingError> {
     let positions = positions(&store::pairs(tx, cycle.id).await?)?;
     prove(tx, cycle, &positions).await?;
@@ -230,6 +231,7 @@ pub(super) async fn restate(
         statements.push(Statement::of(cycle, position, revision, now, key)?);
     }
     store::statement::insert(tx, &statements).await?;
+    milestone::stated(tx, cycle, &statements, now, ids).await?;
     Ok(statements)
 }
 
@@ -256,6 +258,7 @@ pub async fn confirm(
     cycle.must_be(&[CycleStage::Stated], "confirm a statement of")?;
     let agreed = [(participant, latest.revision)];
     store::statement::insert_confirmations(tx, cycle.id, &agreed, "confirmed", client, now).await?;
+    milestone::agreed(tx, &cycle, &agreed, "confirmed", now, ids).await?;
     order_when_all_agree(tx, &cycle, now, ids).await?;
     Ok(latest)
 }
@@ -281,6 +284,7 @@ pub async fn deem(
     if !silent.is_empty() {
         store::statement::insert_confirmations(tx, cycle.id, &silent, "deemed", "commonwheel", now)
             .await?;
+        milestone::agreed(tx, &cycle, &silent, "deemed", now, ids).await?;
         order_when_all_agree(tx, &cycle, now, ids).await?;
     }
     Ok(silent.len())

@@ -5,4 +5,5 @@ mod cycles;
 mod failure;
 mod later;
 pub(crate) mod market;
+mod told;
 mod whole;

@@ -158,7 +158,12 @@ pub(crate) struct World {
 impl World {
     /// Three insurers of Jiangsu and the operator, at [`testkit::START`].
     pub(crate) async fn new() -> World {
-        let schemas = [&base_http::MIGRATIONS, &tenancy::MIGRATIONS, &clearing::MIGRATIONS];
+        let schemas = [
+            &base_http::MIGRATIONS,
+            &tenancy::MIGRATIONS,
+            &events::MIGRATIONS,
+            &clearing::MIGRATIONS,
+        ];
         let test = testkit::database(&schemas).await;
         let (clock, ids) = (testkit::clock(), testkit::ids());
         let memory = Arc::new(Memory::default());
