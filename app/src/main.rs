@@ -52,7 +52,7 @@ struct Cli {
 enum Command {
     /// Run a whole sandbox market on this machine: database, counterparties, platform
     Up(UpArgs),
-    /// Run a server against a PostgreSQL you name
+    /// Run a server against a PostgreSQL you name; docs/operations.md lists every setting
     Serve(ConfigArgs),
     /// Bring the database's schemas up to date
     Migrate(ConfigArgs),

@@ -62,9 +62,12 @@ pub(crate) struct Outside {
     pub(crate) police: String,
     pub(crate) models: String,
     pub(crate) tax: String,
-    /// Payment orders wait when there is none.
+    /// A bank over HTTP. Payment orders wait when there is none.
     #[serde(default)]
     pub(crate) bank: Option<Bank>,
+    /// A bank over files instead.
+    #[serde(default)]
+    pub(crate) bank_files: Option<BankFiles>,
 }
 
 /// How the bank is reached and known.
@@ -75,6 +78,36 @@ pub(crate) struct Bank {
     pub(crate) url: String,
     /// The Ed25519 key its notices are signed with, 64 hexadecimal digits.
     pub(crate) public_key: String,
+}
+
+/// A bank whose gateway exchanges ISO 20022 files.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct BankFiles {
+    /// Where its gateway collects orders.
+    pub(crate) outbox: PathBuf,
+    /// Where it leaves statements.
+    pub(crate) inbox: PathBuf,
+    /// What the platform is to the bank.
+    #[serde(default)]
+    pub(crate) standing: BankStanding,
+    /// 联行号 or BIC of the bank.
+    pub(crate) bank: String,
+    /// The platform's account.
+    pub(crate) account: String,
+    /// The platform's name on payments.
+    pub(crate) name: String,
+}
+
+/// What the platform is to its bank.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BankStanding {
+    /// A customer: pain.001.
+    #[default]
+    Customer,
+    /// A member of the clearing system: pacs.008.
+    Member,
 }
 
 /// How hot calls are gathered into sets.

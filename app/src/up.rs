@@ -162,6 +162,7 @@ async fn run(
             url: format!("http://{}", addresses.bank),
             public_key: hex::encode(counterparties.bank_key()),
         }),
+        bank_files: None,
     };
     let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
     let platform = platform(&base, &public_url, &outside, lanes).await?;

@@ -12,7 +12,9 @@ use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
 use clearing::Clearing;
 use clearing::ledger::{self, Ledger};
-use clearing::payment::bank::{Bank, HttpBank, NoBank};
+use clearing::payment::bank::{Bank, FileBank, HttpBank, NoBank, Standing};
+use clearing::payment::iso20022::Sender;
+use clearing::payment::payee::{BankAccount, BankAccountBody};
 use crypto::{IndexKey, MasterKey, SigningKey};
 use evidence::AccessLog;
 use iam::Authority;
@@ -40,7 +42,7 @@ use crate::looked_at::OnVehicles;
 use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
 use crate::recoveries::{self, Locks, Register};
-use crate::settings::{Lanes, Outside as OutsideSettings};
+use crate::settings::{BankFiles, BankStanding, Lanes, Outside as OutsideSettings};
 
 /// How long a stored idempotency answer is kept.
 const KEEP_ANSWERS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -206,12 +208,42 @@ pub(crate) async fn platform(
 
 /// The bank, and the key its notices are signed with. Without one, orders wait.
 fn bank(base: &Base, outside: &OutsideSettings) -> anyhow::Result<(Arc<dyn Bank>, [u8; 32])> {
-    let Some(settings) = &outside.bank else { return Ok((Arc::new(NoBank), [0; 32])) };
+    let settings = match (&outside.bank, &outside.bank_files) {
+        (Some(_), Some(_)) => anyhow::bail!(
+            "[outside.bank] and [outside.bank_files] are two ways to reach one bank: set one of them"
+        ),
+        (None, Some(files)) => return Ok((Arc::new(file_bank(files)?), [0; 32])),
+        (None, None) => return Ok((Arc::new(NoBank), [0; 32])),
+        (Some(settings), None) => settings,
+    };
     let key =
         hex::decode(&settings.public_key).context("the bank's public key is no hexadecimal")?;
     let key = <[u8; 32]>::try_from(key).ok().context("the bank's public key has not 32 bytes")?;
     let bank = HttpBank::new(&settings.url, base.clock.clone(), base.ids.clone());
     Ok((Arc::new(bank.context("cannot set up the bank")?), key))
+}
+
+/// A bank over files. Nobody signs for it: no notice is taken.
+fn file_bank(settings: &BankFiles) -> anyhow::Result<FileBank> {
+    let account = BankAccountBody {
+        bank: settings.bank.clone(),
+        account: settings.account.clone(),
+        name: settings.name.clone(),
+    };
+    let account = BankAccount::read(&account, "").map_err(|findings| {
+        let found = findings.iter().map(|finding| {
+            let key = finding.pointer.trim_start_matches('/');
+            format!("[outside.bank_files] {key}: {}", finding.detail)
+        });
+        anyhow::anyhow!("{}", found.collect::<Vec<_>>().join("; "))
+    })?;
+    let sender = Sender { name: settings.name.clone(), account };
+    let standing = match settings.standing {
+        BankStanding::Customer => Standing::Customer,
+        BankStanding::Member => Standing::Member,
+    };
+    let (outbox, inbox) = (settings.outbox.clone(), settings.inbox.clone());
+    FileBank::open(sender, standing, outbox, inbox).context("[outside.bank_files] cannot be used")
 }
 
 fn routes(
@@ -283,4 +315,38 @@ fn panicked(panic: Box<dyn std::any::Any + Send>) -> http::Response<axum::body::
         .unwrap_or("no text");
     tracing::error!(panic = text, "a call panicked");
     Problem::new(&problem::INTERNAL, "the failure is logged under the trace id").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn files(outbox: &std::path::Path) -> BankFiles {
+        BankFiles {
+            outbox: outbox.to_owned(),
+            inbox: outbox.to_owned(),
+            standing: BankStanding::Customer,
+            bank: "102301000028".into(),
+            account: "1001000000000000001".into(),
+            name: "清算所".into(),
+        }
+    }
+
+    #[test]
+    fn a_bank_over_files_that_cannot_work_says_which_setting_is_wrong() {
+        let dir = tempfile::tempdir().unwrap();
+        assert!(file_bank(&files(dir.path())).is_ok());
+        let wrong = BankFiles { bank: "ICBC".into(), account: "1".into(), ..files(dir.path()) };
+        let said = format!("{:#}", file_bank(&wrong).unwrap_err());
+        assert_eq!(
+            said,
+            "[outside.bank_files] bank: a bank is named by 12 digits or by a BIC of 8 or 11 \
+             characters; [outside.bank_files] account: an account number has 5 to 34 letters and \
+             digits"
+        );
+        let said = format!("{:#}", file_bank(&files(&dir.path().join("none"))).unwrap_err());
+        assert!(
+            said.starts_with("[outside.bank_files] cannot be used: cannot use the bank's outbox ")
+        );
+    }
 }

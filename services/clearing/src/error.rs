@@ -105,6 +105,9 @@ pub enum ClearingError {
     /// The register of policies and claims failed.
     #[error("the market's register failed")]
     Market(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The bank's gateway failed.
+    #[error("the bank's gateway failed")]
+    Bank(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The ledger failed.
     #[error("the ledger failed")]
     Ledger(#[from] LedgerError),
@@ -152,6 +155,7 @@ impl From<ClearingError> for Problem {
             ClearingError::Ledger(_)
             | ClearingError::Keys(_)
             | ClearingError::Market(_)
+            | ClearingError::Bank(_)
             | ClearingError::Store(_) => Problem::store(&error),
         }
     }

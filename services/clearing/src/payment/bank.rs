@@ -15,7 +15,7 @@ use kernel::Fen;
 use super::order::{Direction, OrderId, Report};
 use super::payee::BankAccount;
 
-pub use file::{FileBank, Standing};
+pub use file::{FileBank, FolderError, Standing};
 pub use http::{HttpBank, Wire};
 
 /// An order as the bank is told it.
@@ -67,6 +67,45 @@ pub trait Bank: Send + Sync + 'static {
 
     /// The statement (camt.053) of a day; `None` when there is none yet.
     fn statement(&self, day: Date) -> BoxFuture<'_, Result<Option<String>, BankError>>;
+
+    /// The number of the account statements are of, where it is known here.
+    fn own_account(&self) -> Option<&str> {
+        None
+    }
+
+    /// Statements the bank left unasked, in order; none of a bank that is asked.
+    fn left(&self) -> BoxFuture<'_, Result<Vec<Left>, BankError>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+
+    /// Puts a statement that was left out of the way: it is not shown again.
+    fn put_away<'a>(
+        &'a self,
+        _name: &'a str,
+        _verdict: Verdict,
+    ) -> BoxFuture<'a, Result<(), BankError>> {
+        Box::pin(async { Ok(()) })
+    }
+}
+
+/// A statement the bank left.
+#[derive(Clone, Debug)]
+pub struct Left {
+    /// Under which name.
+    pub name: String,
+    /// As it is; empty when it is longer than anybody reads.
+    pub message: Vec<u8>,
+    /// It was touched just now: when it breaks off, the rest may follow.
+    pub may_grow: bool,
+}
+
+/// What became of a statement that was left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Its lines are booked.
+    Taken,
+    /// It is no statement of our account.
+    Refused,
 }
 
 /// No bank at all: orders wait, and are listed as stuck.

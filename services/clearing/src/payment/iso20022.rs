@@ -11,6 +11,7 @@ use jiff::civil::Date;
 use kernel::{Fen, time};
 
 use super::bank::Instruction;
+use super::order::OrderId;
 use super::payee::BankAccount;
 
 pub use xml::{Element, XmlError};
@@ -115,6 +116,8 @@ pub struct Statement {
     pub currency: String,
     /// Balances by their code (`OPBD`, `CLBD` ..), negative when the account is overdrawn.
     pub balances: Vec<(String, Fen)>,
+    /// The day of its closing balance, where it says one.
+    pub closed_on: Option<Date>,
     /// Booked lines in order; what is only pending or for information is left out.
     pub lines: Vec<StatementLine>,
 }
@@ -134,6 +137,14 @@ pub struct StatementLine {
     pub end_to_end: Option<String>,
     /// What stood in the message, where anything did.
     pub remittance: Option<String>,
+}
+
+impl StatementLine {
+    /// The order it names: as `EndToEndId`, or in the message of a payer who was told the reference.
+    pub fn order(&self) -> Option<OrderId> {
+        let named = self.end_to_end.as_deref().and_then(OrderId::parse_end_to_end);
+        named.or_else(|| OrderId::parse_end_to_end(self.remittance.as_deref()?.trim()))
+    }
 }
 
 /// Why a message is not what it should be.
@@ -206,7 +217,12 @@ pub fn camt_053(message: &str) -> Result<Statement, MessageError> {
             return Err(MessageError::DoesNotAddUp(led_to));
         }
     }
+    let mut closing = found
+        .children_named("Bal")
+        .filter(|balance| balance.value(&["Tp", "CdOrPrtry", "Cd"]) == Some("CLBD"));
+    let closed_on = closing.next().and_then(|balance| balance.value(&["Dt", "Dt"])?.parse().ok());
     Ok(Statement {
+        closed_on,
         id: found.value(&["Id"]).ok_or(MessageError::Missing("Stmt/Id"))?.to_owned(),
         account,
         currency: found.value(&["Acct", "Ccy"]).unwrap_or_default().to_owned(),

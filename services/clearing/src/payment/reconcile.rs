@@ -6,6 +6,7 @@
 //! name that stays the same when the same day is reconciled again.
 
 pub mod case;
+mod intake;
 pub(crate) mod open;
 pub mod run;
 mod store;
@@ -92,8 +93,7 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
             found.insert(Break { kind, about, ours: None, bank, insurer: None });
             continue;
         }
-        let named = line.end_to_end.as_deref().and_then(OrderId::parse_end_to_end);
-        match named.filter(|order| by_order.contains_key(order)) {
+        match line.order().filter(|order| by_order.contains_key(order)) {
             Some(order) => of_order.entry(order).or_default().push(line),
             None => strays.push(line),
         }
@@ -185,7 +185,7 @@ pub fn with_insurer(ours: &[Ours], theirs: &[Theirs]) -> Vec<Break> {
 }
 
 fn is_named(line: &StatementLine, order: OrderId) -> bool {
-    line.end_to_end.as_deref().and_then(OrderId::parse_end_to_end) == Some(order)
+    line.order() == Some(order)
 }
 
 #[cfg(test)]

@@ -62,6 +62,7 @@ impl Clearing {
         let mut ticks = interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while stop.run_until_cancelled(ticks.tick()).await.is_some() {
+            self.take_left_statements(self.spine.now()).await;
             self.place_funds(self.spine.now()).await;
             self.serve_orders(self.spine.now()).await;
             self.tell_quotes(self.spine.now()).await;

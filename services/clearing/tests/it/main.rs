@@ -4,6 +4,7 @@
 mod books;
 mod by_hand;
 mod crash;
+mod files;
 mod payment;
 mod posting;
 mod races;

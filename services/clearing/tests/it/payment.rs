@@ -34,7 +34,7 @@ pub(crate) fn account(number: &str) -> BankAccountBody {
     }
 }
 
-fn id(number: u128) -> String {
+pub(crate) fn id(number: u128) -> String {
     Uuid::from_u128(number).to_string()
 }
 
@@ -42,7 +42,7 @@ pub(crate) fn simple(number: u128) -> String {
     OrderId(Uuid::from_u128(number)).end_to_end()
 }
 
-fn funding(direction: &str, amount: &str) -> OrderBody {
+pub(crate) fn funding(direction: &str, amount: &str) -> OrderBody {
     OrderBody {
         purpose: "funding".into(),
         direction: Some(direction.into()),
@@ -52,7 +52,7 @@ fn funding(direction: &str, amount: &str) -> OrderBody {
     }
 }
 
-fn claim(amount: &str) -> OrderBody {
+pub(crate) fn claim(amount: &str) -> OrderBody {
     OrderBody {
         purpose: "claim_payment".into(),
         claim_code: Some("06PICC3200-1".into()),
@@ -65,11 +65,15 @@ fn claim(amount: &str) -> OrderBody {
 
 impl World {
     pub(crate) async fn with_account() -> World {
-        let world = World::new().await;
-        let call = world.call(&world.picc, &function::PAYMENT_ACCOUNT_SET);
-        let set = world.clearing.set_payment_account(call, account("1234567890")).await;
+        World::new().await.registered().await
+    }
+
+    /// PICC registered its account.
+    pub(crate) async fn registered(self) -> World {
+        let call = self.call(&self.picc, &function::PAYMENT_ACCOUNT_SET);
+        let set = self.clearing.set_payment_account(call, account("1234567890")).await;
         assert_eq!(view(set).unwrap()["account"], "102301000028 ****7890");
-        world
+        self
     }
 
     pub(crate) async fn order_payment(

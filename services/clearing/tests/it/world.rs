@@ -7,7 +7,7 @@ use base_http::{
     Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, Spine,
 };
 use clearing::ledger::Ledger;
-use clearing::payment::bank::HttpBank;
+use clearing::payment::bank::{Bank, HttpBank};
 use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
 use clearing::payment::split::Payable;
 use clearing::{Clearing, Parts, api, function};
@@ -158,6 +158,11 @@ pub(crate) struct World {
 impl World {
     /// Three insurers of Jiangsu and the operator, at [`testkit::START`].
     pub(crate) async fn new() -> World {
+        World::with_bank(None).await
+    }
+
+    /// The same over another bank than the sandbox's.
+    pub(crate) async fn with_bank(other: Option<Arc<dyn Bank>>) -> World {
         let schemas = [
             &base_http::MIGRATIONS,
             &tenancy::MIGRATIONS,
@@ -188,7 +193,9 @@ impl World {
             ledger: ledger.clone(),
             statement_key,
             keys: Arc::new(TenantKeys::new(test.db.clone(), master)),
-            bank: Arc::new(HttpBank::new(&bank, clock.clone(), ids.clone()).unwrap()),
+            bank: other.unwrap_or_else(|| {
+                Arc::new(HttpBank::new(&bank, clock.clone(), ids.clone()).unwrap())
+            }),
             bank_key: sandbox.bank_key(),
             quotes: quotes.clone(),
             market: Arc::new(Asked(register.clone())),

@@ -305,11 +305,11 @@ async fn open_cases(
     Ok(opened)
 }
 
-struct TakeStatement<'a> {
-    statement: Statement,
-    day: Date,
-    now: Timestamp,
-    ids: &'a Ids,
+pub(super) struct TakeStatement<'a> {
+    pub(super) statement: Statement,
+    pub(super) day: Date,
+    pub(super) now: Timestamp,
+    pub(super) ids: &'a Ids,
 }
 
 impl TakeStatement<'_> {
@@ -374,9 +374,7 @@ impl Command for TakeStatement<'_> {
             lines.iter().filter(|line| seen.insert(&line.entry_ref)).cloned().collect();
         let new: BTreeSet<String> =
             store::insert_lines(tx, &distinct, self.now).await?.into_iter().collect();
-        let named =
-            |line: &StatementLine| line.end_to_end.as_deref().and_then(OrderId::parse_end_to_end);
-        let asked: BTreeSet<OrderId> = distinct.iter().filter_map(named).collect();
+        let asked: BTreeSet<OrderId> = distinct.iter().filter_map(StatementLine::order).collect();
         let asked: Vec<OrderId> = asked.into_iter().collect();
         let mut kept: BTreeMap<OrderId, Vec<StatementLine>> = BTreeMap::new();
         for (order, line) in store::lines_of(tx, &asked).await? {
@@ -387,7 +385,7 @@ impl Command for TakeStatement<'_> {
             moved += usize::from(self.hear(tx, *order, lines).await?);
         }
         let is_stray =
-            |line: &&StatementLine| named(line).is_none_or(|order| !kept.contains_key(&order));
+            |line: &&StatementLine| line.order().is_none_or(|order| !kept.contains_key(&order));
         for line in distinct.iter().filter(is_stray) {
             if new.contains(&line.entry_ref) && line.amount != Fen::ZERO {
                 self.suspend(tx, line).await?;

@@ -23,10 +23,8 @@ pub(super) async fn insert_lines(
     let days: Vec<_> = lines.iter().map(|line| line.booked_on.to_sqlx()).collect();
     let amounts: Vec<i64> = lines.iter().map(|line| line.amount.0).collect();
     let reversals: Vec<bool> = lines.iter().map(|line| line.is_reversal).collect();
-    let named = |line: &StatementLine| {
-        line.end_to_end.as_deref().and_then(OrderId::parse_end_to_end).map(|order| order.0)
-    };
-    let orders: Vec<Option<Uuid>> = lines.iter().map(named).collect();
+    let orders: Vec<Option<Uuid>> =
+        lines.iter().map(|line| line.order().map(|order| order.0)).collect();
     let ids: Vec<Option<String>> = lines.iter().map(|line| line.end_to_end.clone()).collect();
     let texts: Vec<Option<String>> = lines.iter().map(|line| line.remittance.clone()).collect();
     let rows = sqlx::query_scalar!(
