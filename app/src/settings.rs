@@ -78,6 +78,22 @@ pub(crate) struct Bank {
     pub(crate) url: String,
     /// The Ed25519 key its notices are signed with, 64 hexadecimal digits.
     pub(crate) public_key: String,
+    /// How calls show who calls; not at all when absent.
+    #[serde(default)]
+    pub(crate) credentials: Option<BankCredentials>,
+    /// File with the token or secret; its spaces at both ends do not count.
+    #[serde(default)]
+    pub(crate) secret_file: Option<PathBuf>,
+}
+
+/// How calls show a bank who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum BankCredentials {
+    /// A token it gave out.
+    Bearer,
+    /// A signature with a secret shared with it.
+    Hmac,
 }
 
 /// A bank whose gateway exchanges ISO 20022 files.

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, SandboxClient};
 use crate::clock::ServerClock;
 use crate::serve::{Doors, serve};
-use crate::settings::{Bank, Lanes, Outside};
+use crate::settings::{Bank, BankCredentials, Lanes, Outside};
 use crate::wiring::{Base, platform};
 
 /// Where and how the sandbox runs.
@@ -129,6 +129,7 @@ async fn run(
     let options = cluster.connect_options("commonwheel");
     // The same at every start, so that another server of this sandbox knows the bank's notices.
     let master_of_bank = master.derive("sandbox.bank").to_hex();
+    let secret_of_bank = master.derive("sandbox.bank.access").to_hex();
     let base = Base::open(options, args.connections, master, clock.clock()).await?;
     let ports = |offset: u16| {
         let mut address = args.sandbox_listen;
@@ -141,13 +142,17 @@ async fn run(
     let notices = sandbox::bank::Notices {
         url: Some(format!("{public_url}/v1/bank/notices")),
         seed: crypto::sha256(master_of_bank.as_bytes()).0,
+        clock: clock.clock(),
     };
+    let secret_file = data_dir.join("bank.secret");
+    write_secret(&secret_file, &secret_of_bank)?;
     let counterparties = sandbox::start(sandbox::Settings {
         police: ports(0),
         models: ports(1),
         tax: ports(2),
         bank: ports(3),
         notices,
+        access: sandbox::bank::Access::Hmac(secret_of_bank.as_bytes().to_vec()),
         strangers: sandbox::Strangers::Invented,
     })
     .await
@@ -161,6 +166,8 @@ async fn run(
         bank: Some(Bank {
             url: format!("http://{}", addresses.bank),
             public_key: hex::encode(counterparties.bank_key()),
+            credentials: Some(BankCredentials::Hmac),
+            secret_file: Some(secret_file),
         }),
         bank_files: None,
     };
@@ -219,7 +226,11 @@ fn write_settings(
     let quoted = |text: &str| serde_json::Value::from(text).to_string();
     let bank = outside.bank.as_ref().map_or_else(String::new, |bank| {
         let (url, key) = (quoted(&bank.url), quoted(&bank.public_key));
-        format!("\n[outside.bank]\nurl = {url}\npublic_key = {key}\n")
+        let secret = bank.secret_file.as_ref().map_or_else(String::new, |file| {
+            let file = quoted(&file.to_string_lossy());
+            format!("credentials = \"hmac\"\nsecret_file = {file}\n")
+        });
+        format!("\n[outside.bank]\nurl = {url}\npublic_key = {key}\n{secret}")
     });
     let text = format!(
         "# Written by `commonwheel up` at every start.\n\
@@ -235,6 +246,16 @@ fn write_settings(
     );
     std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
     Ok(path)
+}
+
+/// Writes a secret for other processes of this sandbox, readable by nobody else.
+fn write_secret(path: &Path, secret: &str) -> anyhow::Result<()> {
+    use std::io::Write;
+    use std::os::unix::fs::OpenOptionsExt;
+    let open =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
+    let written = open.and_then(|mut file| file.write_all(secret.as_bytes()));
+    written.with_context(|| format!("cannot write {}", path.display()))
 }
 
 /// The master key of the sandbox, made at the first start and readable by nobody else.

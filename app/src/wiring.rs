@@ -12,7 +12,7 @@ use base_http::door::Door;
 use base_http::{Function, Problem, Spine, problem, trace};
 use clearing::Clearing;
 use clearing::ledger::{self, Ledger};
-use clearing::payment::bank::{Bank, FileBank, HttpBank, NoBank, Standing};
+use clearing::payment::bank::{Bank, Credentials, FileBank, HttpBank, NoBank, Standing};
 use clearing::payment::iso20022::Sender;
 use clearing::payment::payee::{BankAccount, BankAccountBody};
 use crypto::{IndexKey, MasterKey, SigningKey};
@@ -42,7 +42,10 @@ use crate::looked_at::OnVehicles;
 use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
 use crate::recoveries::{self, Locks, Register};
-use crate::settings::{BankFiles, BankStanding, Lanes, Outside as OutsideSettings};
+use crate::settings::{
+    Bank as BankSettings, BankCredentials, BankFiles, BankStanding, Lanes,
+    Outside as OutsideSettings,
+};
 
 /// How long a stored idempotency answer is kept.
 const KEEP_ANSWERS: SignedDuration = SignedDuration::from_hours(7 * 24);
@@ -219,8 +222,32 @@ fn bank(base: &Base, outside: &OutsideSettings) -> anyhow::Result<(Arc<dyn Bank>
     let key =
         hex::decode(&settings.public_key).context("the bank's public key is no hexadecimal")?;
     let key = <[u8; 32]>::try_from(key).ok().context("the bank's public key has not 32 bytes")?;
-    let bank = HttpBank::new(&settings.url, base.clock.clone(), base.ids.clone());
+    let credentials = bank_credentials(settings)?;
+    let (clock, ids) = (base.clock.clone(), base.ids.clone());
+    let bank = HttpBank::new(&settings.url, credentials, clock, ids);
     Ok((Arc::new(bank.context("cannot set up the bank")?), key))
+}
+
+/// How the bank is shown who calls. The secret is named by its file alone.
+fn bank_credentials(settings: &BankSettings) -> anyhow::Result<Credentials> {
+    let (kind, file) = match (settings.credentials, &settings.secret_file) {
+        (None, None) => return Ok(Credentials::Open),
+        (Some(kind), Some(file)) => (kind, file),
+        (None, Some(_)) => anyhow::bail!(
+            "[outside.bank] secret_file is set, but not credentials: \"bearer\" or \"hmac\""
+        ),
+        (Some(_), None) => {
+            anyhow::bail!("[outside.bank] credentials is set, but not secret_file")
+        }
+    };
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read [outside.bank] secret_file {}", file.display()))?;
+    let secret = text.trim();
+    let credentials = match kind {
+        BankCredentials::Bearer => Credentials::bearer(secret),
+        BankCredentials::Hmac => Credentials::hmac(secret.as_bytes()),
+    };
+    credentials.with_context(|| format!("cannot use [outside.bank] secret_file {}", file.display()))
 }
 
 /// A bank over files. Nobody signs for it: no notice is taken.
@@ -330,6 +357,38 @@ mod tests {
             account: "1001000000000000001".into(),
             name: "清算所".into(),
         }
+    }
+
+    #[test]
+    fn credentials_that_are_not_whole_say_what_is_missing_and_never_the_secret() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("bank.secret");
+        std::fs::write(&file, "short\n").unwrap();
+        let bank = |credentials, secret_file| BankSettings {
+            url: "http://127.0.0.1:1".into(),
+            public_key: String::new(),
+            credentials,
+            secret_file,
+        };
+        let said = |settings: &BankSettings| match bank_credentials(settings) {
+            Ok(credentials) => format!("{credentials:?}"),
+            Err(error) => format!("{error:#}"),
+        };
+        let hmac = Some(BankCredentials::Hmac);
+        assert_eq!(said(&bank(None, None)), "Open");
+        assert_eq!(
+            said(&bank(hmac, None)),
+            "[outside.bank] credentials is set, but not secret_file"
+        );
+        let unsaid = said(&bank(None, Some(file.clone())));
+        assert!(unsaid.starts_with("[outside.bank] secret_file is set, but not"), "{unsaid}");
+        let short = said(&bank(hmac, Some(file.clone())));
+        assert!(short.ends_with("the bank's secret has fewer than 16 characters"), "{short}");
+        assert!(!short.contains("short\n") && short.contains("bank.secret"));
+        std::fs::write(&file, "0123456789abcdef\n").unwrap();
+        assert_eq!(said(&bank(hmac, Some(file))), "Hmac(..)");
+        let none = said(&bank(hmac, Some(dir.path().join("none"))));
+        assert!(none.starts_with("cannot read [outside.bank] secret_file "), "{none}");
     }
 
     #[test]

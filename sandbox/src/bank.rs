@@ -6,6 +6,8 @@
 //! with an order is set beforehand ([`Behaviour`]) or told by hand; the statement is the bank's own
 //! and holds what moved, told or not, on the day the order was requested.
 
+mod access;
+
 use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -20,7 +22,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use kernel::{Fen, time};
+use kernel::{Clock, Fen, time};
 use serde::{Deserialize, Serialize};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -32,6 +34,9 @@ use utoipa_axum::routes;
 use crate::invent;
 use crate::models::Refusal;
 use crate::world::World;
+
+pub use access::Access;
+pub(crate) use access::check;
 
 /// The account the platform keeps with this bank.
 pub const HOUSE_ACCOUNT: &str = "1001000000000000001";
@@ -172,18 +177,27 @@ struct Entry {
 }
 
 /// Where notices go and how they are signed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Notices {
     /// Nobody is told when absent.
     pub url: Option<String>,
     /// Of the signing key.
     pub seed: [u8; 32],
+    /// Says when a notice is sent: the clock of who reads them.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl std::fmt::Debug for Notices {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Notices").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// The bank itself.
 #[derive(Debug)]
 pub(crate) struct Till {
     notices: Notices,
+    access: Access,
     key: Ed25519KeyPair,
     client: reqwest::Client,
     state: Mutex<Books>,
@@ -200,7 +214,12 @@ struct Books {
 }
 
 impl Till {
-    pub(crate) fn new(notices: Notices, tasks: TaskTracker, stop: CancellationToken) -> Till {
+    pub(crate) fn new(
+        notices: Notices,
+        access: Access,
+        tasks: TaskTracker,
+        stop: CancellationToken,
+    ) -> Till {
         let key = Ed25519KeyPair::from_seed_unchecked(&notices.seed);
         // Plain HTTP to the platform beside it: no proxy of the machine, no certificates.
         let client = reqwest::Client::builder()
@@ -210,12 +229,18 @@ impl Till {
             .build();
         Till {
             notices,
+            access,
             key: key.expect("every 32 bytes are a seed"),
             client: client.expect("nothing of the machine is needed"),
             state: Mutex::default(),
             tasks,
             stop,
         }
+    }
+
+    /// Whether a call that shows so much is let in.
+    pub(crate) fn admits(&self, shows: impl FnOnce(&Access, Timestamp) -> bool) -> bool {
+        shows(&self.access, self.notices.clock.now())
     }
 
     /// The public half of the key notices are signed with.
@@ -301,7 +326,7 @@ impl Till {
             return;
         };
         let id = format!("{}-{}", standing.order_id, books.told);
-        let timestamp = standing.at.as_second().to_string();
+        let timestamp = self.notices.clock.now().as_second().to_string();
         let body = serde_json::to_string(standing).expect("a standing is plain data");
         let signature = self.key.sign(format!("{id}.{timestamp}.{body}").as_bytes());
         let signature = format!("v1a,{}", STANDARD.encode(signature.as_ref()));
@@ -416,7 +441,10 @@ pub fn openapi() -> OpenApi {
 #[derive(utoipa::OpenApi)]
 #[openapi(info(
     title = "Bank (sandbox)",
-    description = "银行 / 支付机构: payment orders, signed notices, statements, as the platform expects a bank's interface to answer.",
+    description = "银行 / 支付机构: payment orders, signed notices, statements, as the platform expects a bank's interface to answer. \
+        A caller shows a bearer token, or signs: `x-timestamp` is the second it calls, `x-signature` is `v1,` and the base64 of \
+        HMAC-SHA-256 under the shared secret over `timestamp.METHOD path.body`; a timestamp more than 5 minutes off is refused. \
+        Who shows neither is answered 401 `not-you`.",
     version = "1.0.0"
 ))]
 struct Contract;

@@ -23,13 +23,14 @@ mod world;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use kernel::Fen;
+use axum::middleware::from_fn_with_state;
+use kernel::{Fen, SystemClock};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::accident::Accident;
-use crate::bank::{Behaviour, Held, Notices, Standing, Till};
+use crate::bank::{Access, Behaviour, Held, Notices, Standing, Till};
 use crate::control::Calls;
 use crate::fault::{Desk, Faults};
 use crate::models::Model;
@@ -51,6 +52,8 @@ pub struct Settings {
     pub bank: SocketAddr,
     /// Where the bank's notices go, and how they are signed.
     pub notices: Notices,
+    /// What the bank's callers must show.
+    pub access: Access,
     /// What is said of vehicles that were not loaded.
     pub strangers: Strangers,
 }
@@ -68,9 +71,15 @@ impl Settings {
     /// Free ports on 127.0.0.1; strangers are invented, the bank tells nobody.
     pub fn loopback() -> Settings {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let notices = Notices { url: None, seed: [7; 32] };
-        let strangers = Strangers::Invented;
-        Settings { police: any, models: any, tax: any, bank: any, notices, strangers }
+        Settings {
+            police: any,
+            models: any,
+            tax: any,
+            bank: any,
+            notices: Notices { url: None, seed: [7; 32], clock: Arc::new(SystemClock) },
+            access: Access::Open,
+            strangers: Strangers::Invented,
+        }
     }
 }
 
@@ -141,7 +150,8 @@ pub struct Sandbox {
 pub async fn start(settings: Settings) -> Result<Sandbox, StartError> {
     let stop = CancellationToken::new();
     let tasks = TaskTracker::new();
-    let till = Arc::new(Till::new(settings.notices, tasks.clone(), stop.clone()));
+    let till = Till::new(settings.notices, settings.access, tasks.clone(), stop.clone());
+    let till = Arc::new(till);
     let world = Arc::new(World::new(settings.strangers, till));
     let desks = Counterparty::ALL.map(|_| Arc::new(Desk::new(stop.clone())));
     let wanted = [settings.police, settings.models, settings.tax, settings.bank];
@@ -164,6 +174,12 @@ pub async fn start(settings: Settings) -> Result<Sandbox, StartError> {
             Counterparty::Bank => bank::router(),
         }
         .split_for_parts();
+        let contract = match counterparty {
+            Counterparty::Bank => {
+                contract.route_layer(from_fn_with_state(Arc::clone(&world), bank::check))
+            }
+            _ => contract,
+        };
         let app = control::with_control(contract, counterparty, &world, desk);
         tasks.spawn(serve::serve(listener, app, stop.clone()));
     }

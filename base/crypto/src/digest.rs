@@ -71,8 +71,8 @@ pub(crate) fn to_array(bytes: &[u8]) -> [u8; 32] {
     array
 }
 
-/// HMAC-SHA-256 as it stands in RFC 2104, for deriving keys.
-pub(crate) fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
+/// HMAC-SHA-256 as it stands in RFC 2104: for deriving keys, and for messages others check.
+pub fn hmac_sha256(key: &[u8], data: &[u8]) -> [u8; 32] {
     to_array(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), data).as_ref())
 }
 

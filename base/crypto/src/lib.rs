@@ -16,7 +16,7 @@ mod seal;
 mod secret;
 mod signing;
 
-pub use digest::{Digest, IndexKey, same, sha256};
+pub use digest::{Digest, IndexKey, hmac_sha256, same, sha256};
 pub use keyring::KeyRing;
 pub use master::MasterKey;
 pub use seal::Context;

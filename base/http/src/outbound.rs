@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::{Method, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use kernel::{Clock, Ids};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -77,13 +77,14 @@ pub struct Request {
     method: Method,
     path: String,
     body: Option<Bytes>,
+    headers: HeaderMap,
     repeatable: bool,
 }
 
 impl Request {
     /// Reads `path`; may be repeated.
     pub fn get(path: impl Into<String>) -> Request {
-        Request { method: Method::GET, path: path.into(), body: None, repeatable: true }
+        Request::without_body(Method::GET, path.into())
     }
 
     /// Puts `body` at `path`; may be repeated.
@@ -93,7 +94,7 @@ impl Request {
 
     /// Removes what is at `path`; may be repeated.
     pub fn delete(path: impl Into<String>) -> Request {
-        Request { method: Method::DELETE, path: path.into(), body: None, repeatable: true }
+        Request::without_body(Method::DELETE, path.into())
     }
 
     /// Posts `body` to `path`; not repeated unless [`Request::repeatable`] says so.
@@ -107,6 +108,21 @@ impl Request {
         self
     }
 
+    /// Adds a header, in place of one of its name. Mark a secret as sensitive.
+    pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Request {
+        self.headers.insert(name, value);
+        self
+    }
+
+    /// Method, path and body, for who signs them.
+    pub fn parts(&self) -> (&Method, &str, &[u8]) {
+        (&self.method, &self.path, self.body.as_deref().unwrap_or_default())
+    }
+
+    fn without_body(method: Method, path: String) -> Request {
+        Request { method, path, body: None, headers: HeaderMap::new(), repeatable: true }
+    }
+
     fn with_body(
         method: Method,
         path: String,
@@ -114,7 +130,8 @@ impl Request {
         repeatable: bool,
     ) -> Result<Request, OutboundError> {
         let body = serde_json::to_vec(body).map_err(|_| OutboundError::Unwritable)?;
-        Ok(Request { method, path, body: Some(body.into()), repeatable })
+        let headers = HeaderMap::new();
+        Ok(Request { method, path, body: Some(body.into()), headers, repeatable })
     }
 }
 
@@ -253,7 +270,8 @@ impl Outbound {
             cause: Arc::new(cause.without_url()),
         };
         let url = format!("{base_url}{}", request.path);
-        let mut sent = self.0.client.request(request.method.clone(), url);
+        let sent = self.0.client.request(request.method.clone(), url);
+        let mut sent = sent.headers(request.headers.clone());
         if let Some(body) = &request.body {
             sent = sent.header(header::CONTENT_TYPE, "application/json").body(body.clone());
         }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use kernel::Fen;
 use sandbox::Settings;
-use sandbox::bank::Behaviour;
+use sandbox::bank::{Access, Behaviour};
 use serde_json::{Value, json};
 
 use crate::client;
@@ -55,5 +55,28 @@ async fn an_order_is_done_once_and_its_money_is_on_the_statement() {
     // 100.00 went out and 10.00 came back.
     let closing = "<Cd>CLBD</Cd></CdOrPrtry></Tp><Amt Ccy=\"CNY\">90.00</Amt><CdtDbtInd>DBIT";
     assert!(message.contains(closing), "{message}");
+    sandbox.shutdown().await;
+}
+
+#[tokio::test]
+async fn who_does_not_show_the_token_is_not_let_in() {
+    let access = Access::Bearer("0123456789abcdef".into());
+    let sandbox = sandbox::start(Settings { access, ..Settings::loopback() }).await.unwrap();
+    let (client, bank) = (client(), format!("http://{}", sandbox.addrs.bank));
+    let put = async |token: Option<&str>| {
+        let call = client.put(format!("{bank}/bank/orders/A1")).json(&order("1.00"));
+        let call = match token {
+            Some(token) => call.bearer_auth(token),
+            None => call,
+        };
+        call.send().await.unwrap().status()
+    };
+    assert_eq!(put(None).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(put(Some("0123456789abcdeF")).await, StatusCode::UNAUTHORIZED);
+    assert_eq!(sandbox.bank_orders().len(), 0);
+    assert_eq!(put(Some("0123456789abcdef")).await, StatusCode::OK);
+    // What a person tells the sandbox is no call of the contract.
+    let told = client.get(format!("{bank}/sandbox/bank/orders")).send().await.unwrap();
+    assert_eq!(told.status(), StatusCode::OK);
     sandbox.shutdown().await;
 }

@@ -4,6 +4,7 @@
 //! lays ISO 20022 files down for a bank's file gateway. Whoever asks holds no transaction open. An
 //! order may be sent again under its id; a bank does it once.
 
+mod credentials;
 mod file;
 mod http;
 
@@ -15,6 +16,7 @@ use kernel::Fen;
 use super::order::{Direction, OrderId, Report};
 use super::payee::BankAccount;
 
+pub use credentials::{Credentials, SecretError};
 pub use file::{FileBank, FolderError, Standing};
 pub use http::{HttpBank, Wire};
 
@@ -43,6 +45,9 @@ pub enum BankError {
     /// It could not be reached, or answered nothing of use: the order may or may not be there.
     #[error("the bank did not answer")]
     Unreachable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// It does not believe that it is us.
+    #[error("the bank does not accept the platform's credentials")]
+    NotAccepted,
     /// It knows the id with other contents.
     #[error("the bank knows the order with other contents")]
     OtherContents,

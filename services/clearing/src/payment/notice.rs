@@ -1,12 +1,14 @@
 //! Notices of the bank: signed, heard once, and safe to be sent again.
 //!
 //! The bank signs as Standard Webhooks do with an asymmetric key (`v1a`): Ed25519 over
-//! `id.timestamp.body`. A repeated notice, late or not, changes nothing, so its age is not judged.
+//! `id.timestamp.body`, where the timestamp is the second it is sent. What was sent long ago is refused, so
+//! that a notice somebody kept cannot be played back; a bank that comes back later signs anew. Within
+//! that window a notice is heard once, by its id.
 
 use base_http::Problem;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kernel::Ids;
 use pg::{Command, Scope, Tx};
 
@@ -15,6 +17,9 @@ use super::order::{OrderId, Report};
 use super::{Hearing, Source, hear};
 use crate::error::{ClearingError, NOT_THE_BANK};
 use crate::{Clearing, HOUSE};
+
+/// How far a notice's timestamp may lie from our clock.
+const WINDOW: SignedDuration = SignedDuration::from_mins(5);
 
 /// A notice as it came in.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +44,13 @@ impl Notice<'_> {
             .filter_map(|one| STANDARD.decode(one.strip_prefix("v1a,")?).ok())
             .any(|signature| crypto::verify_signature(key, &signed, &signature))
     }
+
+    /// Whether it was sent about now.
+    pub fn is_fresh(&self, now: Timestamp) -> bool {
+        let sent =
+            self.timestamp.parse().ok().and_then(|second| Timestamp::from_second(second).ok());
+        sent.is_some_and(|sent| now.duration_since(sent).abs() <= WINDOW)
+    }
 }
 
 impl Clearing {
@@ -46,6 +58,10 @@ impl Clearing {
     pub async fn hear_notice(&self, notice: Notice<'_>) -> Result<Hearing, Problem> {
         if !notice.is_signed_by(&self.bank_key) {
             return Err(Problem::new(&NOT_THE_BANK, "no signature holds"));
+        }
+        if !notice.is_fresh(self.spine.now()) {
+            let detail = "the timestamp lies more than 5 minutes from now: sign it anew";
+            return Err(Problem::new(&NOT_THE_BANK, detail));
         }
         let unreadable = |detail: String| Problem::new(&base_http::problem::MALFORMED, detail);
         if !(1..=128).contains(&notice.id.len()) {

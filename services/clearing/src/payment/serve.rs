@@ -91,6 +91,11 @@ impl Clearing {
                 Ok(true)
             }
             Ok(None) => self.put_off(&order, now).await.map(|()| false),
+            Err(error @ (BankError::NotAccepted | BankError::OtherContents)) => {
+                tracing::error!(payment.order = %id, error = %Chain(&error),
+                    "the bank will not hear of order {id}");
+                self.put_off(&order, now).await.map(|()| false)
+            }
             Err(error) => {
                 tracing::warn!(payment.order = %id, error = %Chain(&error),
                     "the bank has no word about order {id} yet");

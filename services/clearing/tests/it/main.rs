@@ -1,6 +1,7 @@
 //! The clearing cloud on a real PostgreSQL: use cases, races, and crashes.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
+mod bank_access;
 mod books;
 mod by_hand;
 mod crash;

@@ -264,7 +264,12 @@ async fn reqwest_order(world: &World, number: u128) -> Value {
         requested_at: world.clock.now(),
     };
     let client = reqwest::Client::builder().no_proxy().tls_certs_only([]).build().unwrap();
-    client.put(url).json(&body).send().await.unwrap().json().await.unwrap()
+    let body = serde_json::to_vec(&body).unwrap();
+    let path = format!("/bank/orders/{}", simple(number));
+    let shown = crate::world::credentials().headers("PUT", &path, &body, world.clock.now());
+    let call = client.put(url).header("content-type", "application/json").body(body);
+    let call = shown.into_iter().fold(call, |call, (name, value)| call.header(name, value));
+    call.send().await.unwrap().json().await.unwrap()
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use base_http::{
     Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, Spine,
 };
 use clearing::ledger::Ledger;
-use clearing::payment::bank::{Bank, HttpBank};
+use clearing::payment::bank::{Bank, Credentials, HttpBank};
 use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
 use clearing::payment::split::Payable;
 use clearing::{Clearing, Parts, api, function};
@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::{Scope, Tx};
 use sandbox::Sandbox;
-use sandbox::bank::Notices;
+use sandbox::bank::{Access, Notices};
 use serde_json::Value;
 use tenancy::TenantKeys;
 use testkit::TestDb;
@@ -134,6 +134,14 @@ impl Quotes for Desk {
     }
 }
 
+/// Shared with the bank.
+const BANK_SECRET: &[u8] = b"a secret of the test's bank";
+
+/// How the platform shows the bank who calls.
+pub(crate) fn credentials() -> Credentials {
+    Credentials::hmac(BANK_SECRET).unwrap()
+}
+
 /// Everything of one test.
 pub(crate) struct World {
     pub(crate) test: TestDb,
@@ -177,8 +185,9 @@ impl World {
         let statement_key = SigningKey::from_seed(&Secret::from_bytes([7; 32])).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let notices = format!("http://{}/v1/bank/notices", listener.local_addr().unwrap());
-        let to = Notices { url: Some(notices.clone()), seed: [7; 32] };
-        let settings = sandbox::Settings { notices: to, ..sandbox::Settings::loopback() };
+        let to = Notices { url: Some(notices.clone()), seed: [7; 32], clock: clock.clone() };
+        let access = Access::Hmac(BANK_SECRET.to_vec());
+        let settings = sandbox::Settings { notices: to, access, ..sandbox::Settings::loopback() };
         let sandbox = sandbox::start(settings).await.unwrap();
         let bank = format!("http://{}", sandbox.addrs.bank);
         let master = Arc::new(MasterKey::parse(&"42".repeat(32)).unwrap());
@@ -194,7 +203,7 @@ impl World {
             statement_key,
             keys: Arc::new(TenantKeys::new(test.db.clone(), master)),
             bank: other.unwrap_or_else(|| {
-                Arc::new(HttpBank::new(&bank, clock.clone(), ids.clone()).unwrap())
+                Arc::new(HttpBank::new(&bank, credentials(), clock.clone(), ids.clone()).unwrap())
             }),
             bank_key: sandbox.bank_key(),
             quotes: quotes.clone(),

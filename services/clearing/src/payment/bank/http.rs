@@ -12,23 +12,27 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use kernel::{Clock, Fen, Ids};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::{Bank, BankError, Instruction};
+use super::{Bank, BankError, Credentials, Instruction};
 use crate::payment::order::{OrderId, Report, Word};
 
 const BUDGET: Duration = Duration::from_secs(4);
 
 /// Calls a bank.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct HttpBank {
     outbound: Outbound,
+    credentials: Credentials,
+    clock: Arc<dyn Clock>,
 }
 
 impl HttpBank {
     /// A bank at `base_url`: scheme, host and port.
     pub fn new(
         base_url: &str,
+        credentials: Credentials,
         clock: Arc<dyn Clock>,
         ids: Arc<Ids>,
     ) -> Result<HttpBank, SetupError> {
@@ -38,7 +42,16 @@ impl HttpBank {
             max_answer_bytes: 8 * 1024 * 1024,
             ..Settings::new("bank", base_url)
         };
-        Ok(HttpBank { outbound: Outbound::new(settings, clock, ids)? })
+        let outbound = Outbound::new(settings, clock.clone(), ids)?;
+        Ok(HttpBank { outbound, credentials, clock })
+    }
+
+    async fn call<Answer: DeserializeOwned>(
+        &self,
+        request: Request,
+    ) -> Result<Answer, OutboundError> {
+        let request = self.credentials.sign(request, self.clock.now());
+        self.outbound.call(&request, BUDGET).await
     }
 }
 
@@ -50,7 +63,7 @@ impl Bank for HttpBank {
         Box::pin(async move {
             let path = format!("/bank/orders/{}", instruction.order.end_to_end());
             let request = Request::put(path, &Told::from(instruction)).map_err(unreachable)?;
-            match self.outbound.call::<Wire>(&request, BUDGET).await {
+            match self.call::<Wire>(request).await {
                 Ok(wire) => wire.report(instruction.order).map(Some),
                 Err(OutboundError::Status { status, body, .. }) if status.as_u16() == 422 => {
                     let refusal = serde_json::from_slice::<Refusal>(&body);
@@ -69,7 +82,7 @@ impl Bank for HttpBank {
     fn ask(&self, order: OrderId) -> BoxFuture<'_, Result<Option<Report>, BankError>> {
         Box::pin(async move {
             let request = Request::get(format!("/bank/orders/{}", order.end_to_end()));
-            match self.outbound.call::<Wire>(&request, BUDGET).await {
+            match self.call::<Wire>(request).await {
                 Ok(wire) => wire.report(order).map(Some),
                 Err(OutboundError::Status { status, .. }) if status.as_u16() == 404 => Ok(None),
                 Err(error) => Err(unreachable(error)),
@@ -80,7 +93,7 @@ impl Bank for HttpBank {
     fn statement(&self, day: Date) -> BoxFuture<'_, Result<Option<String>, BankError>> {
         Box::pin(async move {
             let request = Request::get(format!("/bank/statements/{day}"));
-            match self.outbound.call::<StatementWire>(&request, BUDGET).await {
+            match self.call::<StatementWire>(request).await {
                 Ok(statement) => Ok(Some(statement.message)),
                 Err(OutboundError::Status { status, .. }) if status.as_u16() == 404 => Ok(None),
                 Err(error) => Err(unreachable(error)),
@@ -90,7 +103,12 @@ impl Bank for HttpBank {
 }
 
 fn unreachable(error: OutboundError) -> BankError {
-    BankError::Unreachable(Box::new(error))
+    match error {
+        OutboundError::Status { status, .. } if matches!(status.as_u16(), 401 | 403) => {
+            BankError::NotAccepted
+        }
+        error => BankError::Unreachable(Box::new(error)),
+    }
 }
 
 /// An order as the contract writes it.
