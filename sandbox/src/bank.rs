@@ -148,6 +148,10 @@ pub struct Behaviour {
     pub reject_next: u32,
     /// Notices are lost on the way.
     pub lose_notices: bool,
+    /// Every so many-th notice is lost on the way; none when 0.
+    pub lose_every: u32,
+    /// An order is taken at once, and the answer comes so much later.
+    pub answer_after_ms: u64,
     /// Every notice comes so many times more.
     pub duplicates: u8,
 }
@@ -322,9 +326,9 @@ impl Till {
     /// Sends a notice in the background, as often as the behaviour says.
     fn tell(self: &Arc<Till>, books: &mut Books, standing: &Standing) {
         books.told += 1;
-        let (Some(url), false) = (self.notices.url.clone(), books.behaviour.lose_notices) else {
-            return;
-        };
+        let every = u64::from(books.behaviour.lose_every);
+        let is_lost = books.behaviour.lose_notices || 0 < every && books.told.is_multiple_of(every);
+        let (Some(url), false) = (self.notices.url.clone(), is_lost) else { return };
         let id = format!("{}-{}", standing.order_id, books.told);
         let timestamp = self.notices.clock.now().as_second().to_string();
         let body = serde_json::to_string(standing).expect("a standing is plain data");
@@ -480,6 +484,17 @@ async fn take(
     Path(order_id): Path<String>,
     Json(order): Json<Order>,
 ) -> Result<Json<Standing>, (StatusCode, Json<Refusal>)> {
+    let (standing, late_ms) = receive(&world, order_id, order)?;
+    tokio::time::sleep(Duration::from_millis(late_ms)).await;
+    Ok(Json(standing))
+}
+
+/// Takes an order, or finds it; where it stands, and how late the answer is to come.
+fn receive(
+    world: &World,
+    order_id: String,
+    order: Order,
+) -> Result<(Standing, u64), (StatusCode, Json<Refusal>)> {
     let refuse = |status, code: &str, message: &str| {
         Err((status, Json(Refusal { code: code.into(), message: message.into() })))
     };
@@ -501,7 +516,7 @@ async fn take(
             return refuse(StatusCode::CONFLICT, "ordered-otherwise", message);
         }
         held.sent += 1;
-        return Ok(Json(held.standing.clone()));
+        return Ok((held.standing.clone(), 0));
     }
     let number = invent::seed(&order_id, "bank") % 1_000_000_000_000;
     let mut standing = Standing {
@@ -536,7 +551,7 @@ async fn take(
             }
         });
     }
-    Ok(Json(standing))
+    Ok((standing, behaviour.answer_after_ms))
 }
 
 /// Read where an order stands

@@ -12,6 +12,7 @@ mod races;
 mod reading;
 mod recovery;
 mod register;
+mod sender_crash;
 mod settlement;
 mod support;
 #[path = "../../ledger/tests/it/words.rs"]

@@ -135,7 +135,7 @@ impl Quotes for Desk {
 }
 
 /// Shared with the bank.
-const BANK_SECRET: &[u8] = b"a secret of the test's bank";
+pub(crate) const BANK_SECRET: &[u8] = b"a secret of the test's bank";
 
 /// How the platform shows the bank who calls.
 pub(crate) fn credentials() -> Credentials {
@@ -190,7 +190,7 @@ impl World {
         let settings = sandbox::Settings { notices: to, access, ..sandbox::Settings::loopback() };
         let sandbox = sandbox::start(settings).await.unwrap();
         let bank = format!("http://{}", sandbox.addrs.bank);
-        let master = Arc::new(MasterKey::parse(&"42".repeat(32)).unwrap());
+        let master = Arc::new(master());
         for number in [1, 2, 3, 9] {
             let code = (number == 1).then_some("PICC");
             give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number)), code).await;
@@ -253,6 +253,11 @@ impl World {
             daily_quota: None,
         }
     }
+}
+
+/// Wraps the keys of every test's members.
+pub(crate) fn master() -> MasterKey {
+    MasterKey::parse(&"42".repeat(32)).unwrap()
 }
 
 /// Registers a member under an id of the test's, with keys of its own.
