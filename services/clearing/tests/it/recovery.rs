@@ -5,6 +5,7 @@ use std::sync::Arc;
 use base_http::{Caller, Problem};
 use clearing::recovery::read::{OverdueQuery, RecoveryListQuery};
 use clearing::recovery::route::{self, Route};
+use clearing::recovery::touch::{self, NamedPayment, Touched};
 use clearing::{HOUSE, function, settlement};
 use jiff::SignedDuration;
 use kernel::{Clock, Fen};
@@ -397,4 +398,51 @@ async fn an_accident_goes_one_way_whoever_is_faster() {
     route::release(&mut tx, "other", now).await.unwrap();
     let at = accident_at() + SignedDuration::from_hours(26);
     assert!(route::take(&mut tx, vehicle, at, Route::Recovery, ("x", tenant), now).await.unwrap());
+}
+
+#[tokio::test]
+async fn a_claim_payment_that_names_a_code_is_linked_once_and_seen_by_both_sides() {
+    let accident = Accident::new().await;
+    let world = &accident.world;
+    let [other, code] = accident.started().await;
+    let paying = world.register.claim(&world.paic, OTHER, Liability::Main);
+    let now = world.clock.now();
+    let link = async |caller: &Caller, code: &str, business_no: &str| {
+        let payment = NamedPayment {
+            recovery_code: code.to_owned(),
+            claim_no: paying,
+            business_no: business_no.to_owned(),
+            amount: Fen(1_260_000),
+            paid_at: now,
+        };
+        let mut tx = world.test.db.begin(Scope::of(caller.tenant)).await.unwrap();
+        let linked = touch::link_payment(&mut tx, &payment, now).await;
+        if linked.is_ok() {
+            tx.commit().await.unwrap();
+        }
+        linked.is_ok()
+    };
+    assert!(link(&world.paic, &code, "ZF-1").await);
+    assert!(link(&world.paic, &code, "ZF-1").await, "told again, it is the same payment");
+    // What is no code is for the claim rules to refuse; a stranger's payment is none of the code's.
+    assert!(link(&world.paic, "07PICC", "ZF-2").await);
+    assert!(!link(&world.cpic, &code, "ZF-3").await);
+    for side in [&world.picc, &world.paic] {
+        let read = accident.read(side, &code).await.unwrap();
+        let payments = read["payments"].as_array().unwrap();
+        assert_eq!(payments.len(), 1, "{payments:?}");
+        let linked =
+            (&payments[0]["claimCode"], &payments[0]["businessNo"], &payments[0]["amount"]);
+        assert_eq!(linked, (&json!(paying), &json!("ZF-1"), &json!("12600.00")));
+    }
+    assert_eq!(accident.read(&world.picc, &other).await.unwrap()["payments"], json!([]));
+
+    // Both sides' claims are answered with the codes that touch them.
+    let read = accident.read(&world.paic, &code).await.unwrap();
+    let policy = PlatformNumber::parse(read["liableConfirmCode"].as_str().unwrap()).unwrap();
+    let asked = |claim_no, confirm_no| Touched { claim_no, confirm_no, accident_at: accident_at() };
+    let mut tx = world.test.db.begin(Scope::of(world.paic.tenant)).await.unwrap();
+    let touching = touch::touching(&mut tx, &[asked(paying, policy)]).await.unwrap().remove(0);
+    let codes: Vec<String> = touching.iter().map(|touch| touch.recovery_code.to_string()).collect();
+    assert_eq!(codes, [code]);
 }
