@@ -215,7 +215,11 @@ fn of_clearing(error: ClearingError) -> ProductionError {
         ClearingError::Refused { code, detail } => ProductionError::Refused { code, detail },
         ClearingError::Invalid(errors) => ProductionError::Invalid(errors),
         ClearingError::Store(error) => ProductionError::from(error),
-        _ => ProductionError::Corrupt("recovery"),
+        ClearingError::Keys(error) => ProductionError::Sealing(error),
+        ClearingError::Corrupt(what) => ProductionError::Corrupt(what),
+        error @ (ClearingError::Ledger(_) | ClearingError::Market(_) | ClearingError::Bank(_)) => {
+            ProductionError::Clearing(Box::new(error))
+        }
     }
 }
 
@@ -265,5 +269,29 @@ async fn tell(production: &Production, clearing: &Clearing, received: &Received,
         Err(error) => {
             tracing::warn!(%error, "cannot note that a claim learnt of its money; told again")
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clearing::ledger::LedgerError;
+    use pg::failure;
+
+    use super::*;
+
+    #[test]
+    fn what_failed_in_the_clearing_cloud_keeps_its_cause_on_the_way_to_a_claim() {
+        let ledger = |error: sqlx::Error| of_clearing(ClearingError::Ledger(error.into()));
+        let moved_on = ledger(failure::start_over());
+        assert!(failure::is_retryable(&moved_on), "{moved_on:?}");
+        assert!(failure::is_unavailable(&ledger(sqlx::Error::PoolTimedOut)));
+        let corrupt = of_clearing(ClearingError::Ledger(LedgerError::Corrupt));
+        assert_eq!(corrupt.to_string(), "the clearing cloud failed");
+        let corrupt = of_clearing(ClearingError::Corrupt("recovery item"));
+        assert_eq!(corrupt.to_string(), "stored recovery item cannot be read");
+        let keys = of_clearing(ClearingError::Keys(tenancy::TenancyError::Store(
+            sqlx::Error::PoolTimedOut,
+        )));
+        assert!(matches!(keys, ProductionError::Sealing(_)), "{keys:?}");
     }
 }

@@ -171,6 +171,9 @@ pub enum ProductionError {
     /// The same, below the tenant's key.
     #[error("personal data cannot be sealed or opened")]
     Crypto(#[from] crypto::CryptoError),
+    /// The clearing cloud, which is asked of recoveries, failed.
+    #[error("the clearing cloud failed")]
+    Clearing(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The store failed.
     #[error("production store failed")]
     Store(#[source] sqlx::Error),
@@ -260,6 +263,7 @@ impl From<ProductionError> for Problem {
             ProductionError::Invalid(errors) => Problem::invalid(errors),
             ProductionError::Corrupt(_)
             | ProductionError::Encode(_)
+            | ProductionError::Clearing(_)
             | ProductionError::Sealing(_)
             | ProductionError::Crypto(_)
             | ProductionError::Store(_) => Problem::store(&error),
