@@ -114,6 +114,11 @@ impl Scan {
     /// The same rows as up to `parts` streams of about as many rows, to be read side by side: one
     /// after the other they are [`Scan::batches`].
     pub fn split(self, parts: usize) -> Vec<Batches> {
+        self.parts(parts).into_iter().map(Scan::batches).collect()
+    }
+
+    /// The same, not begun.
+    pub(crate) fn parts(self, parts: usize) -> Vec<Scan> {
         let share = self.rows().div_ceil(parts.max(1) as u64).max(1);
         let mut groups: Vec<Vec<FileEntry>> = Vec::new();
         let mut held = share;
@@ -127,7 +132,7 @@ impl Scan {
                 group.push(file.clone());
             }
         }
-        groups.into_iter().map(|files| Scan { files, ..self.clone() }.batches()).collect()
+        groups.into_iter().map(|files| Scan { files, ..self.clone() }).collect()
     }
 }
 

@@ -7,11 +7,12 @@ use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use futures::TryStreamExt;
-use kernel::Ids;
+use kernel::{Ids, TenantId};
 use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{CopyMode, CopyOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use uuid::Uuid;
 
 use crate::lake::{Dataset, DatasetName, Fault, LakeError, Owner, Version};
 
@@ -97,20 +98,35 @@ impl Lake {
 
     /// Names of the datasets of an owner, in order; those that were erased are not among them.
     pub async fn datasets(&self, owner: Owner) -> Result<Vec<DatasetName>, LakeError> {
-        let prefix = self.place.root.clone().join(owner_folder(owner).as_str());
-        let prefix = Path::from(prefix.to_string());
-        let listed = self.place.store.list_with_delimiter(Some(&prefix)).await;
-        let listed = listed.map_err(LakeError::Store)?;
         let mut names = Vec::new();
-        for folder in listed.common_prefixes {
-            let Some(Ok(name)) = folder.filename().map(DatasetName::parse) else { continue };
-            let latest = self.dataset(owner, name.clone()).latest().await?;
+        for dataset in self.folders(owner).await? {
+            let latest = dataset.latest().await?;
             if latest.is_some_and(|version| !version.manifest().tables.is_empty()) {
-                names.push(name);
+                names.push(dataset.name().clone());
             }
         }
         names.sort();
         Ok(names)
+    }
+
+    /// Everything that lies in the lake, erased or not, whoever owns it: for housekeeping.
+    pub async fn everything(&self) -> Result<Vec<Dataset>, LakeError> {
+        let listed = self.place.store.list_with_delimiter(Some(&self.place.root)).await;
+        let owners = listed.map_err(LakeError::Store)?.common_prefixes;
+        let mut datasets = Vec::new();
+        for owner in owners.iter().filter_map(|folder| owner_of(folder.filename()?)) {
+            datasets.extend(self.folders(owner).await?);
+        }
+        Ok(datasets)
+    }
+
+    async fn folders(&self, owner: Owner) -> Result<Vec<Dataset>, LakeError> {
+        let folder = owner_folder(owner);
+        let prefix = self.place.root.clone().join(folder.as_str());
+        let listed = self.place.store.list_with_delimiter(Some(&prefix)).await;
+        let folders = listed.map_err(LakeError::Store)?.common_prefixes;
+        let names = folders.iter().filter_map(|folder| DatasetName::parse(folder.filename()?).ok());
+        Ok(names.map(|name| self.dataset(owner, name)).collect())
     }
 }
 
@@ -119,6 +135,14 @@ pub(crate) fn owner_folder(owner: Owner) -> String {
     match owner {
         Owner::Operator => "operator".to_owned(),
         Owner::Tenant(tenant) => format!("tenant={tenant}"),
+    }
+}
+
+/// Whose a folder is; `None` of a stranger's.
+fn owner_of(folder: &str) -> Option<Owner> {
+    match folder.strip_prefix("tenant=") {
+        Some(tenant) => Some(Owner::Tenant(TenantId(Uuid::try_parse(tenant).ok()?))),
+        None => (folder == "operator").then_some(Owner::Operator),
     }
 }
 

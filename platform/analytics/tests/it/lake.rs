@@ -398,6 +398,8 @@ async fn an_erased_dataset_is_gone_and_begins_anew() {
     write(1).await;
     assert_eq!(lake.datasets(tenant).await.unwrap(), [own.name().clone()]);
     assert_eq!(lake.datasets(Owner::Operator).await.unwrap(), []);
+    let everything = lake.everything().await.unwrap();
+    assert_eq!(everything.iter().map(|one| one.title()).collect::<Vec<_>>(), [own.title()]);
     own.erase(now()).await.unwrap();
     assert_eq!(lake.datasets(tenant).await.unwrap(), []);
     own.sweep(Timestamp::MAX).await.unwrap();
