@@ -6,6 +6,7 @@ mod demo;
 mod doctor;
 #[cfg(test)]
 mod documents;
+mod lake;
 mod looked_at;
 mod member;
 mod openapi;
@@ -30,6 +31,7 @@ use telemetry::{BuildInfo, Health, Logs, Meters};
 use tokio_util::sync::CancellationToken;
 
 use crate::clock::ServerClock;
+use crate::lake::LakeCommand;
 use crate::member::MemberCommand;
 use crate::serve::{Doors, interrupted, serve};
 use crate::settings::Settings;
@@ -69,6 +71,13 @@ enum Command {
         config: OptionalConfig,
         #[command(subcommand)]
         command: MemberCommand,
+    },
+    /// The lake: the market's record as Parquet, and what is published from it
+    Lake {
+        #[command(flatten)]
+        config: OptionalConfig,
+        #[command(subcommand)]
+        command: LakeCommand,
     },
     /// Keys that sign access tokens
     Keys {
@@ -153,6 +162,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Member { config, command } => {
             command.run(&base(&read(&ConfigArgs { config: config.config })?).await?).await
         }
+        Command::Lake { config, command } => {
+            let settings = read(&ConfigArgs { config: config.config })?;
+            let lake = settings.lake.as_ref().context("the settings name no lake ([lake])")?;
+            command.run(&base(&settings).await?, lake).await
+        }
         Command::Keys { config, command: KeysCommand::Rotate } => {
             let base = base(&read(&ConfigArgs { config: config.config })?).await?;
             iam::rotate_keys(&base.db, &base.master, base.clock.now()).await?;
@@ -185,8 +199,14 @@ async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
         Doors::open(server.listen, server.ops_listen, server.tls.as_ref()).await?
     };
     let base = base(&settings).await?;
-    let platform =
-        platform(&base, &settings.server.public_url, &settings.outside, settings.lanes).await?;
+    let platform = platform(
+        &base,
+        &settings.server.public_url,
+        &settings.outside,
+        settings.lanes,
+        settings.lake.as_ref(),
+    )
+    .await?;
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {

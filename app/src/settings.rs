@@ -1,8 +1,10 @@
 //! Settings of a server: a TOML file, and variables `COMMONWHEEL__SECTION__KEY` on top of it.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use analytics::suppress::Rule;
 use serde::Deserialize;
 
 /// Everything a server is told.
@@ -15,6 +17,9 @@ pub(crate) struct Settings {
     pub(crate) outside: Outside,
     #[serde(default)]
     pub(crate) lanes: Lanes,
+    /// None is kept when there is none.
+    #[serde(default)]
+    pub(crate) lake: Option<Lake>,
     #[serde(default)]
     pub(crate) logs: telemetry::Logs,
 }
@@ -126,6 +131,70 @@ pub(crate) enum BankStanding {
     Member,
 }
 
+/// The lake that the operational store flows into.
+#[derive(Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Lake {
+    /// A folder, `file://` or `s3://bucket/prefix`.
+    pub(crate) address: String,
+    /// Options of S3; what they leave open is read from the environment.
+    #[serde(default)]
+    pub(crate) options: BTreeMap<String, String>,
+    /// How often the store is read on.
+    #[serde(default = "lake_every")]
+    pub(crate) every_s: u64,
+    /// How long versions are kept that nothing rests on.
+    #[serde(default = "lake_keep")]
+    pub(crate) keep_days: u32,
+    /// When a cell of the market may be told.
+    #[serde(default)]
+    pub(crate) publication: Publication,
+}
+
+impl Lake {
+    /// A lake in a folder, everything else as it is where nobody says otherwise.
+    pub(crate) fn in_folder(folder: &Path) -> Lake {
+        Lake {
+            address: folder.to_string_lossy().into_owned(),
+            options: BTreeMap::new(),
+            every_s: lake_every(),
+            keep_days: lake_keep(),
+            publication: Publication::default(),
+        }
+    }
+}
+
+/// The address and the options may hold secrets.
+impl std::fmt::Debug for Lake {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Lake").field("every_s", &self.every_s).finish_non_exhaustive()
+    }
+}
+
+/// Insurers and records that must be left when any one insurer is taken out of a cell, and the
+/// largest share, in ten-thousandths, any may have of what is left.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Publication {
+    pub(crate) contributors: usize,
+    pub(crate) records: u64,
+    pub(crate) largest_bp: u32,
+}
+
+impl Default for Publication {
+    fn default() -> Publication {
+        let Rule { contributors, records, largest_bp } = Rule::default();
+        Publication { contributors, records, largest_bp }
+    }
+}
+
+impl From<Publication> for Rule {
+    fn from(publication: Publication) -> Rule {
+        let Publication { contributors, records, largest_bp } = publication;
+        Rule { contributors, records, largest_bp }
+    }
+}
+
 /// How hot calls are gathered into sets.
 #[derive(Clone, Copy, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -148,6 +217,14 @@ impl From<Lanes> for pg::coalesce::Lanes {
     fn from(lanes: Lanes) -> pg::coalesce::Lanes {
         pg::coalesce::Lanes { lanes: lanes.lanes, set: lanes.set, queue: lanes.queue }
     }
+}
+
+fn lake_every() -> u64 {
+    300
+}
+
+fn lake_keep() -> u32 {
+    7
 }
 
 fn api_address() -> SocketAddr {

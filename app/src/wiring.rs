@@ -38,12 +38,13 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::bootstrap;
+use crate::lake::Keeper;
 use crate::looked_at::OnVehicles;
 use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
 use crate::recoveries::{self, Locks, Register};
 use crate::settings::{
-    Bank as BankSettings, BankCredentials, BankFiles, BankStanding, Lanes,
+    Bank as BankSettings, BankCredentials, BankFiles, BankStanding, Lake as LakeSettings, Lanes,
     Outside as OutsideSettings,
 };
 
@@ -111,6 +112,7 @@ pub(crate) async fn platform(
     public_url: &str,
     outside: &OutsideSettings,
     lanes: Lanes,
+    lake: Option<&LakeSettings>,
 ) -> anyhow::Result<Platform> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let now = base.clock.now();
@@ -188,6 +190,9 @@ pub(crate) async fn platform(
         base.clock.clone(),
         stop.clone(),
     ));
+    if let Some(lake) = lake {
+        tasks.spawn(Keeper::open(base, lake)?.keep(stop.clone()));
+    }
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {
         authenticate: authority.clone(),

@@ -14,8 +14,14 @@ use cargo_metadata::DependencyKind;
 use crate::workspace::{Room, Workspace};
 
 /// Crates that only compute.
-const PURE: [&str; 5] =
-    ["kernel", "actuarial-models", "clearing-ledger", "production-core", "production-rating"];
+const PURE: [&str; 6] = [
+    "kernel",
+    "actuarial-models",
+    "analytics-api",
+    "clearing-ledger",
+    "production-core",
+    "production-rating",
+];
 
 /// What a pure crate must not need: a web server, a database, a runtime.
 const HEAVY: [&str; 5] = ["axum", "sqlx", "tokio", "reqwest", "hyper"];

@@ -13,6 +13,7 @@ pub mod api;
 mod app;
 pub mod book;
 pub mod challenge;
+pub mod changes;
 pub mod claim;
 pub mod confirm;
 pub mod endorsement;

@@ -16,6 +16,7 @@ pub mod dispute;
 mod effect;
 mod facts;
 mod recovery;
+mod reserve;
 
 use serde::{Deserialize, Serialize};
 

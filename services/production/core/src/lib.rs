@@ -8,6 +8,7 @@ pub mod claim;
 pub mod code;
 pub mod cover;
 pub mod endorsement;
+pub mod exposure;
 pub mod frame;
 pub mod history;
 pub mod insurer;

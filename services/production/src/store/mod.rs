@@ -9,6 +9,7 @@ macro_rules! column {
 }
 
 pub mod chain;
+pub mod changes;
 pub mod claim;
 pub mod claim_dispute;
 pub mod claim_lookup;

@@ -1,6 +1,7 @@
 //! The production cloud on a real PostgreSQL, against sandbox counterparties.
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
+mod changes;
 mod check;
 mod claim_hints;
 mod claim_reading;

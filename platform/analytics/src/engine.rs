@@ -1,0 +1,272 @@
+//! Questions answered by DataFusion, in this process, over versions of the lake.
+//!
+//! Two kinds. An insurer asks about its own rows in SQL ([`own`](Engine::own)): what it may read
+//! is decided where a table is read, before any expression of its question sees a row. Everybody
+//! asks about the market through [`answer`](Engine::answer), which adds up published cells and
+//! sees nothing else; [`publish`](Engine::publish) decides what is published.
+//!
+//! Questions run on threads of their own, a few at once, each under limits of memory, time and
+//! rows. Whoever stops waiting stops the question.
+
+mod answer;
+mod contributions;
+mod own;
+mod prune;
+mod publish;
+mod table;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use analytics_api::{Quarter, QuestionError};
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use datafusion::common::DataFusionError;
+use datafusion::execution::SessionStateBuilder;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use futures::StreamExt;
+use tokio::runtime::Runtime;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::lake::{Lake, LakeError};
+
+pub use own::{OwnAnswer, OwnQuestion};
+pub use publish::{Publication, pinned};
+
+/// Functions that make much out of little without asking for memory.
+const GREEDY: [&str; 3] = ["repeat", "lpad", "rpad"];
+
+/// Stack of a thread. Only what is used of it is ever taken.
+const STACK: usize = 64 << 20;
+
+/// What questions may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Threads of all questions.
+    pub threads: usize,
+    /// Questions at once; one more waits.
+    pub at_once: usize,
+    /// Memory of one question.
+    pub memory_bytes: usize,
+    /// How long one may run, waiting not counted.
+    pub time: Duration,
+    /// Rows of an answer; it is cut there and says so.
+    pub rows: usize,
+}
+
+impl Default for Limits {
+    /// Two threads, four questions, 512 MiB, a minute, a million rows.
+    fn default() -> Limits {
+        Limits {
+            threads: 2,
+            at_once: 4,
+            memory_bytes: 512 << 20,
+            time: Duration::from_secs(60),
+            rows: 1_000_000,
+        }
+    }
+}
+
+/// Why a question is not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum EngineError {
+    /// It is none that may be asked; says why.
+    #[error("the question is refused: {0}")]
+    Refused(String),
+    /// The SQL is wrong, or fails on the rows it meets; says why.
+    #[error("the question cannot be computed: {0}")]
+    Sql(String),
+    /// It needs more memory than one question has.
+    #[error("the question needs more memory than it may have")]
+    TooLarge,
+    /// It ran for too long.
+    #[error("the question ran for too long")]
+    TimedOut,
+    /// Whoever asked no longer wants to know.
+    #[error("the question was called off")]
+    Cancelled,
+    /// The question about the market is none.
+    #[error(transparent)]
+    Question(#[from] QuestionError),
+    /// Nothing is published of the quarter.
+    #[error("nothing is published of {0}")]
+    NotPublished(Quarter),
+    /// The lake failed.
+    #[error("the lake cannot be read or written")]
+    Lake(#[from] LakeError),
+    /// What is stored is in no known form.
+    #[error("stored {0} is in no known form")]
+    Corrupt(&'static str),
+    /// The engine failed.
+    #[error("the engine failed")]
+    Engine(#[source] Box<DataFusionError>),
+    /// A thread was lost.
+    #[error("the thread of a question was lost")]
+    Lost,
+}
+
+impl From<DataFusionError> for EngineError {
+    fn from(error: DataFusionError) -> EngineError {
+        let root = error.find_root();
+        match root {
+            DataFusionError::ResourcesExhausted(_) => EngineError::TooLarge,
+            DataFusionError::SQL(..)
+            | DataFusionError::Plan(_)
+            | DataFusionError::SchemaError(..)
+            | DataFusionError::NotImplemented(_)
+            | DataFusionError::Execution(_)
+            | DataFusionError::Diagnostic(..)
+            | DataFusionError::ArrowError(..) => EngineError::Sql(root.strip_backtrace()),
+            // It may be shared by several readers, so what it tells is copied.
+            DataFusionError::External(source) => match source.downcast_ref() {
+                Some(LakeError::Corrupt { path, fault }) => {
+                    let (path, fault) = (path.clone(), fault.clone());
+                    EngineError::Lake(LakeError::Corrupt { path, fault })
+                }
+                _ => EngineError::Engine(Box::new(error)),
+            },
+            _ => EngineError::Engine(Box::new(error)),
+        }
+    }
+}
+
+/// Answers questions over a lake. Cheap to clone.
+#[derive(Clone)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    lake: Lake,
+    limits: Limits,
+    places: Semaphore,
+    /// `None` only while it is dropped.
+    runtime: Option<Runtime>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // It may be dropped by a task, which must not wait for threads.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl std::fmt::Debug for Engine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Engine").field("limits", &self.inner.limits).finish_non_exhaustive()
+    }
+}
+
+/// Rows that a plan gave, and whether there were more.
+struct Rows {
+    schema: SchemaRef,
+    batches: Vec<RecordBatch>,
+    cut: bool,
+}
+
+impl Engine {
+    /// An engine with threads of its own.
+    pub fn start(lake: Lake, limits: Limits) -> std::io::Result<Engine> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(limits.threads.max(1))
+            .thread_name("analytics")
+            // Plans are walked by recursion, and a question may be as deep as it is long.
+            .thread_stack_size(STACK)
+            .enable_all()
+            .build()?;
+        let places = Semaphore::new(limits.at_once.max(1));
+        Ok(Engine { inner: Arc::new(Inner { lake, limits, places, runtime: Some(runtime) }) })
+    }
+
+    /// The lake it reads.
+    pub fn lake(&self) -> &Lake {
+        &self.inner.lake
+    }
+
+    /// A session without tables: no files, no settings to change, nothing to create.
+    fn session(&self) -> Result<SessionContext, EngineError> {
+        let limits = &self.inner.limits;
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let runtime = RuntimeEnvBuilder::new()
+            .with_memory_pool(Arc::new(GreedyMemoryPool::new(limits.memory_bytes)))
+            .with_disk_manager_builder(disk)
+            .build_arc()?;
+        let mut config = SessionConfig::new()
+            .with_target_partitions(limits.threads.max(1))
+            .with_default_catalog_and_schema("lake", "market")
+            .with_information_schema(false);
+        config.options_mut().execution.enable_recursive_ctes = false;
+        let state = SessionStateBuilder::new()
+            .with_config(config)
+            .with_runtime_env(runtime)
+            .with_default_features()
+            // Tables come from the lake alone, not from functions.
+            .with_table_functions(Default::default())
+            .build();
+        let session = SessionContext::new_with_state(state);
+        for name in GREEDY {
+            session.deregister_udf(name);
+        }
+        Ok(session)
+    }
+
+    /// Runs work on the engine's threads, in its turn and for as long as a question may take.
+    async fn within_limits<T: Send + 'static>(
+        &self,
+        cancel: &CancellationToken,
+        work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let work = async {
+            let place = self.inner.places.acquire().await.map_err(|_| EngineError::Lost)?;
+            let runtime = self.inner.runtime.as_ref().ok_or(EngineError::Lost)?;
+            let mut task = Stopped(runtime.spawn(work));
+            let done = tokio::time::timeout(self.inner.limits.time, &mut task.0).await;
+            drop(place);
+            done.map_err(|_| EngineError::TimedOut)?.map_err(|_| EngineError::Lost)?
+        };
+        tokio::select! {
+            biased;
+            () = cancel.cancelled() => Err(EngineError::Cancelled),
+            done = work => done,
+        }
+    }
+}
+
+/// A task that ends with whoever waits for it.
+struct Stopped<T>(tokio::task::JoinHandle<T>);
+
+impl<T> Drop for Stopped<T> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// Up to so many rows of a plan, as long as they fit into the memory a question may have.
+async fn collected(frame: DataFrame, limits: Limits) -> Result<Rows, EngineError> {
+    let mut stream = frame.execute_stream().await?;
+    let schema = stream.schema();
+    let (mut batches, mut rows, mut bytes, mut cut) = (Vec::new(), 0, 0, false);
+    while let Some(batch) = stream.next().await {
+        let mut batch = batch?;
+        if batch.num_rows() > limits.rows - rows {
+            batch = batch.slice(0, limits.rows - rows);
+            cut = true;
+        }
+        rows += batch.num_rows();
+        bytes += batch.get_array_memory_size();
+        if bytes > limits.memory_bytes {
+            return Err(EngineError::TooLarge);
+        }
+        batches.push(batch);
+        if cut {
+            break;
+        }
+    }
+    Ok(Rows { schema, batches, cut })
+}
