@@ -22,6 +22,7 @@ mod special;
 pub mod survival;
 pub mod trees;
 mod triangle;
+pub mod validation;
 pub mod warning;
 
 pub use number::NotFinite;
