@@ -12,6 +12,7 @@
 pub mod credibility;
 pub mod forecast;
 pub mod glm;
+pub mod indication;
 mod linalg;
 pub mod network;
 mod number;
