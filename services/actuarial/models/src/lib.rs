@@ -17,6 +17,7 @@ mod linalg;
 pub mod network;
 mod number;
 mod random;
+pub mod region;
 pub mod reserving;
 mod simplex;
 mod special;

@@ -5,6 +5,7 @@
 mod credibility;
 mod glm;
 mod refusals;
+mod region;
 mod reserving;
 mod table;
 mod trees;
