@@ -19,6 +19,7 @@ mod number;
 mod random;
 pub mod region;
 pub mod reserving;
+pub mod scoring;
 pub mod segments;
 mod simplex;
 mod special;

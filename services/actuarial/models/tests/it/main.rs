@@ -3,6 +3,8 @@
 #![expect(clippy::float_arithmetic, reason = "comparing floating-point figures")]
 
 mod credibility;
+mod customers;
+mod fraud;
 mod glm;
 mod refusals;
 mod region;
