@@ -12,16 +12,21 @@
 pub mod credibility;
 pub mod forecast;
 pub mod glm;
+pub mod indication;
 mod linalg;
 pub mod network;
 mod number;
 mod random;
+pub mod region;
 pub mod reserving;
+pub mod scoring;
+pub mod segments;
 mod simplex;
 mod special;
 pub mod survival;
 pub mod trees;
 mod triangle;
+pub mod validation;
 pub mod warning;
 
 pub use number::NotFinite;

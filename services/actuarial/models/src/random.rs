@@ -47,7 +47,8 @@ impl Draws {
         }
     }
 
-    fn uniform(&mut self) -> f64 {
+    /// From 0 up to 1, each as likely.
+    pub(crate) fn uniform(&mut self) -> f64 {
         self.0.random()
     }
 }

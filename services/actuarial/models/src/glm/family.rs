@@ -110,7 +110,7 @@ impl Family {
     }
 
     /// Whether a response can have this mean.
-    fn reaches(self, mean: f64) -> bool {
+    pub(crate) fn reaches(self, mean: f64) -> bool {
         match self {
             Family::Gaussian => mean.is_finite(),
             Family::Binomial => mean > 0.0 && mean < 1.0,
@@ -172,7 +172,7 @@ impl Family {
     }
 
     /// The unit deviance without [`Family::constant`].
-    fn moving_deviance(self, y: f64, mean: f64) -> f64 {
+    pub(crate) fn moving_deviance(self, y: f64, mean: f64) -> f64 {
         match self {
             Family::Gaussian => mean * mean - 2.0 * y * mean,
             Family::Poisson => 2.0 * (mean - if y > 0.0 { y * mean.ln() } else { 0.0 }),

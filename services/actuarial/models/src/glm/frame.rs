@@ -147,6 +147,28 @@ impl Frame {
         Ok(())
     }
 
+    /// Some of the rows, in the order they are named, with all levels of the factors.
+    pub fn pick(&self, rows: &[usize]) -> Result<Frame, GlmError> {
+        if let Some(&row) = rows.iter().find(|row| **row >= self.rows) {
+            return Err(GlmError::Length {
+                what: "the frame".to_owned(),
+                found: row,
+                rows: self.rows,
+            });
+        }
+        let picked = |column: &Column| match column {
+            Column::Factor { levels, codes } => Column::Factor {
+                levels: levels.clone(),
+                codes: rows.iter().map(|&row| codes[row]).collect(),
+            },
+            Column::Numeric(values) => {
+                Column::Numeric(rows.iter().map(|&row| values[row]).collect())
+            }
+        };
+        let columns = self.columns.iter().map(|(name, column)| (name.clone(), picked(column)));
+        Ok(Frame { rows: rows.len(), columns: columns.collect() })
+    }
+
     /// Levels and codes of a factor.
     pub fn factor(&self, name: &str) -> Result<(&[String], &[u32]), GlmError> {
         match self.column(name) {
@@ -222,6 +244,18 @@ mod tests {
         let (levels, codes) = frame.factor("class").unwrap();
         assert_eq!((levels.len(), codes), (3, [0, 1, 1, 2].as_slice()));
         assert!(frame.add_classes("other", "age", &[2.0, 2.0]).is_err());
+    }
+
+    #[test]
+    fn rows_are_picked_with_all_levels_and_none_is_made_up() {
+        let mut frame = Frame::new();
+        frame.add_texts("area", &["b", "a", "c"]).unwrap();
+        frame.add_numbers("age", vec![1.0, 2.0, 3.0]).unwrap();
+        let some = frame.pick(&[2, 0, 2]).unwrap();
+        assert_eq!((some.rows(), some.numbers("age").unwrap()), (3, [3.0, 1.0, 3.0].as_slice()));
+        let (levels, codes) = some.factor("area").unwrap();
+        assert_eq!((levels.len(), codes), (3, [2, 1, 2].as_slice()));
+        assert!(matches!(frame.pick(&[3]), Err(GlmError::Length { found: 3, .. })));
     }
 
     #[test]

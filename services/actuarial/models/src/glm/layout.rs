@@ -122,6 +122,7 @@ impl Layout {
         let mut parts = vec![Part { factors: vec![], number: None }];
         let mut ends = vec![];
         for term in terms {
+            term.has_bases(frame)?;
             parts.extend(term.parts(frame)?);
             ends.push(parts.len());
         }

@@ -75,15 +75,28 @@ impl Term {
         }
     }
 
+    /// Refuses a base that no row of `frame` can have.
+    ///
+    /// Only of rows a model is fitted to: those it is used for, such as a single one, may lack it.
+    pub(crate) fn has_bases(&self, frame: &Frame) -> Result<(), GlmError> {
+        match self {
+            Term::Factor { column, base } => {
+                let (levels, _) = frame.factor(column)?;
+                if levels.contains(base) {
+                    return Ok(());
+                }
+                Err(GlmError::NoLevel { factor: column.clone(), level: base.clone() })
+            }
+            Term::Product(terms) => terms.iter().try_for_each(|term| term.has_bases(frame)),
+            Term::Numeric { .. } | Term::Spline { .. } => Ok(()),
+        }
+    }
+
     /// The parts of the design it stands for, with values from `frame`.
     pub(crate) fn parts(&self, frame: &Frame) -> Result<Vec<Part>, GlmError> {
         match self {
             Term::Factor { column, base } => {
-                let (levels, _) = frame.factor(column)?;
-                if !levels.contains(base) {
-                    let (factor, level) = (column.clone(), base.clone());
-                    return Err(GlmError::NoLevel { factor, level });
-                }
+                frame.factor(column)?;
                 Ok(vec![Part { factors: vec![(column.clone(), base.clone())], number: None }])
             }
             Term::Numeric { column } => {
@@ -176,7 +189,7 @@ mod tests {
         assert_eq!((name.as_str(), values.as_slice()), ("spline(age)1:age", [4.0, 9.0].as_slice()));
         assert_eq!(parts[1].factors, [("area".to_owned(), "a".to_owned())]);
         assert_eq!(
-            Term::factor("area", "z").parts(&frame).unwrap_err(),
+            Term::factor("area", "z").times(Term::numeric("age")).has_bases(&frame).unwrap_err(),
             GlmError::NoLevel { factor: "area".into(), level: "z".into() }
         );
         assert!(matches!(Term::spline("age", &[1.0, 2.0]).parts(&frame), Err(GlmError::Knots(_))));

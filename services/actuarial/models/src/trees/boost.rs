@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 use super::TreesError;
 use super::bins::{Feature, MOST_BINS};
 use super::grow::Rules;
-use super::shard::{Draw, Lanes, Shard, mix};
+use super::shard::{Draw, Lanes, Response, Shard, mix};
 use super::tree::{MOST_LEAVES, Tree};
 use crate::glm::Frame;
 use crate::number::finite;
@@ -104,31 +104,41 @@ impl Boost {
     pub fn fit(&self, data: &Counts<'_>) -> Result<Ensemble, TreesError> {
         self.check()?;
         data.check()?;
-        let cut = |(name, _): &(String, Monotone)| Feature::cut(data.frame, name, self.bins);
+        let (claims, exposure): (f64, f64) = (data.claims.iter().sum(), data.exposure.iter().sum());
+        let base = finite((claims / exposure).ln(), "frequency")?;
+        let frequency = base.exp();
+        let expected: Vec<f64> = data.exposure.iter().map(|part| frequency * part).collect();
+        // Sums of expected claims may grow to four times the claims before they leave 32 bits.
+        let response = Response::Counts { claims: data.claims, expected: &expected };
+        self.grow(data.frame, response, base, claims)
+    }
+
+    /// Grows trees from `base` on; claims of all rows, or their weights, add up to `volume`.
+    pub(crate) fn grow(
+        &self,
+        frame: &Frame,
+        response: Response<'_>,
+        base: f64,
+        volume: f64,
+    ) -> Result<Ensemble, TreesError> {
+        let cut = |(name, _): &(String, Monotone)| Feature::cut(frame, name, self.bins);
         let features = self.features.iter().map(cut).collect::<Result<Vec<Feature>, _>>()?;
         for (feature, (_, monotone)) in features.iter().zip(&self.features) {
             if !feature.is_numeric() && *monotone != Monotone::Free {
                 return Err(TreesError::NoOrder(feature.name.clone()));
             }
         }
-        let (claims, exposure): (f64, f64) = (data.claims.iter().sum(), data.exposure.iter().sum());
-        let base = finite((claims / exposure).ln(), "frequency")?;
-        let codes = features.iter().map(|feature| feature.codes(data.frame));
+        let codes = features.iter().map(|feature| feature.codes(frame));
         let codes = codes.collect::<Result<Vec<_>, _>>()?;
         let sizes: Vec<usize> = features.iter().map(Feature::bins).collect();
         let lanes = Lanes::of(&sizes);
-        // Sums of expected claims may grow to four times the claims before they leave 32 bits.
-        let scale = (2f64.powi(30) / claims).log2().floor().exp2();
-        let frequency = base.exp();
+        let scale = (2f64.powi(30) / volume).log2().floor().exp2();
         let cores = available_parallelism().map_or(1, NonZero::get);
-        let threads = self.threads.map_or(cores, NonZero::get).clamp(1, claims_parts(data));
-        let rows = data.claims.len();
+        let rows = frame.rows();
+        let threads = self.threads.map_or(cores, NonZero::get).clamp(1, parts(rows));
         let mut shards: Vec<Shard> = (0..threads)
-            .map(|part| {
-                let range = rows * part / threads..rows * (part + 1) / threads;
-                let expected = |row: usize| frequency * data.exposure[row];
-                Shard::of(range, &lanes, &codes, data.claims, expected, scale)
-            })
+            .map(|part| rows * part / threads..rows * (part + 1) / threads)
+            .map(|range| Shard::of(range, &lanes, &codes, response, scale))
             .collect();
         let numeric: Vec<bool> = features.iter().map(Feature::is_numeric).collect();
         let monotone: Vec<Monotone> = self.features.iter().map(|(_, monotone)| *monotone).collect();
@@ -169,7 +179,7 @@ impl Boost {
         order[..wanted].iter().fold(0, |open, feature| open | 1 << feature)
     }
 
-    fn check(&self) -> Result<(), TreesError> {
+    pub(crate) fn check(&self) -> Result<(), TreesError> {
         let part = |value: f64| value > 0.0 && value <= 1.0;
         let not_negative = |value: f64| value >= 0.0 && value.is_finite();
         let count = self.features.len();
@@ -191,8 +201,8 @@ impl Boost {
 }
 
 /// Shards of at least some thousand rows.
-fn claims_parts(data: &Counts<'_>) -> usize {
-    (data.claims.len() / 4096).max(1)
+fn parts(rows: usize) -> usize {
+    (rows / 4096).max(1)
 }
 
 impl Counts<'_> {

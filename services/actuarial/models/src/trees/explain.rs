@@ -1,7 +1,7 @@
 //! Why trees say what they say: gains, what deviance is lost without a column, and effects by row.
 
 use super::predict::mean_deviance;
-use super::tree::{Place, Tree};
+use super::tree::{MOST_LEAVES, Place, Tree};
 use super::{Counts, Ensemble, TreesError};
 use crate::glm::Frame;
 use crate::random::Draws;
@@ -39,6 +39,16 @@ struct Step {
     /// One when the row follows the path, else zero.
     with: f64,
     weight: f64,
+}
+
+impl Step {
+    /// Where every path begins: all of the cover, and the row.
+    const FIRST: Step = Step { feature: usize::MAX, without: 1.0, with: 1.0, weight: 0.0 };
+
+    /// Room for the paths of one walk: a path of each length and one more.
+    fn room() -> [Step; (MOST_LEAVES + 1) * (MOST_LEAVES + 2)] {
+        [Step::FIRST; (MOST_LEAVES + 1) * (MOST_LEAVES + 2)]
+    }
 }
 
 impl Effects {
@@ -119,35 +129,41 @@ impl Ensemble {
         let bins = self.features.iter().map(|feature| feature.code(frame, row));
         let bins = bins.collect::<Result<Vec<u8>, _>>()?;
         let mut found = Effects { base: self.base, effects: vec![0.0; self.features.len()] };
+        let mut room = Step::room();
         for tree in &self.trees {
             let total: f64 = tree.covers.iter().sum();
             let leaves = tree.covers.iter().enumerate();
             found.base += leaves.map(|(leaf, cover)| cover * tree.value(leaf)).sum::<f64>() / total;
-            shapley(tree, &bins, tree.root(), vec![], (1.0, 1.0, None), &mut found.effects);
+            shapley(tree, &bins, tree.root(), &mut room, 0, Step::FIRST, &mut found.effects);
         }
         Ok(found)
     }
 }
 
-/// Walks the branches of a tree with the coalitions that lead there. `step` is the part of the cover
-/// that comes here, whether the row does, and by which feature.
+/// Walks the branches of a tree with the coalitions that lead there. The first `size` steps of `room`
+/// are the path to the parent; `step` is the part of the cover that comes here, whether the row does,
+/// and by which feature.
 fn shapley(
     tree: &Tree,
     bins: &[u8],
     place: Place,
-    mut path: Vec<Step>,
-    step: (f64, f64, Option<usize>),
+    room: &mut [Step],
+    size: usize,
+    step: Step,
     effects: &mut [f64],
 ) {
-    extend(
-        &mut path,
-        Step { feature: step.2.unwrap_or(usize::MAX), without: step.0, with: step.1, weight: 0.0 },
-    );
+    // Both children begin from the parent's path, so each works on a copy behind it.
+    let (parent, path) = room.split_at_mut(size);
+    path[..size].copy_from_slice(parent);
+    extend(path, size, step);
+    let mut size = size + 1;
     match place {
         Place::Leaf(leaf) => {
-            for at in 1..path.len() {
-                let (weight, step) = (unwound(&path, at), path[at]);
-                effects[step.feature] += weight * (step.with - step.without) * tree.value(leaf);
+            let value = tree.value(leaf);
+            for at in 1..size {
+                let step = path[at];
+                effects[step.feature] +=
+                    unwound(&path[..size], at) * (step.with - step.without) * value;
             }
         }
         Place::Node(node) => {
@@ -155,59 +171,78 @@ fn shapley(
             let goes = usize::from(!split.left.has(bins[split.feature]));
             // A feature that was asked before is taken out of the path and stands at the new place.
             let (mut without, mut with) = (1.0, 1.0);
-            if let Some(at) = path.iter().position(|step| step.feature == split.feature) {
+            if let Some(at) = path[..size].iter().position(|step| step.feature == split.feature) {
                 (without, with) = (path[at].without, path[at].with);
-                unwind(&mut path, at);
+                unwind(&mut path[..size], at);
+                size -= 1;
             }
             for (side, &branch) in split.branches.iter().enumerate() {
                 let part = tree.cover(branch) / split.cover;
-                let follows = if side == goes { with } else { 0.0 };
-                let step = (without * part, follows, Some(split.feature));
-                shapley(tree, bins, branch, path.clone(), step, effects);
+                let with = if side == goes { with } else { 0.0 };
+                let (feature, without) = (split.feature, without * part);
+                let step = Step { feature, without, with, weight: 0.0 };
+                shapley(tree, bins, branch, path, size, step, effects);
             }
         }
     }
 }
 
-/// Adds a step: weights of coalitions by their size.
-fn extend(path: &mut Vec<Step>, step: Step) {
-    let size = path.len();
-    path.push(Step { weight: if size == 0 { 1.0 } else { 0.0 }, ..step });
+/// Parts 1/n: scoring one row divides millions of times, always by the same few numbers.
+const PARTS: [f64; MOST_LEAVES + 2] = {
+    let mut parts = [1.0; MOST_LEAVES + 2];
+    let mut n = 2;
+    while n < parts.len() {
+        parts[n] = 1.0 / n as f64;
+        n += 1;
+    }
+    parts
+};
+
+/// Adds a step behind the first `size`: weights of coalitions by their size.
+fn extend(path: &mut [Step], size: usize, step: Step) {
+    path[size] = Step { weight: if size == 0 { 1.0 } else { 0.0 }, ..step };
     for i in (0..size).rev() {
-        let (own, all) = (path[i].weight, (size + 1) as f64);
-        path[i + 1].weight += step.with * own * (i + 1) as f64 / all;
-        path[i].weight = step.without * own * (size - i) as f64 / all;
+        let own = path[i].weight * PARTS[size + 1];
+        path[i + 1].weight += step.with * own * (i + 1) as f64;
+        path[i].weight = step.without * own * (size - i) as f64;
     }
 }
 
-/// Takes the step at `at` out again.
-fn unwind(path: &mut Vec<Step>, at: usize) {
-    let weights = without(path, at);
-    path.remove(at);
-    path.iter_mut().zip(weights).for_each(|(step, weight)| step.weight = weight);
+/// Takes the step at `at` out again; the last place is then free.
+fn unwind(path: &mut [Step], at: usize) {
+    let mut weights = [0.0; MOST_LEAVES + 1];
+    without(path, at, |place, weight| weights[place] = weight);
+    path.copy_within(at + 1.., at);
+    let left = path.len() - 1;
+    path[..left].iter_mut().zip(weights).for_each(|(step, weight)| step.weight = weight);
 }
 
 /// Sum of the weights when the step at `at` is taken out.
 fn unwound(path: &[Step], at: usize) -> f64 {
-    without(path, at).iter().sum()
+    let mut sum = 0.0;
+    without(path, at, |_, weight| sum += weight);
+    sum
 }
 
-/// Weights by size when the step at `at` is taken out.
-fn without(path: &[Step], at: usize) -> Vec<f64> {
+/// Weights by size, the largest first, when the step at `at` is taken out.
+fn without(path: &[Step], at: usize, mut take: impl FnMut(usize, f64)) {
     let last = path.len() - 1;
     let all = path.len() as f64;
-    let (out, with) = (path[at].without, path[at].with);
-    let mut weights = vec![0.0; last];
-    let mut next = path[last].weight;
-    for i in (0..last).rev() {
-        if with != 0.0 {
-            weights[i] = next * all / ((i + 1) as f64 * with);
-            next = path[i].weight - weights[i] * out * (last - i) as f64 / all;
-        } else {
-            weights[i] = path[i].weight * all / (out * (last - i) as f64);
+    let out = path[at].without;
+    // A row follows a branch or does not: `with` is one or zero.
+    if path[at].with != 0.0 {
+        let mut next = path[last].weight;
+        for i in (0..last).rev() {
+            let weight = next * all * PARTS[i + 1];
+            next = path[i].weight - weight * out * (last - i) as f64 * PARTS[path.len()];
+            take(i, weight);
+        }
+    } else {
+        let turned = all / out;
+        for i in (0..last).rev() {
+            take(i, path[i].weight * turned * PARTS[last - i]);
         }
     }
-    weights
 }
 
 #[cfg(test)]
@@ -257,7 +292,7 @@ mod tests {
         for row in 0..8u8 {
             let bins = [row & 1, row >> 1 & 1, row >> 2 & 1];
             let mut found = vec![0.0; 3];
-            shapley(&tree, &bins, tree.root(), vec![], (1.0, 1.0, None), &mut found);
+            shapley(&tree, &bins, tree.root(), &mut Step::room(), 0, Step::FIRST, &mut found);
             for feature in 0..3 {
                 // Average over the six orders in which three features become known.
                 let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];

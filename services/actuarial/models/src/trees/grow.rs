@@ -61,7 +61,7 @@ impl Rules<'_> {
             sums.add(&part);
             total = [total[0] + counts[0], total[1] + counts[1]];
         }
-        if total.iter().any(|&total| total > u64::from(u32::MAX)) {
+        if i32::try_from(total[0]).is_err() || u32::try_from(total[1]).is_err() {
             return None;
         }
         let total = Packed::of(total);

@@ -1,12 +1,13 @@
-//! Gradient-boosted trees for counts: frequency where effects bend and factors interact.
+//! Gradient-boosted trees for counts and chances, where effects bend and factors interact.
 //!
-//! Poisson deviance with log link and exposure. Columns are cut into bins once; trees grow leaf by
+//! Poisson deviance with log link and exposure, or log loss with logit link and weights. Columns are cut into bins once; trees grow leaf by
 //! leaf from histograms of claims and expected claims. Those are whole numbers, so sums do not depend
 //! on their order: the same data, settings and seed give the same trees on any number of cores. Leaves
 //! are multiples of 2⁻²⁴, so scores of trees add up exactly, and so do the effects that explain them.
 
 mod bins;
 mod boost;
+mod chances;
 mod explain;
 mod grow;
 mod predict;
@@ -16,6 +17,7 @@ mod tree;
 
 pub use bins::Feature;
 pub use boost::{Boost, Counts, Ensemble, Monotone};
+pub use chances::{Chances, Outcomes};
 pub use explain::{Effects, Importance};
 pub use tariff::{Table, Tariff};
 
@@ -71,6 +73,12 @@ pub enum TreesError {
     /// No row, or no claim in any.
     #[error("there is no claim in any row")]
     NoClaims,
+    /// A weight that is not positive.
+    #[error("the weight of row {0} is not positive")]
+    Weight(usize),
+    /// It happened in every row, or in none.
+    #[error("it happened in every row or in none, so nothing tells rows apart")]
+    OneClass,
     /// Expected claims grew beyond all bounds.
     #[error("expected claims ran away at tree {0}")]
     Diverged(usize),

@@ -43,7 +43,14 @@ struct Pair {
 struct Steps {
     root: usize,
     splits: Vec<[u16; 4]>,
+    leaves: usize,
 }
+
+/// Rows of each slot of a tree.
+type Slots = [Bits; 2 * MOST_LEAVES];
+
+/// Rows that have one of up to four neighbouring bins, for each choice among them.
+type Choices = [Bits; 16];
 
 impl Ensemble {
     /// Claims per exposure that the trees expect of the rows of a frame. Uses all cores.
@@ -140,7 +147,9 @@ impl Compiled {
             })
         };
         let mut steps = |tree: Option<&Tree>| {
-            let Some(tree) = tree else { return Steps { root: MOST_LEAVES, splits: vec![] } };
+            let Some(tree) = tree else {
+                return Steps { root: MOST_LEAVES, splits: vec![], leaves: 1 };
+            };
             let slot = |place: Place| match place {
                 Place::Node(node) => node,
                 Place::Leaf(leaf) => MOST_LEAVES + leaf,
@@ -149,7 +158,8 @@ impl Compiled {
                 let [left, right] = node.branches.map(|branch| slot(branch) as u16);
                 [condition(node.feature, node.left), at as u16, left, right]
             });
-            Steps { splits: splits.collect(), root: slot(tree.root()) }
+            let splits = splits.collect();
+            Steps { splits, root: slot(tree.root()), leaves: tree.leaves.len() }
         };
         let pairs = ensemble.trees.chunks(2).map(|pair| {
             let value = |tree: usize, leaf: usize| {
@@ -169,15 +179,21 @@ impl Compiled {
     fn fill(&self, ensemble: &Ensemble, codes: &[Vec<u8>], from: usize, frequencies: &mut [f64]) {
         let mut by_bin: Vec<Vec<Bits>> =
             ensemble.features.iter().map(|feature| vec![[0; 4]; feature.bins()]).collect();
+        let mut choices: Vec<Vec<Choices>> = ensemble
+            .features
+            .iter()
+            .map(|feature| vec![[[0; 4]; 16]; feature.bins().div_ceil(4)])
+            .collect();
         let mut holds = vec![[0; 4]; self.conditions.len()];
+        let mut slots = [[0; 4]; 2 * MOST_LEAVES];
         let mut leaves = [[0u8; BLOCK]; 4];
         let mut scores = [0i32; BLOCK];
         for (block, frequencies) in frequencies.chunks_mut(BLOCK).enumerate() {
             let from = from + block * BLOCK;
             let scores = &mut scores[..frequencies.len()];
             scores.fill(0);
-            for ((codes, by_bin), feature) in codes.iter().zip(&mut by_bin).zip(&ensemble.features)
-            {
+            for (place, feature) in ensemble.features.iter().enumerate() {
+                let (codes, by_bin) = (&codes[place], &mut by_bin[place]);
                 if codes.is_empty() {
                     continue;
                 }
@@ -185,23 +201,27 @@ impl Compiled {
                 for (row, &code) in codes[from..from + scores.len()].iter().enumerate() {
                     by_bin[usize::from(code)][row >> 6] |= 1 << (row & 63);
                 }
-                if let Cut::Numeric { .. } = feature.cut {
-                    for bin in 1..by_bin.len() {
-                        by_bin[bin] = either(by_bin[bin], by_bin[bin - 1]);
+                match feature.cut {
+                    Cut::Numeric { .. } => {
+                        for bin in 1..by_bin.len() {
+                            by_bin[bin] = either(by_bin[bin], by_bin[bin - 1]);
+                        }
                     }
+                    Cut::Factor { .. } => choose(by_bin, &mut choices[place]),
                 }
             }
             for ((feature, set), holds) in self.conditions.iter().zip(&mut holds) {
                 *holds = match ensemble.features[*feature].cut {
                     Cut::Numeric { .. } => by_bin[*feature][set.last()],
                     Cut::Factor { .. } => {
-                        set.bins().fold([0; 4], |all, bin| either(all, by_bin[*feature][bin]))
+                        let four = choices[*feature].iter().enumerate();
+                        four.fold([0; 4], |all, (place, four)| either(all, four[set.four(place)]))
                     }
                 };
             }
             for pairs in self.pairs.chunks(leaves.len()) {
                 for (pair, leaves) in pairs.iter().zip(&mut leaves) {
-                    pair.leaves(&holds, leaves);
+                    pair.leaves(&holds, &mut slots, leaves);
                 }
                 if let [a, b, c, d] = pairs {
                     let [one, two, three, four] = &leaves;
@@ -228,10 +248,11 @@ impl Compiled {
 
 impl Pair {
     /// The leaves of 256 rows: one of the first tree in the lower half of a byte, one of the second.
-    fn leaves(&self, holds: &[Bits], leaves: &mut [u8; BLOCK]) {
+    ///
+    /// What `slots` hold before does not matter: each slot of a tree is written before it is read.
+    fn leaves(&self, holds: &[Bits], slots: &mut Slots, leaves: &mut [u8; BLOCK]) {
         let mut planes = [[0u64; 4]; 8];
         for (steps, planes) in self.trees.iter().zip(planes.chunks_exact_mut(4)) {
-            let mut slots = [[0u64; 4]; 2 * MOST_LEAVES];
             slots[steps.root] = [!0; 4];
             for &[condition, at, left, right] in &steps.splits {
                 let (rows, holds) = (slots[usize::from(at) % 32], holds[usize::from(condition)]);
@@ -240,7 +261,11 @@ impl Pair {
                     slots[usize::from(right) % 32][word] = rows[word] & !holds[word];
                 }
             }
+            // The bound is a constant, so that the loop is laid out flat.
             for leaf in 1..MOST_LEAVES {
+                if leaf >= steps.leaves {
+                    break;
+                }
                 for (bit, plane) in planes.iter_mut().enumerate() {
                     if leaf >> bit & 1 == 1 {
                         *plane = either(*plane, slots[MOST_LEAVES + leaf]);
@@ -254,17 +279,40 @@ impl Pair {
     }
 }
 
+/// Unites the rows of neighbouring bins in all ways, four bins at a time.
+fn choose(by_bin: &[Bits], choices: &mut [Choices]) {
+    for (four, choices) in by_bin.chunks(4).zip(choices) {
+        for choice in 1..16usize {
+            let (one, others) = (choice.trailing_zeros() as usize, choice & (choice - 1));
+            choices[choice] = match four.get(one) {
+                Some(rows) => either(choices[others], *rows),
+                None => choices[others],
+            };
+        }
+    }
+}
+
 fn either(a: Bits, b: Bits) -> Bits {
     std::array::from_fn(|word| a[word] | b[word])
 }
 
 /// Byte r of the result is made of bit r of each plane, the first plane lowest.
 fn transpose(planes: [u64; 8], bytes: &mut [u8]) {
-    // First bytes: eight words of eight bytes, then bits within each word.
-    let mut words: [u64; 8] = std::array::from_fn(|group| {
-        let byte = |plane: usize| (planes[plane] >> (8 * group) & 0xff) << (8 * plane);
-        (0..8).fold(0, |word, plane| word | byte(plane))
-    });
+    // First bytes, by swapping ever smaller blocks across the diagonal: word g gets byte g of every
+    // plane. Then bits within each word.
+    let mut words = planes;
+    for (apart, shift, mask) in [
+        (4, 32, 0x0000_0000_ffff_ffff),
+        (2, 16, 0x0000_ffff_0000_ffff),
+        (1, 8, 0x00ff_00ff_00ff_00ff),
+    ] {
+        for low in (0..8).filter(|word| word & apart == 0) {
+            let high = low + apart;
+            let swap = ((words[low] >> shift) ^ words[high]) & mask;
+            words[low] ^= swap << shift;
+            words[high] ^= swap;
+        }
+    }
     for word in &mut words {
         let mut x = *word;
         let mut swap = |shift: u32, mask: u64| {
@@ -282,23 +330,15 @@ fn transpose(planes: [u64; 8], bytes: &mut [u8]) {
 }
 
 impl Set {
+    /// Which of the bins 4·`place` to 4·`place` + 3 are in it, one bit each.
+    fn four(&self, place: usize) -> usize {
+        (self.0[place / 16] >> (4 * (place % 16)) & 15) as usize
+    }
+
     /// The last bin of the set.
     fn last(&self) -> usize {
         let word = (0..4).rev().find(|&word| self.0[word] != 0).unwrap_or(0);
         (64 * word + 63).saturating_sub(self.0[word].leading_zeros() as usize)
-    }
-
-    /// Its bins, in order.
-    pub(crate) fn bins(&self) -> impl Iterator<Item = usize> {
-        let words = self.0;
-        (0..4).flat_map(move |word| {
-            let mut left = words[word];
-            std::iter::from_fn(move || {
-                let bin = left.trailing_zeros() as usize;
-                left &= left.wrapping_sub(1);
-                (bin < 64).then_some(64 * word + bin)
-            })
-        })
     }
 }
 
@@ -318,10 +358,21 @@ mod tests {
     }
 
     #[test]
-    fn a_set_lists_its_bins() {
+    fn rows_of_some_bins_are_united_four_at_a_time() {
+        let by_bin: Vec<Bits> = (0..6).map(|bin| [1 << bin, 0, 0, 0]).collect();
+        let mut choices = vec![[[0; 4]; 16]; 2];
+        choose(&by_bin, &mut choices);
+        let mut set = Set::default();
+        [1, 3, 4, 5, 250].iter().for_each(|bin| set.add(*bin));
+        assert_eq!((set.four(0), set.four(1), set.four(2)), (0b1010, 0b0011, 0));
+        let rows = either(choices[0][set.four(0)], choices[1][set.four(1)]);
+        assert_eq!(rows, [0b11_1010, 0, 0, 0]);
+    }
+
+    #[test]
+    fn a_set_has_a_last_bin() {
         let mut set = Set::default();
         [0, 63, 64, 200].iter().for_each(|bin| set.add(*bin));
-        assert_eq!(set.bins().collect::<Vec<_>>(), [0, 63, 64, 200]);
         assert_eq!(set.last(), 200);
     }
 }

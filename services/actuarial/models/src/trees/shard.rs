@@ -1,7 +1,9 @@
 //! A part of the rows, and the sums taken over it.
 //!
 //! A row's claims and expected claims are whole numbers packed into one word, so that one addition
-//! takes both. Columns are joined into *lanes*: a lane is one cell number for several columns, four
+//! takes both. Of something that happens or not (y, with chance p) the word holds y − p² and p − p²
+//! instead: their difference is the slope of the log-likelihood as well, and the second is its
+//! curvature, so that trees grow from either without knowing which it is. Columns are joined into *lanes*: a lane is one cell number for several columns, four
 //! lanes are read at once, and the sums by column are unfolded from those by cell afterwards. A row
 //! thus costs a few additions, however many columns it has.
 
@@ -18,7 +20,7 @@ const LANES: usize = 4;
 /// Cells of one word of lanes.
 const CELLS: usize = LANE * LANES;
 
-/// Claims above, expected claims below, in units of the scale of a fit.
+/// Claims above, with a sign, and expected claims below, in units of the scale of a fit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Packed(u64);
 
@@ -44,7 +46,10 @@ pub(crate) struct Shard {
     /// Cells of the lanes, four at a time, by row.
     words: Vec<Vec<[u16; LANES]>>,
     claims: Vec<u32>,
+    /// Expected claims, or the odds of what may happen.
     expected: Vec<f64>,
+    /// Weights in units of the scale, where something happens or not.
+    weights: Option<Vec<f64>>,
     packed: Vec<Packed>,
     /// Rows in the order of their leaves.
     order: Vec<u32>,
@@ -60,14 +65,23 @@ pub(crate) struct Draw {
     pub(crate) below: u64,
 }
 
+/// What the rows say.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Response<'a> {
+    /// Claims, and what they are expected to be before any tree.
+    Counts { claims: &'a [f64], expected: &'a [f64] },
+    /// Whether something happened, by weights, and its odds before any tree.
+    Chances { happened: &'a [bool], weights: &'a [f64], odds: f64 },
+}
+
 impl Packed {
-    /// Claims and expected claims, each below 2³².
-    pub(crate) fn of(counts: [u64; 2]) -> Packed {
-        Packed(counts[0] << 32 | counts[1])
+    /// Claims within ±2³¹ and expected claims below 2³².
+    pub(crate) fn of(counts: [i64; 2]) -> Packed {
+        Packed((counts[0] << 32 | counts[1]) as u64)
     }
 
     pub(crate) fn claims(self) -> f64 {
-        (self.0 >> 32) as f64
+        (self.0 as i64 >> 32) as f64
     }
 
     pub(crate) fn expected(self) -> f64 {
@@ -164,8 +178,7 @@ impl Shard {
         range: Range<usize>,
         lanes: &Lanes,
         bins: &[Vec<u8>],
-        claims: &[f64],
-        expected: impl Fn(usize) -> f64,
+        response: Response<'_>,
         scale: f64,
     ) -> Shard {
         let count = range.len();
@@ -182,12 +195,26 @@ impl Shard {
                 cells[place] = (place * LANE + cell.sum::<usize>()) as u16;
             }
         }
+        let (claims, expected, weights) = match response {
+            Response::Counts { claims, expected } => {
+                let claims = claims[range.clone()].iter().map(|claims| round(claims * scale));
+                (claims.collect(), expected[range.clone()].to_vec(), None)
+            }
+            Response::Chances { happened, weights, odds } => {
+                let weights: Vec<f64> =
+                    weights[range.clone()].iter().map(|weight| weight * scale).collect();
+                let rows = happened[range.clone()].iter().zip(&weights);
+                let claims = rows.map(|(yes, weight)| if *yes { round(*weight) } else { 0 });
+                (claims.collect(), vec![odds; count], Some(weights))
+            }
+        };
         Shard {
             from: range.start,
             bins: bins.iter().map(|column| column[range.clone()].to_vec()).collect(),
             words,
-            claims: claims[range.clone()].iter().map(|claims| round(claims * scale)).collect(),
-            expected: range.map(expected).collect(),
+            claims,
+            expected,
+            weights,
             packed: vec![Packed::default(); count],
             order: (0..count as u32).collect(),
             spare: vec![0; count],
@@ -196,19 +223,22 @@ impl Shard {
     }
 
     /// Begins a tree: what the rows say now, and the sums of all of them.
-    pub(crate) fn begin(&mut self, draw: Draw, scale: f64) -> (Histogram, [u64; 2]) {
-        let mut total = [0u64; 2];
-        let all = draw.below >= 1 << 32;
-        for (row, packed) in self.packed.iter_mut().enumerate() {
-            let expected = round(self.expected[row] * scale);
-            let claims = self.claims[row];
-            if all || mix(draw.seed ^ (self.from + row) as u64) >> 32 < draw.below {
-                *packed = Packed(u64::from(claims) << 32 | u64::from(expected));
-                total = [total[0] + u64::from(claims), total[1] + u64::from(expected)];
-            } else {
-                *packed = Packed(0);
+    pub(crate) fn begin(&mut self, draw: Draw, scale: f64) -> (Histogram, [i64; 2]) {
+        let total = match self.weights.take() {
+            None => self.say(draw, |claims, expected, _| {
+                [i64::from(claims), i64::from(round(expected * scale))]
+            }),
+            Some(weights) => {
+                let total = self.say(draw, |happened, odds, row| {
+                    // Without a difference of near numbers, so that chances near one keep their digits.
+                    let (yes, no) = (odds / (1.0 + odds), 1.0 / (1.0 + odds));
+                    let (square, curve) = (weights[row] * yes * yes, weights[row] * yes * no);
+                    [i64::from(happened) - i64::from(round(square)), i64::from(round(curve))]
+                });
+                self.weights = Some(weights);
+                total
             }
-        }
+        };
         self.order.iter_mut().enumerate().for_each(|(place, row)| *row = place as u32);
         self.leaves.clear();
         self.leaves.push(0..self.order.len());
@@ -219,6 +249,22 @@ impl Shard {
             }
         }
         (sums, total)
+    }
+
+    /// Packs what every drawn row says of its claims, expected claims and place, and adds that up.
+    fn say(&mut self, draw: Draw, says: impl Fn(u32, f64, usize) -> [i64; 2]) -> [i64; 2] {
+        let mut total = [0i64; 2];
+        let all = draw.below >= 1 << 32;
+        for (row, packed) in self.packed.iter_mut().enumerate() {
+            if all || mix(draw.seed ^ (self.from + row) as u64) >> 32 < draw.below {
+                let counts = says(self.claims[row], self.expected[row], row);
+                *packed = Packed::of(counts);
+                total = [total[0] + counts[0], total[1] + counts[1]];
+            } else {
+                *packed = Packed(0);
+            }
+        }
+        total
     }
 
     /// How many rows a leaf has.
@@ -307,7 +353,9 @@ mod tests {
             .map(|column| (0..rows).map(|row| (bin(row, column) % 256) as u8).collect())
             .collect();
         let claims: Vec<f64> = (0..rows).map(|row| (row % 3) as f64).collect();
-        let mut shard = Shard::of(0..rows, &lanes, &bins, &claims, |row| row as f64 / 8.0, 8.0);
+        let expected: Vec<f64> = (0..rows).map(|row| row as f64 / 8.0).collect();
+        let response = Response::Counts { claims: &claims, expected: &expected };
+        let mut shard = Shard::of(0..rows, &lanes, &bins, response, 8.0);
         let (sums, total) = shard.begin(Draw { seed: 1, below: 1 << 32 }, 8.0);
         assert_eq!(total, [8 * 499, 499 * 500 / 2]);
         let unfolded = lanes.unfold(&sums, !0);
@@ -319,5 +367,21 @@ mod tests {
             }
         }
         assert!(lanes.unfold(&sums, 0b10)[0].is_empty());
+    }
+
+    #[test]
+    fn slopes_and_curvatures_of_chances_come_back_whatever_their_sign() {
+        let (rows, lanes) = (8, Lanes::of(&[2]));
+        let bins = vec![(0..rows).map(|row| (row % 2) as u8).collect::<Vec<u8>>()];
+        let happened: Vec<bool> = (0..rows).map(|row| row == 0).collect();
+        let weights = vec![1.0; rows];
+        // Odds of one to one: y − p² is ¾ or −¼, p − p² is ¼.
+        let response = Response::Chances { happened: &happened, weights: &weights, odds: 1.0 };
+        let mut shard = Shard::of(0..rows, &lanes, &bins, response, 64.0);
+        let (sums, total) = shard.begin(Draw { seed: 1, below: 1 << 32 }, 64.0);
+        assert_eq!(total, [48 - 7 * 16, 8 * 16]);
+        let found = &lanes.unfold(&sums, !0)[0];
+        let pairs: Vec<_> = found.iter().map(|sums| (sums.claims(), sums.expected())).collect();
+        assert_eq!(pairs, [(0.0, 64.0), (-64.0, 64.0)]);
     }
 }

@@ -37,7 +37,7 @@ fn coefficients(fit: &Fit, case: &Value, within: &Within) {
 
 /// Terms for the names of an oracle: every factor column of `frame` whose base is the one level that
 /// has no coefficient, then numbers, in the order of the names.
-fn terms_of(frame: &Frame, case: &Value) -> Vec<Term> {
+pub(crate) fn terms_of(frame: &Frame, case: &Value) -> Vec<Term> {
     let names: Vec<&String> = case["coefficients"].as_object().unwrap().keys().collect();
     let mut terms = vec![];
     let mut seen = HashSet::new();
@@ -371,7 +371,7 @@ fn australian_logit_poisson_and_negative_binomial_are_those_of_statsmodels() {
 }
 
 /// The Belgian portfolio: its frame, claims and logarithms of exposure.
-fn belgian() -> Option<(Frame, Vec<f64>, Vec<f64>)> {
+pub(crate) fn belgian() -> Option<(Frame, Vec<f64>, Vec<f64>)> {
     let texts = Texts::read("portfolios/beMTPL97.csv.gz")?;
     let mut frame = Frame::new();
     for name in ["coverage", "sex", "fuel", "use", "fleet"] {

@@ -3,8 +3,11 @@
 #![expect(clippy::float_arithmetic, reason = "comparing floating-point figures")]
 
 mod credibility;
+mod customers;
+mod fraud;
 mod glm;
 mod refusals;
+mod region;
 mod reserving;
 mod table;
 mod trees;

@@ -14,10 +14,15 @@ pub(crate) struct Texts(HashMap<String, Vec<String>>);
 impl Texts {
     /// A file of the shared data, gzipped or not; `None` when it is absent.
     pub(crate) fn read(name: &str) -> Option<Texts> {
+        Texts::between(name, b',')
+    }
+
+    /// The same where another character stands between columns.
+    pub(crate) fn between(name: &str, delimiter: u8) -> Option<Texts> {
         let file = File::open(shared(name)?).unwrap();
         let input: Box<dyn Read> =
             if name.ends_with(".gz") { Box::new(GzDecoder::new(file)) } else { Box::new(file) };
-        let mut reader = csv::Reader::from_reader(input);
+        let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).from_reader(input);
         let names: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
         let mut columns = vec![vec![]; names.len()];
         for row in reader.records() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use actuarial_models::forecast::{Method, relative_error};
-use actuarial_models::network::Network;
+use actuarial_models::network::{Network, Rings, Search};
 use actuarial_models::survival::{Lifetime, Ties, cox, kaplan_meier};
 use actuarial_models::warning::{Charted, Cusum};
 
@@ -112,6 +112,40 @@ fn the_claim_network_is_scored_as_by_networkx() {
     assert_eq!(cores.iter().max().map(|core| *core as u64), oracle["max_core"].as_u64());
     let between = network.betweenness();
     score("betweenness_top", &|node| between[node], 1e-8);
+
+    // The planted ring comes first, and claims outside it find their way there.
+    let planted = |key: &str| -> Vec<usize> {
+        let names = oracle["planted"][key].as_array().unwrap();
+        let mut found: Vec<usize> =
+            names.iter().map(|name| places[name.as_str().unwrap()]).collect();
+        found.sort_unstable();
+        found
+    };
+    let is_claim: Vec<bool> = names.iter().map(|name| name.contains("claim")).collect();
+    let rings = Rings::find(&network, &is_claim, &Search::default()).unwrap();
+    let first = &rings.rings[0];
+    assert_eq!(first.claims, planted("claims"));
+    // Everything planted that two or more of the claims share.
+    let mut shared = planted("entities");
+    shared.retain(|&entity| network.neighbours(entity).len() >= 2);
+    assert_eq!(first.entities, shared);
+    let claims = (0..names.len()).filter(|&node| is_claim[node]);
+    let mut by_score: Vec<usize> = claims.collect();
+    by_score.sort_by(|&a, &b| rings.scores[b].total_cmp(&rings.scores[a]));
+    let mut top = by_score[..first.claims.len()].to_vec();
+    top.sort_unstable();
+    assert_eq!(top, first.claims);
+    // A path goes from claim to claim over what both have, and ends in the ring.
+    let outside = (0..names.len()).filter(|&node| is_claim[node] && rings.part(node).is_none());
+    let paths: Vec<Vec<usize>> = outside.filter_map(|claim| rings.path(claim, 0)).collect();
+    for path in &paths {
+        assert!(path.len() >= 3 && path.len() % 2 == 1);
+        assert!(path.windows(2).all(|pair| network.neighbours(pair[0]).contains(&pair[1])));
+        assert!(first.claims.contains(path.last().unwrap()));
+    }
+    let part = rings.part(first.claims[0]).unwrap();
+    assert!(part.ring == 0 && part.shared.len() >= 3, "{part:?}");
+    eprintln!("ring: {} links, density {:.2}; {} paths", first.links, first.density, paths.len());
 }
 
 #[test]

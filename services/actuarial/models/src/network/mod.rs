@@ -3,9 +3,13 @@
 //! An undirected graph without weights. Rings of fraud show as groups that hang together once common
 //! workshops are left out, as tight cores, and as nodes many shortest ways lead through.
 
+mod rings;
+
 use std::collections::VecDeque;
 
 use crate::number::{NotFinite, all_finite};
+
+pub use rings::{Part, Ring, Rings, Search};
 
 /// Why a network cannot be built or scored.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -23,6 +27,25 @@ pub enum NetworkError {
     /// A damping that is not between 0 and 1.
     #[error("damping {0} is not between 0 and 1")]
     Damping(f64),
+    /// Another number of sides than of nodes.
+    #[error("{found} nodes are said to be claims or not where there are {nodes}")]
+    Sides {
+        /// How many.
+        found: usize,
+        /// How many nodes there are.
+        nodes: usize,
+    },
+    /// An edge between two claims, or between two things claims share.
+    #[error("an edge joins nodes {node} and {other} of one side")]
+    OneSide {
+        /// One end.
+        node: usize,
+        /// The other.
+        other: usize,
+    },
+    /// An argument out of its range.
+    #[error("{0} is out of range")]
+    Argument(&'static str),
     /// An iteration did not come to rest.
     #[error("no convergence in {0} steps")]
     NoConvergence(usize),

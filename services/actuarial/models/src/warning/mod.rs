@@ -3,11 +3,16 @@
 //! A chart adds up what is observed beyond a reference value and starts again from zero when nothing
 //! is left; it signals when the sum passes a limit. How long that takes on average (the average run
 //! length) is computed, not simulated: for normal observations by an integral equation, for counts
-//! by a Markov chain that is exact. Source of both: Brook and Evans 1972; Page 1954.
+//! by a Markov chain that is exact. Source of both: Brook and Evans 1972; Page 1954. [`Watch`] charts
+//! many groups whose expected claims change, with a stated rate of false alarms.
+
+mod watch;
 
 use crate::linalg::solve_general;
 use crate::number::{NotFinite, finite};
 use crate::special::{ln_gamma, normal_cdf, normal_density};
+
+pub use watch::{Group, Watch, Watched};
 
 /// Why a chart cannot be drawn.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
