@@ -134,7 +134,7 @@ impl Recipe {
     pub fn of(columns: &[&str]) -> Recipe {
         Recipe {
             boost: Boost::rare(columns),
-            seeds: 6,
+            seeds: 4,
             penalty: 1.0,
             linear: 0.1,
             fleeting: vec![],
