@@ -30,11 +30,11 @@ use super::message::{
 use super::netting::{Position, positions};
 use super::scheme::Scheme;
 use super::statement::{Standing, Statement};
+use super::view::simulation::SimulationView;
 use super::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
     ItemView, KeysView, OverdueFundsView, OverdueStatementView, OverdueView, ParticipantView,
-    PositionView, SchemeView, SchemesView, SimulationView, StatementStandingView, StatementView,
-    counterparties,
+    PositionView, SchemeView, SchemesView, StatementStandingView, StatementView, counterparties,
 };
 use super::{account_of, store};
 use crate::error::{self, ClearingError};
