@@ -9,10 +9,10 @@ use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::settlement::view::simulation::SimulationView;
 use crate::settlement::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
-    ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, SimulationView,
-    StatementView,
+    ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, StatementView,
 };
 use crate::settlement::{
     CollateralBody, ConfirmBody, DisputeBody, FailureBody, FundsBody, ReversalBody, SchemeBody,

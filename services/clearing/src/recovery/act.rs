@@ -371,7 +371,12 @@ impl Days {
         now: Timestamp,
     ) -> Option<(Timestamp, Timestamp)> {
         let clock = clock::running(life)?;
-        Some(clock.due(self.days(clock.duty, region, now).0))
+        let listed = self.0.text(clock::REST_DAYS, HOUSE, region, now).unwrap_or_default();
+        let (rest_days, unread) = clock::rest_days(&listed);
+        if !unread.is_empty() {
+            tracing::warn!(parameter = clock::REST_DAYS, ?unread, "days of rest cannot be read");
+        }
+        Some(clock.due(self.days(clock.duty, region, now).0, &rest_days))
     }
 }
 

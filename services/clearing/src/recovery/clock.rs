@@ -5,12 +5,18 @@
 
 use std::collections::BTreeSet;
 
-use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
+use kernel::time;
 use production_core::claim::dispute::end_of_working_days;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::review::{Life, Side, Stage};
+
+/// The parameter that lists public holidays (法定节假日) of a region, or of all: days and spans of
+/// them, parted by commas, as `2026-10-01..2026-10-08, 2027-01-01`.
+pub const REST_DAYS: &str = "rest_days";
 
 /// A step somebody is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -91,13 +97,30 @@ pub fn running(life: &Life) -> Option<Clock> {
 impl Clock {
     /// First instant that is too late, and the one from which it is escalated.
     ///
-    /// Monday to Friday are working days; public holidays are not taken off, for the platform keeps
-    /// no calendar of them yet.
-    pub fn due(&self, working_days: u16) -> (Timestamp, Timestamp) {
-        let none = BTreeSet::new();
-        let due = end_of_working_days(self.from, working_days, &none);
-        (due, end_of_working_days(self.from, working_days.saturating_mul(2), &none))
+    /// Monday to Friday are working days, but for `rest_days`. A weekend worked in exchange for a
+    /// holiday (调休) does not count, which makes nobody late too early.
+    pub fn due(&self, working_days: u16, rest_days: &BTreeSet<Date>) -> (Timestamp, Timestamp) {
+        let due = end_of_working_days(self.from, working_days, rest_days);
+        (due, end_of_working_days(self.from, working_days.saturating_mul(2), rest_days))
     }
+}
+
+/// Reads [`REST_DAYS`]. What is no day or span, runs backwards or is longer than a year is left out
+/// and returned beside the days.
+pub fn rest_days(text: &str) -> (BTreeSet<Date>, Vec<&str>) {
+    let (mut days, mut unread) = (BTreeSet::new(), Vec::new());
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let (first, last) = part.split_once("..").unwrap_or((part, part));
+        let span = first.trim().parse::<Date>().ok().zip(last.trim().parse::<Date>().ok());
+        let length = span.map(|(first, last)| time::days_between(first, last));
+        match span.filter(|_| length.is_some_and(|length| (0..366).contains(&length))) {
+            Some((first, last)) => {
+                days.extend(first.series(1.day()).take_while(|day| *day <= last));
+            }
+            None => unread.push(part),
+        }
+    }
+    (days, unread)
 }
 
 /// How far a wait has gone that is due, and escalated, at these instants.
@@ -124,7 +147,7 @@ mod tests {
         // 2 March 2026 is a Monday.
         let clock =
             Clock { duty: Duty::Answer, of: Side::Liable, from: at("2026-03-02T10:00:00+08:00") };
-        let due = clock.due(10);
+        let due = clock.due(10, &BTreeSet::new());
         let expected = (at("2026-03-17T00:00:00+08:00"), at("2026-03-31T00:00:00+08:00"));
         assert_eq!(due, expected);
         let rows = [
@@ -136,6 +159,33 @@ mod tests {
         for (now, expected) in rows {
             assert_eq!(escalation(due, at(now)), expected, "{now}");
         }
+    }
+
+    #[test]
+    fn holidays_are_taken_off_a_wait() {
+        // National Day 2026: Thursday 1 to Thursday 8 October. 28 September is a Monday; ten working
+        // days after it are 29, 30, 9, 12 to 16, 19 and 20.
+        let clock =
+            Clock { duty: Duty::Answer, of: Side::Liable, from: at("2026-09-28T10:00:00+08:00") };
+        let (holidays, unread) = rest_days("2026-10-01..2026-10-08");
+        assert_eq!((holidays.len(), unread), (8, vec![]));
+        let expected = (at("2026-10-21T00:00:00+08:00"), at("2026-11-04T00:00:00+08:00"));
+        assert_eq!(clock.due(10, &holidays), expected);
+        assert_eq!(clock.due(10, &BTreeSet::new()).0, at("2026-10-13T00:00:00+08:00"));
+    }
+
+    #[test]
+    fn days_of_rest_are_read_one_by_one_and_what_cannot_be_read_is_named() {
+        let (days, unread) = rest_days(" 2027-01-01, 2026-10-01 .. 2026-10-02,,");
+        let days: Vec<String> = days.iter().map(Date::to_string).collect();
+        assert_eq!(
+            (days, unread),
+            (["2026-10-01", "2026-10-02", "2027-01-01"].map(String::from).to_vec(), vec![])
+        );
+        let (days, unread) =
+            rest_days("soon,2026-10-08..2026-10-01,2026-01-01..2027-01-02,2026-05-01");
+        assert_eq!(days.len(), 1);
+        assert_eq!(unread, ["soon", "2026-10-08..2026-10-01", "2026-01-01..2027-01-02"]);
     }
 
     #[test]

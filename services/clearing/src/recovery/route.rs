@@ -46,10 +46,10 @@ pub async fn take(
     let half = APART / 2;
     let from = accident_at.checked_sub(half).unwrap_or(Timestamp::MIN);
     let to = accident_at.checked_add(half).unwrap_or(Timestamp::MAX);
-    store::take_route(tx, vehicle, (from, to), route.name(), (holder, tenant), now).await
+    store::route::take_route(tx, vehicle, (from, to), route.name(), (holder, tenant), now).await
 }
 
 /// Gives back whatever ways `holder` took.
 pub async fn release(tx: &mut Tx, holder: &str, now: Timestamp) -> Result<(), ClearingError> {
-    store::release_routes(tx, holder, now).await
+    store::route::release_routes(tx, holder, now).await
 }

@@ -212,14 +212,14 @@ impl Command for SetScheme {
 
     async fn apply(&self, tx: &mut Tx) -> Result<Scheme, ClearingError> {
         tx.work_also_for([HOUSE]).await?;
-        store::insert_scheme(tx, &self.scheme).await.map_err(|error| match failure::constraint(
-            &error,
-        ) {
-            Some("scheme_pkey") => ClearingError::refused(
-                &error::SCHEME_TAKEN,
-                format!("region {} has one since then", self.scheme.region),
-            ),
-            _ => error.into(),
+        store::scheme::insert_scheme(tx, &self.scheme).await.map_err(|error| {
+            match failure::constraint(&error) {
+                Some("scheme_pkey") => ClearingError::refused(
+                    &error::SCHEME_TAKEN,
+                    format!("region {} has one since then", self.scheme.region),
+                ),
+                _ => error.into(),
+            }
         })?;
         Ok(self.scheme.clone())
     }

@@ -113,16 +113,16 @@ pub async fn close(
     now: Timestamp,
     ids: &Ids,
 ) -> Result<Closed, ClearingError> {
-    let found = store::cycle(tx, cycle).await?;
+    let found = store::cycle::cycle(tx, cycle).await?;
     let found = found.ok_or_else(|| ClearingError::not_found("cycle", cycle))?;
-    store::lock_scope_alone(tx, &found.region, &found.cover).await?;
+    store::cycle::lock_scope_alone(tx, &found.region, &found.cover).await?;
     // Only now: another may have closed it before the scope was free.
-    let found = store::cycle(tx, cycle).await?.ok_or(ClearingError::Corrupt("cycle"))?;
+    let found = store::cycle::cycle(tx, cycle).await?.ok_or(ClearingError::Corrupt("cycle"))?;
     found.must_be(&[CycleStage::Open], "close")?;
     // Servers' clocks differ: a cycle does not end before it began.
     let now = now.max(found.opened_at);
-    store::set_closed(tx, cycle, now).await?;
-    let scheme = store::scheme_at(tx, &found.region, now).await?;
+    store::cycle::set_closed(tx, cycle, now).await?;
+    let scheme = store::scheme::scheme_at(tx, &found.region, now).await?;
     let scheme = scheme.ok_or(ClearingError::Corrupt("scheme"))?;
     let divided_alike = (scheme.division == Division::Overall) == found.cover.is_empty();
     let next = divided_alike.then(|| Cycle {
@@ -130,7 +130,7 @@ pub async fn close(
         ..Cycle::open(CycleId(ids.next(now)), &scheme, &found.cover, now)
     });
     if let Some(next) = &next {
-        store::insert_cycle(tx, next).await?;
+        store::cycle::insert_cycle(tx, next).await?;
     }
     Ok(Closed { closed: Cycle { closed_at: Some(now), ..found }, next })
 }

@@ -71,7 +71,7 @@ pub async fn dispute(
     now: Timestamp,
     (ids, key): (&Ids, &SigningKey),
 ) -> Result<Vec<Item>, ClearingError> {
-    let cycle = store::lock_cycle(tx, cycle).await?;
+    let cycle = store::cycle::lock_cycle(tx, cycle).await?;
     cycle.must_be(&[CycleStage::Stated], "dispute items of")?;
     let told = store::statement::standings(tx, cycle.id).await?;
     let told = told.into_iter().find(|told| told.participant == participant);

@@ -119,7 +119,7 @@ pub(super) async fn order(
     }
     store::funds::insert(tx, &wanted).await?;
     milestone::funds_ordered(tx, cycle, &wanted, now, ids).await?;
-    store::set_funds_ordered(tx, cycle.id, now).await?;
+    store::cycle::set_funds_ordered(tx, cycle.id, now).await?;
     let ordered_at = cycle.funds_ordered_at.or(Some(now));
     complete(tx, &Cycle { funds_ordered_at: ordered_at, ..cycle.clone() }, now, ids).await
 }
@@ -177,7 +177,7 @@ impl HeldOrder {
 /// Holds a cycle until the transaction ends: nobody else moves its money meanwhile. Whoever also
 /// locks a payment order does that before, whoever moves money does that after.
 pub async fn hold(tx: &mut Tx, cycle: CycleId) -> Result<(), ClearingError> {
-    store::lock_cycle(tx, cycle).await.map(drop)
+    store::cycle::lock_cycle(tx, cycle).await.map(drop)
 }
 
 /// Holds the cycle of an order of funds, and finds the order.
@@ -186,7 +186,7 @@ pub async fn hold_order(
     cycle: CycleId,
     order: Uuid,
 ) -> Result<HeldOrder, ClearingError> {
-    let cycle = store::lock_cycle(tx, cycle).await?;
+    let cycle = store::cycle::lock_cycle(tx, cycle).await?;
     let mut found = store::funds::of_cycle(tx, cycle.id).await?.into_iter();
     let found = found.find(|found| found.order_id == order);
     let order = found.ok_or_else(|| ClearingError::not_found("order of funds", order))?;
@@ -288,7 +288,7 @@ async fn complete(
         }
         submit(tx, &pay, now, ids).await?;
         store::funds::insert(tx, &orders).await?;
-        store::set_settled(tx, cycle.id, now).await?;
+        store::cycle::set_settled(tx, cycle.id, now).await?;
         let everybody = accounts.iter().map(|account| account.participant);
         milestone::settled(tx, cycle, everybody, now, ids).await?;
         milestone::funds_ordered(tx, cycle, &orders, now, ids).await?;
@@ -296,7 +296,7 @@ async fn complete(
             return Ok(());
         }
     }
-    store::set_reconciled(tx, cycle.id, now).await?;
+    store::cycle::set_reconciled(tx, cycle.id, now).await?;
     Ok(())
 }
 
@@ -310,7 +310,7 @@ pub async fn fail(
     now: Timestamp,
     (ids, key): (&Ids, &SigningKey),
 ) -> Result<Remedy, ClearingError> {
-    let cycle = store::lock_cycle(tx, cycle).await?;
+    let cycle = store::cycle::lock_cycle(tx, cycle).await?;
     cycle.must_be(&[CycleStage::FundsOrdered], "handle a failure in")?;
     let ordered = store::funds::of_cycle(tx, cycle.id).await?.into_iter();
     let mut ordered = ordered.filter(|order| order.participant == participant);

@@ -123,7 +123,7 @@ async fn open_cycles(
     ids: &Ids,
 ) -> Result<Vec<CycleId>, ClearingError> {
     let regions: BTreeSet<&str> = drafts.iter().map(|(draft, _)| draft.region.as_str()).collect();
-    let schemes = store::schemes_at(tx, regions.into_iter().chain([NATION]), now).await?;
+    let schemes = store::scheme::schemes_at(tx, regions.into_iter().chain([NATION]), now).await?;
     let scheme = |region: &str| -> Result<&Scheme, ClearingError> {
         let own = schemes.iter().find(|scheme| scheme.region == region);
         own.or_else(|| schemes.iter().find(|scheme| scheme.region == NATION))
@@ -135,9 +135,10 @@ async fn open_cycles(
         scopes.push((scheme.region.as_str(), scheme.division_of(draft.cover)));
     }
     let wanted: BTreeSet<(&str, &str)> = scopes.iter().copied().collect();
-    store::lock_scopes_shared(tx, &wanted).await?;
+    store::cycle::lock_scopes_shared(tx, &wanted).await?;
     // Only now: who closed a cycle before has also opened the next.
-    let mut open: BTreeMap<(String, String), CycleId> = store::open_cycles(tx, &wanted).await?;
+    let mut open: BTreeMap<(String, String), CycleId> =
+        store::cycle::open_cycles(tx, &wanted).await?;
     for &(region, cover) in &wanted {
         if open.contains_key(&(region.to_owned(), cover.to_owned())) {
             continue;
@@ -145,8 +146,8 @@ async fn open_cycles(
         let scheme = scheme(region)?;
         let first = Cycle::open(CycleId(ids.next(now)), scheme, cover, now);
         // Another's first item may open it at the same time: then this waits for it and uses that.
-        store::insert_cycle(tx, &first).await?;
-        let opened = store::open_cycles(tx, &BTreeSet::from([(region, cover)])).await?;
+        store::cycle::insert_cycle(tx, &first).await?;
+        let opened = store::cycle::open_cycles(tx, &BTreeSet::from([(region, cover)])).await?;
         open.extend(opened);
     }
     let cycles = scopes

@@ -30,11 +30,11 @@ use super::message::{
 use super::netting::{Position, positions};
 use super::scheme::Scheme;
 use super::statement::{Standing, Statement};
+use super::view::simulation::SimulationView;
 use super::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
     ItemView, KeysView, OverdueFundsView, OverdueStatementView, OverdueView, ParticipantView,
-    PositionView, SchemeView, SchemesView, SimulationView, StatementStandingView, StatementView,
-    counterparties,
+    PositionView, SchemeView, SchemesView, StatementStandingView, StatementView, counterparties,
 };
 use super::{account_of, store};
 use crate::error::{self, ClearingError};
@@ -309,7 +309,7 @@ impl Clearing {
     /// Every scheme there is or was.
     pub async fn list_schemes(&self, call: Call) -> Result<Reply, Problem> {
         let mut tx = self.open(&call).await?;
-        let schemes = store::schemes(&mut tx).await?;
+        let schemes = store::scheme::schemes(&mut tx).await?;
         drop(tx);
         let view = SchemesView { schemes: schemes.iter().map(SchemeView::from).collect() };
         self.answer(call, &view, "settlement").await
@@ -350,7 +350,7 @@ impl Clearing {
         let now = call.received_at;
         let mut tx = self.open_house().await?;
         let mut view = OverdueView::default();
-        for cycle in store::unreconciled(&mut tx).await? {
+        for cycle in store::cycle::unreconciled(&mut tx).await? {
             overdue(&mut tx, &cycle, now, &mut view).await?;
         }
         drop(tx);
@@ -375,7 +375,7 @@ impl Clearing {
     /// Each cycle in a transaction of its own; safe to repeat and to run on several servers.
     pub async fn settle_due(&self, now: Timestamp) -> Result<(), ClearingError> {
         let mut tx = self.open_house().await?;
-        let cycles = store::under_way(&mut tx, now).await?;
+        let cycles = store::cycle::under_way(&mut tx, now).await?;
         tx.commit().await?;
         for cycle in cycles {
             match self.advance(&cycle, now).await {
@@ -432,7 +432,7 @@ async fn cycles(
 ) -> Result<Paged<CycleView>, Problem> {
     let limit = page.limit()?;
     let before = CycleId(page.place()?.unwrap_or(Uuid::max()));
-    let mut found = store::cycles(tx, participant, before, limit + 1).await?;
+    let mut found = store::cycle::cycles(tx, participant, before, limit + 1).await?;
     let next = cut(&mut found, limit, |last| last.id.to_string());
     Ok(Paged { items: found.iter().map(CycleView::from).collect(), next })
 }
@@ -449,7 +449,7 @@ async fn position(
     participant: TenantId,
 ) -> Result<PositionView, ClearingError> {
     let unknown = || ClearingError::not_found("position in cycle", cycle);
-    let found = store::cycle(tx, cycle).await?.ok_or_else(unknown)?;
+    let found = store::cycle::cycle(tx, cycle).await?.ok_or_else(unknown)?;
     let own: Vec<_> = store::pairs(tx, cycle)
         .await?
         .into_iter()
@@ -526,7 +526,7 @@ fn created(view: &ItemView) -> Done {
 }
 
 async fn detail(tx: &mut Tx, cycle: CycleId) -> Result<CycleDetailView, ClearingError> {
-    let found = store::cycle(tx, cycle).await?;
+    let found = store::cycle::cycle(tx, cycle).await?;
     let found = found.ok_or_else(|| ClearingError::not_found("cycle", cycle))?;
     let positions = positions(&store::pairs(tx, cycle).await?)?;
     let told = store::statement::standings(tx, cycle).await?;

@@ -178,7 +178,7 @@ pub async fn state(
     now: Timestamp,
     (ids, key): (&Ids, &SigningKey),
 ) -> Result<(), ClearingError> {
-    let mut cycle = store::lock_cycle(tx, cycle).await?;
+    let mut cycle = store::cycle::lock_cycle(tx, cycle).await?;
     cycle.must_be(&[CycleStage::Closed], "net")?;
     let pairs = store::pairs(tx, cycle.id).await?;
     let positions = positions(&pairs)?;
@@ -186,7 +186,7 @@ pub async fn state(
     let statements = positions.iter().map(|position| Statement::of(&cycle, position, 1, now, key));
     let statements = statements.collect::<Result<Vec<_>, _>>()?;
     store::statement::insert(tx, &statements).await?;
-    store::set_stated(tx, cycle.id, now).await?;
+    store::cycle::set_stated(tx, cycle.id, now).await?;
     milestone::stated(tx, &cycle, &statements, now, ids).await?;
     cycle.stated_at = Some(now);
     if positions.is_empty() {
@@ -245,7 +245,7 @@ pub async fn confirm(
     now: Timestamp,
     ids: &Ids,
 ) -> Result<Statement, ClearingError> {
-    let cycle = store::lock_cycle(tx, cycle).await?;
+    let cycle = store::cycle::lock_cycle(tx, cycle).await?;
     let latest = store::statement::latest(tx, cycle.id, participant).await?;
     let latest = latest.ok_or_else(|| ClearingError::not_found("statement of cycle", cycle.id))?;
     if latest.digest_hex() != digest {
@@ -271,7 +271,7 @@ pub async fn deem(
     now: Timestamp,
     ids: &Ids,
 ) -> Result<usize, ClearingError> {
-    let cycle = store::lock_cycle(tx, cycle).await?;
+    let cycle = store::cycle::lock_cycle(tx, cycle).await?;
     if cycle.stage() != CycleStage::Stated || cycle.scheme.on_silence != OnSilence::Deem {
         return Ok(0);
     }
