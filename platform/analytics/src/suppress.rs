@@ -314,9 +314,10 @@ mod tests {
                     for (name, one) in &cells[cell] {
                         let so_far = by_insurer.entry(name).or_default();
                         so_far.0 += one.records;
-                        for at in 0..7 {
-                            so_far.1[at] += i128::from(one.amounts[at]);
-                            all[at] += i128::from(one.amounts[at]);
+                        let sums = so_far.1.iter_mut().zip(&mut all);
+                        for ((own, all), amount) in sums.zip(one.amounts) {
+                            *own += i128::from(amount);
+                            *all += i128::from(amount);
                         }
                     }
                 }
