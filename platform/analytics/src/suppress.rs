@@ -51,34 +51,48 @@ impl Default for Rule {
     }
 }
 
+/// Why cells may not be told as one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Faults {
+    /// Too few insurers or records.
+    few: bool,
+    /// Measures that too few have, or one has most of.
+    measures: [bool; Measure::ALL.len()],
+}
+
 impl Rule {
     /// Whether what these insurers bring may be told as one.
     pub fn passes(&self, contributions: &Contributions) -> bool {
-        let contributors = contributions.keys().map(Some).chain([None]);
-        contributors.into_iter().all(|out| self.holds(contributions, out))
+        self.faults(contributions) == Faults::default()
     }
 
-    /// Whether what is left without one insurer is enough to hide the others from it.
-    fn holds(&self, contributions: &Contributions, out: Option<&String>) -> bool {
-        let left =
-            || contributions.iter().filter(|(name, _)| Some(*name) != out).map(|(_, one)| one);
-        let records: u64 = left().map(|one| one.records).sum();
-        if left().filter(|one| one.records > 0).count() < self.contributors
-            || records < self.records
-        {
-            return false;
+    /// What is wrong with telling it, whoever looks.
+    fn faults(&self, contributions: &Contributions) -> Faults {
+        let mut faults = Faults::default();
+        for looker in contributions.keys().map(Some).chain([None]) {
+            let others = contributions.iter().filter(|(name, _)| Some(*name) != looker);
+            self.look(&others.map(|(_, one)| one).collect::<Vec<_>>(), &mut faults);
         }
-        (0..Measure::ALL.len()).all(|measure| {
+        faults
+    }
+
+    /// What is wrong with telling it to somebody who knows all but these.
+    fn look(&self, left: &[&Contribution], faults: &mut Faults) {
+        let records: u64 = left.iter().map(|one| one.records).sum();
+        let contributors = left.iter().filter(|one| one.records > 0).count();
+        faults.few |= contributors < self.contributors || records < self.records;
+        for (measure, fault) in faults.measures.iter_mut().enumerate() {
             // By size: what an insurer brings may be negative.
-            let sizes = || left().map(|one| u128::from(one.amounts[measure].unsigned_abs()));
-            let all: u128 = sizes().sum();
-            if all == 0 {
-                return true;
+            let sizes = left.iter().map(|one| u128::from(one.amounts[measure].unsigned_abs()));
+            let (mut all, mut largest, mut some) = (0, 0, 0);
+            for size in sizes.filter(|size| *size > 0) {
+                all += size;
+                largest = largest.max(size);
+                some += 1;
             }
-            let largest = sizes().max().unwrap_or(0);
-            sizes().filter(|size| *size > 0).count() >= self.contributors
-                && largest * 10_000 <= all * u128::from(self.largest_bp)
-        })
+            let dominated = largest * 10_000 > all * u128::from(self.largest_bp);
+            *fault |= all > 0 && (some < self.contributors || dominated);
+        }
     }
 }
 
@@ -113,21 +127,45 @@ pub fn tell(rule: &Rule, cells: &BTreeMap<Cell, Contributions>) -> Told {
         for cell in std::mem::take(&mut open) {
             groups.entry(&cell[..known]).or_default().insert(cell);
         }
-        for (prefix, group) in groups {
-            let together = merged(group.iter().filter_map(|cell| cells.get(*cell)));
-            match together.as_ref().filter(|one| rule.passes(one)).and_then(sum) {
-                Some(amounts) => {
+        for (prefix, mut group) in groups {
+            loop {
+                let together = merged(group.iter().filter_map(|cell| cells.get(*cell)));
+                let faults = together.as_ref().map(|together| rule.faults(together));
+                let amounts = together.as_ref().and_then(sum);
+                if let (Some(amounts), Some(Faults { few: false, measures })) = (amounts, faults)
+                    && !measures.contains(&true)
+                {
                     let key = std::array::from_fn(|at| prefix.get(at).cloned());
                     let cells = group.into_iter().cloned().collect();
                     told.atoms.push(Atom { key, cells, amounts });
+                    break;
                 }
-                None => open.extend(group),
+                // A measure that few have must not keep cells without it from being told: those with
+                // it are put aside for the next level.
+                let spoilt = faults.map_or([false; Measure::ALL.len()], |faults| faults.measures);
+                let (with, without): (BTreeSet<&Cell>, BTreeSet<&Cell>) =
+                    group.into_iter().partition(|cell| has_any(cells.get(*cell), &spoilt));
+                if with.is_empty() || without.is_empty() {
+                    open.extend(with);
+                    open.extend(without);
+                    break;
+                }
+                open.extend(with);
+                group = without;
             }
         }
     }
     told.left_out = open.into_iter().cloned().collect();
     told.atoms.sort_by(|a, b| (&a.key, &a.cells).cmp(&(&b.key, &b.cells)));
     told
+}
+
+/// Whether anybody brings anything of these measures.
+fn has_any(cell: Option<&Contributions>, measures: &[bool; Measure::ALL.len()]) -> bool {
+    let brings = |one: &Contribution| {
+        one.amounts.iter().zip(measures).any(|(amount, wanted)| *wanted && *amount != 0)
+    };
+    cell.is_some_and(|cell| cell.values().any(brings))
 }
 
 /// What insurers bring to several cells together. `None` when it does not fit.
@@ -276,9 +314,10 @@ mod tests {
                     for (name, one) in &cells[cell] {
                         let so_far = by_insurer.entry(name).or_default();
                         so_far.0 += one.records;
-                        for at in 0..7 {
-                            so_far.1[at] += i128::from(one.amounts[at]);
-                            all[at] += i128::from(one.amounts[at]);
+                        let sums = so_far.1.iter_mut().zip(&mut all);
+                        for ((own, all), amount) in sums.zip(one.amounts) {
+                            *own += i128::from(amount);
+                            *all += i128::from(amount);
                         }
                     }
                 }

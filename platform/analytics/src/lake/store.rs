@@ -208,6 +208,10 @@ impl Place {
                 let stored = stored.bytes().await.map_err(LakeError::Store)?;
                 Ok(if stored == content { Created::Ours } else { Created::Theirs })
             }
+            // Whose it is cannot be told.
+            Err(reading) if matches!(error, object_store::Error::AlreadyExists { .. }) => {
+                Err(LakeError::Store(reading))
+            }
             Err(_) => Err(LakeError::Store(error)),
         }
     }

@@ -239,9 +239,12 @@ fn parquet_files(folder: &Path) -> Vec<std::path::PathBuf> {
     found
 }
 
+/// Does something to a file.
+type Damage = fn(&Path);
+
 #[tokio::test]
 async fn damage_is_named() {
-    let damages: [(&str, fn(&Path)); 5] = [
+    let damages: [(&str, Damage); 5] = [
         ("missing", |file| std::fs::remove_file(file).unwrap()),
         ("longer", |file| {
             let mut bytes = std::fs::read(file).unwrap();

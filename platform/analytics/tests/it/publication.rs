@@ -153,7 +153,7 @@ async fn a_revision_tells_a_change_only_when_the_change_is_safe() {
 
     // Others join D, which was in no atom.
     let exposures = (2..=4)
-        .flat_map(|one| [exposure(of(one, D, 6), 40, 0), exposure(of(one, D, 7), 40, 0)])
+        .flat_map(|one| [exposure(of(one, D, 6), 40, 1), exposure(of(one, D, 7), 40, 1)])
         .collect();
     record(&lake, &Rows { exposures, ..Rows::default() }).await;
     let told = engine.publish(quarter(), RULE, now(), &never()).await.unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::Duration;
 
 use analytics::feed::{self, Fed};
@@ -215,6 +215,12 @@ impl Dying {
     }
 }
 
+/// An error and its causes.
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}
+
 fn dead() -> object_store::Error {
     object_store::Error::Generic { store: "dying", source: "the process was killed".into() }
 }
@@ -297,15 +303,20 @@ impl ObjectStore for Dying {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn no_row_is_lost_or_doubled_whatever_is_killed() {
     const WRITERS: i64 = 4;
-    const EACH: i64 = 30;
+    /// Policies of a writer, endorsed in turn.
+    const POLICIES: i64 = 10;
     let world = World::new().await;
     world.insure(&world.picc, &message(world.clock.now(), VIN, PLATE)).await;
-    world.copy_policies(i32::try_from(WRITERS).unwrap()).await;
+    world.copy_policies(i32::try_from(WRITERS * POLICIES).unwrap()).await;
+    let fed_enough = Arc::new(AtomicBool::new(false));
     let inner = Arc::new(InMemory::new());
-    let writers = (1..=WRITERS).map(|writer| {
-        let owner = world.test.owner.clone();
+    let writers = (0..WRITERS).map(|writer| {
+        let (owner, fed_enough) = (world.test.owner.clone(), fed_enough.clone());
         tokio::spawn(async move {
-            for turn in 0..EACH {
+            for turn in 0.. {
+                if fed_enough.load(Ordering::SeqCst) {
+                    break;
+                }
                 let mut tx = owner.begin().await.unwrap();
                 sqlx::query(
                     "insert into production.policy_version
@@ -315,13 +326,13 @@ async fn no_row_is_lost_or_doubled_whatever_is_killed() {
                      from production.policy_version where right(confirm_no, 7) = $1
                      order by endorse_times desc limit 1",
                 )
-                .bind(format!("X{writer:06}"))
+                .bind(format!("X{:06}", writer * POLICIES + turn % POLICIES + 1))
                 .execute(&mut *tx)
                 .await
                 .unwrap();
                 // Some stay open over several commits of the others; one in five comes to nothing.
-                let open =
-                    Duration::from_millis(u64::try_from((writer * 7 + turn * 3) % 23).unwrap());
+                let open = u64::try_from((writer * 17 + turn * 29) % 83).unwrap();
+                let open = Duration::from_millis(open);
                 tokio::time::sleep(open).await;
                 if (writer + turn) % 5 == 0 {
                     tx.rollback().await.unwrap();
@@ -337,7 +348,7 @@ async fn no_row_is_lost_or_doubled_whatever_is_killed() {
         tokio::spawn(async move {
             let (mut deaths, mut commits) = (0, 0);
             // A version takes about twenty calls: its files, most of them of months of exposure.
-            for calls in (1..=45).cycle().take(45 * 3) {
+            for calls in (1..=45).cycle().take(45 * 2) {
                 let store =
                     Dying { inner: inner.clone(), left: AtomicI64::new(calls), carries_out };
                 // A new process: it remembers nothing.
@@ -346,8 +357,12 @@ async fn no_row_is_lost_or_doubled_whatever_is_killed() {
                     match feed::step(&lake, &source, &*clock).await {
                         Ok(Fed::Committed { .. }) => commits += 1,
                         Ok(Fed::Overtaken) => {}
-                        Ok(Fed::Idle) => tokio::time::sleep(Duration::from_millis(2)).await,
-                        Err(_) => break,
+                        Ok(Fed::Idle) => tokio::time::sleep(Duration::from_millis(5)).await,
+                        Err(error) => {
+                            let text = chain(&error);
+                            assert!(text.contains("the process was killed"), "{text}");
+                            break;
+                        }
                     }
                 }
                 deaths += 1;
@@ -356,12 +371,14 @@ async fn no_row_is_lost_or_doubled_whatever_is_killed() {
         })
     };
     let feeders = [killed(false), killed(true)];
+    for feeder in feeders {
+        let (deaths, commits) = feeder.await.unwrap();
+        assert_eq!(deaths, 90);
+        assert!(commits > 0, "some attempts live long enough");
+    }
+    fed_enough.store(true, Ordering::SeqCst);
     for writer in writers {
         writer.await.unwrap();
-    }
-    for feeder in feeders {
-        let (deaths, _) = feeder.await.unwrap();
-        assert_eq!(deaths, 135);
     }
     let lake = Lake::over(inner.clone(), ids());
     let version = fed(&world, &lake).await;
