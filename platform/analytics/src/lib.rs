@@ -1,0 +1,11 @@
+//! The lake and its engine: what the market recorded, kept as versioned Parquet, and the questions
+//! asked of it.
+//!
+//! Always true here: a version of a dataset never changes and names every file it is made of; a
+//! commit happens whole or not at all, and of two that build on the same version one wins; what is
+//! read is what was written, or a named fault. Running, scheduling and who may ask what are left to
+//! the crates above.
+
+pub mod feed;
+pub mod lake;
+pub mod market;

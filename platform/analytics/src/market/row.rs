@@ -1,0 +1,232 @@
+//! The tables, column by column.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{Schema, SchemaRef};
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+use crate::lake::LakeError;
+use crate::market::{MarketRow, Value};
+
+macro_rules! table {
+    ($(#[$meta:meta])* $name:ident = $table:literal by $month_of:literal {
+        $($(#[$field_meta:meta])* $field:ident: $kind:ty,)*
+    }) => {
+        $(#[$meta])*
+        #[derive(Clone, Debug, PartialEq)]
+        pub struct $name {
+            /// The insurer's tenant.
+            pub tenant_id: String,
+            /// Four-letter insurer code.
+            pub insurer: String,
+            /// Branch region of the policy.
+            pub region: String,
+            /// `compulsory` or `commercial`.
+            pub class: String,
+            /// 使用性质, its code.
+            pub usage: String,
+            /// 燃料种类, its code.
+            pub fuel: String,
+            /// 车辆种类, its code.
+            pub category: String,
+            $($(#[$field_meta])* pub $field: $kind,)*
+        }
+
+        impl MarketRow for $name {
+            const TABLE: &'static str = $table;
+            const MONTH_OF: &'static str = $month_of;
+
+            fn schema() -> SchemaRef {
+                Arc::new(Schema::new(vec![
+                    <String as Value>::field("tenant_id"),
+                    <String as Value>::field("insurer"),
+                    <String as Value>::field("region"),
+                    <String as Value>::field("class"),
+                    <String as Value>::field("usage"),
+                    <String as Value>::field("fuel"),
+                    <String as Value>::field("category"),
+                    $(<$kind as Value>::field(stringify!($field)),)*
+                ]))
+            }
+
+            fn batch(rows: &[$name]) -> Result<RecordBatch, LakeError> {
+                let columns = vec![
+                    Value::array(rows.iter().map(|row| &row.tenant_id)),
+                    Value::array(rows.iter().map(|row| &row.insurer)),
+                    Value::array(rows.iter().map(|row| &row.region)),
+                    Value::array(rows.iter().map(|row| &row.class)),
+                    Value::array(rows.iter().map(|row| &row.usage)),
+                    Value::array(rows.iter().map(|row| &row.fuel)),
+                    Value::array(rows.iter().map(|row| &row.category)),
+                    $(Value::array(rows.iter().map(|row| &row.$field)),)*
+                ];
+                Ok(RecordBatch::try_new($name::schema(), columns)?)
+            }
+        }
+    };
+}
+
+table! {
+    /// A policy as it stood from an endorsement on. Key: `confirm_no`, `sequence`.
+    PolicyRow = "policy" by "issued_at" {
+        /// 投保确认码.
+        confirm_no: String,
+        /// 0 as confirmed, then one more with each endorsement.
+        sequence: i64,
+        /// True from here on.
+        effective_at: Timestamp,
+        /// Known from here on.
+        recorded_at: Timestamp,
+        /// When the policy was confirmed.
+        issued_at: Timestamp,
+        /// First instant of cover.
+        cover_from: Timestamp,
+        /// First instant after cover, pushed back by past suspensions.
+        cover_to: Timestamp,
+        /// When it ended before its time.
+        ended_at: Option<Timestamp>,
+        /// `revoked`, `surrendered` or `terminated`.
+        end_kind: Option<String>,
+        /// Written for less than a year.
+        short_term: bool,
+        /// Premium in all.
+        premium_fen: i64,
+        /// Vehicle tax.
+        tax_fen: i64,
+        /// Tariff bundle.
+        tariff_version: String,
+        /// Approved seats.
+        seats: i64,
+        /// Day of first registration.
+        first_registered_on: Option<Date>,
+        /// Not yet registered when insured.
+        new_vehicle: bool,
+        /// Price of the same vehicle new.
+        new_price_fen: Option<i64>,
+        /// Code of the model library.
+        model_code: Option<String>,
+    }
+}
+
+table! {
+    /// A change of what a policy insured and earned in a month. Ledger.
+    ExposureRow = "exposure" by "month" {
+        /// 投保确认码.
+        confirm_no: String,
+        /// The version of the policy that told of it.
+        sequence: i64,
+        /// First day of the month in China.
+        month: Date,
+        /// Seconds of cover, suspensions not counted; negative where a version takes back what
+        /// was known.
+        insured_s: i64,
+        /// Premium earned: all of it spread over the seconds of cover as known.
+        earned_fen: i64,
+        /// Known from here on.
+        recorded_at: Timestamp,
+    }
+}
+
+table! {
+    /// A change of a policy's written premium. Ledger.
+    PremiumRow = "premium" by "recorded_at" {
+        /// 投保确认码.
+        confirm_no: String,
+        /// The version of the policy that told of it.
+        sequence: i64,
+        /// True from here on.
+        effective_at: Timestamp,
+        /// Known, and written, from here on.
+        recorded_at: Timestamp,
+        /// Premium; negative is paid back.
+        written_fen: i64,
+        /// Vehicle tax.
+        tax_fen: i64,
+    }
+}
+
+table! {
+    /// A claim as it stood from a step on. Key: `claim_no`, `sequence`.
+    ClaimRow = "claim" by "accident_at" {
+        /// 理赔编号.
+        claim_no: String,
+        /// Place of the step in the case, from 1.
+        sequence: i64,
+        /// 投保确认码 of the policy.
+        confirm_no: String,
+        /// The step's code.
+        step: String,
+        /// `current`, or `late` where it moved nothing.
+        standing: String,
+        /// When the accident happened.
+        accident_at: Timestamp,
+        /// When it was reported to the insurer.
+        reported_at: Timestamp,
+        /// When what the step tells of happened.
+        occurred_at: Timestamp,
+        /// Known from here on.
+        recorded_at: Timestamp,
+        /// Where the case stands.
+        stage: String,
+        /// How often it was reopened.
+        round: i64,
+        /// 事故责任 as known last.
+        liability: String,
+        /// When the closing that holds was made.
+        closed_at: Option<Timestamp>,
+        /// What that closing pays in all.
+        total_fen: Option<i64>,
+        /// Paid so far, less what was given back.
+        paid_fen: i64,
+        /// Got back from the liable side.
+        recovered_fen: i64,
+        /// Still expected to be paid.
+        outstanding_fen: i64,
+        /// 1 where the claim begins, -1 where it is cancelled, else 0: a ledger of its own.
+        counted: i64,
+    }
+}
+
+table! {
+    /// Money of a claim. Ledger.
+    PaymentRow = "payment" by "accident_at" {
+        /// 理赔编号.
+        claim_no: String,
+        /// Place of the step in the case.
+        sequence: i64,
+        /// 投保确认码 of the policy.
+        confirm_no: String,
+        /// When the accident happened.
+        accident_at: Timestamp,
+        /// When the money moved.
+        paid_at: Timestamp,
+        /// Known from here on.
+        recorded_at: Timestamp,
+        /// Paid; negative was given back.
+        paid_fen: i64,
+        /// Got back from the liable side.
+        recovered_fen: i64,
+    }
+}
+
+table! {
+    /// A change of what is still expected to be paid for a claim. Ledger.
+    ReserveRow = "reserve" by "accident_at" {
+        /// 理赔编号.
+        claim_no: String,
+        /// Place of the step in the case.
+        sequence: i64,
+        /// 投保确认码 of the policy.
+        confirm_no: String,
+        /// When the accident happened.
+        accident_at: Timestamp,
+        /// When what changed it happened.
+        changed_at: Timestamp,
+        /// Known from here on.
+        recorded_at: Timestamp,
+        /// More is expected; negative, less.
+        outstanding_fen: i64,
+    }
+}

@@ -1,0 +1,3 @@
+//! The lake as its users see it.
+
+mod lake;
