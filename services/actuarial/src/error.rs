@@ -1,0 +1,106 @@
+//! Why the actuarial cloud refuses, and how that reads as a problem.
+
+use base_http::{FieldError, Problem, ProblemCode, problem};
+use tenancy::TenancyError;
+
+macro_rules! problems {
+    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
+        $($(#[$meta])* pub const $name: ProblemCode =
+            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
+        /// Every problem of this cloud, for the documentation.
+        pub const PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
+    };
+}
+
+problems! {
+    /// It does not exist or belongs to somebody else.
+    NO_SUCH_RECORD = "E5000" 404 "no such dataset or run" "查无此数据集或计算任务";
+    /// The version is still being imported, or came to nothing.
+    DATASET_NOT_DONE = "E5001" 409 "the dataset's version cannot be read" "数据集版本不可用";
+    /// The run is under way, or came to nothing.
+    RUN_NOT_DONE = "E5002" 409 "the run has no result" "计算任务无结果";
+    /// As many as a tenant may have are queued or running.
+    JOBS_UNDER_WAY = "E5003" 409 "too many imports or runs are under way" "排队任务过多";
+    /// The upload is larger than is taken.
+    UPLOAD_TOO_LARGE = "E5004" 413 "the file is too large" "上传文件过大";
+    /// A run of this method has no such report.
+    NO_REPORT = "E5005" 404 "the run's method has no such report" "该方法无此报告";
+    /// The data leave a coefficient or a parameter undetermined.
+    UNDETERMINED = "E5100" 422 "the data do not determine the model" "数据不足以确定模型";
+    /// A value the method cannot work with.
+    UNFIT_VALUE = "E5101" 422 "a value does not suit the method" "数据取值不适用于该方法";
+    /// Too little, or too uniform, to say anything.
+    NOTHING_TO_LEARN = "E5102" 422 "the data say nothing about what is asked" "数据无法支持该计算";
+    /// The iteration does not come to rest.
+    NO_CONVERGENCE = "E5103" 422 "the computation does not converge" "计算不收敛";
+    /// A result would be no number.
+    NOT_A_NUMBER = "E5104" 422 "a result is not a number" "计算结果非数值";
+    /// More rows or cells than a run takes.
+    TOO_MUCH_DATA = "E5105" 422 "the run would read too much" "数据量超出计算上限";
+    /// The run could not be computed, through no fault of its data.
+    RUN_FAILED = "E5199" 500 "the run could not be computed" "计算任务失败";
+}
+
+/// Why a command of the actuarial cloud refuses.
+#[derive(Debug, thiserror::Error)]
+pub enum ActuarialError {
+    /// No row, or a row of another tenant: the caller cannot tell which.
+    #[error("no {what} {name}")]
+    NotFound {
+        /// What was looked for.
+        what: &'static str,
+        /// Under which name.
+        name: String,
+    },
+    /// A guard, with its problem.
+    #[error("{detail}")]
+    Refused {
+        /// Which kind of problem.
+        code: &'static ProblemCode,
+        /// This case in a sentence.
+        detail: String,
+    },
+    /// The message breaks rules.
+    #[error("{} findings", .0.len())]
+    Invalid(Vec<FieldError>),
+    /// An upload that broke off or is no form.
+    #[error("{0}")]
+    Upload(String),
+    /// A stored row or file is not what this release can read.
+    #[error("stored {0} cannot be read")]
+    Corrupt(&'static str),
+    /// The keys of a tenant failed.
+    #[error("the keys of a tenant failed")]
+    Keys(#[from] TenancyError),
+    /// The lake failed.
+    #[error("the lake failed")]
+    Lake(#[from] analytics::lake::LakeError),
+    /// The store failed.
+    #[error("actuarial store failed")]
+    Store(#[from] sqlx::Error),
+}
+
+impl ActuarialError {
+    /// A guard's refusal.
+    pub fn refused(code: &'static ProblemCode, detail: impl Into<String>) -> ActuarialError {
+        ActuarialError::Refused { code, detail: detail.into() }
+    }
+
+    /// Nothing under this name that the caller may know of.
+    pub fn not_found(what: &'static str, name: impl ToString) -> ActuarialError {
+        ActuarialError::NotFound { what, name: name.to_string() }
+    }
+}
+
+impl From<ActuarialError> for Problem {
+    fn from(error: ActuarialError) -> Problem {
+        match error {
+            ActuarialError::NotFound { .. } => Problem::new(&NO_SUCH_RECORD, error.to_string()),
+            ActuarialError::Refused { code, detail } => Problem::new(code, detail),
+            ActuarialError::Invalid(errors) => Problem::invalid(errors),
+            ActuarialError::Upload(detail) => Problem::new(&problem::MALFORMED, detail),
+            ActuarialError::Corrupt(_) | ActuarialError::Lake(_) => Problem::internal(&error),
+            ActuarialError::Keys(_) | ActuarialError::Store(_) => Problem::store(&error),
+        }
+    }
+}

@@ -1,0 +1,51 @@
+//! The functions the actuarial cloud offers. Gate, meter, audit and document read these.
+//!
+//! A run is started through one path, whatever its method: the caller needs `RUN_START` and the
+//! function of the method, and the run is metered and proven under the latter.
+
+use base_http::Function;
+use base_http::function::KeyRule;
+
+macro_rules! functions {
+    ($($name:ident = $code:literal $zh:literal $en:literal $key:ident;)*) => {
+        $(#[doc = $en] pub const $name: Function = Function {
+            code: $code, title_zh: $zh, title_en: $en, key: KeyRule::$key, quota: false,
+        };)*
+        /// Every function of this cloud.
+        pub const ALL: &[&Function] = &[$(&$name),*];
+    };
+}
+
+functions! {
+    DATASET_IMPORT = "actuarial.data.import" "数据集导入" "Import a portfolio" Required;
+    DATASET_READ = "actuarial.data.read" "数据集查询" "Read own datasets" Optional;
+    DATASET_CANCEL = "actuarial.data.cancel" "数据集作废" "Throw a version of a dataset away" Optional;
+    RUN_START = "actuarial.run.start" "计算任务提交" "Start a run of a method" Required;
+    RUN_READ = "actuarial.run.read" "计算任务查询" "Read own runs, results and reports" Optional;
+    RUN_CANCEL = "actuarial.run.cancel" "计算任务取消" "Cancel a run" Optional;
+    PRICING_FIT = "actuarial.pricing.fit" "广义线性模型定价" "Fit a pricing model" Required;
+    PRICING_BOOST = "actuarial.pricing.boost" "提升树定价" "Grow boosted trees and a tariff from them" Required;
+    CREDIBILITY = "actuarial.pricing.credibility" "信度" "Weigh experience by its credibility" Required;
+    RESERVING = "actuarial.reserving.estimate" "准备金评估" "Estimate reserves from a triangle" Required;
+    WARNING = "actuarial.warning.chart" "超赔预警" "Chart early warnings" Required;
+    SURVIVAL = "actuarial.claims.survival" "结案时长分析" "Analyse how long claims stay open" Required;
+    NETWORK = "actuarial.fraud.network" "理赔关系网络" "Analyse the network of claims" Required;
+    FORECAST = "actuarial.forecast.premium" "保费预测" "Forecast premium" Required;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn every_function_has_three_levels_and_its_own_code() {
+        let codes: HashSet<&str> = ALL.iter().map(|function| function.code).collect();
+        assert_eq!(codes.len(), ALL.len());
+        for function in ALL {
+            assert_eq!(function.code.split('.').count(), 3, "{}", function.code);
+            assert_eq!(function.cloud(), "actuarial", "{}", function.code);
+        }
+    }
+}

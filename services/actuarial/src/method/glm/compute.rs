@@ -1,0 +1,451 @@
+//! Fitting a pricing model and judging it.
+
+use std::num::NonZero;
+
+use actuarial_models::glm::{
+    Family, Fit, Frame, Link, Model, Observations, Term, Test, type_three,
+};
+
+use super::result::{
+    CoefficientResult, ComparisonResult, GlmResult, HoldOutResult, LevelResult, TestResult,
+};
+use super::{FamilyAsked, Glm, TermAsked, refused};
+use crate::error;
+use crate::figure::Figure;
+use crate::job::Watch;
+use crate::method::data::Data;
+use crate::method::prepare::meet;
+use crate::method::{Failure, Outcome, Plan};
+
+/// Threads of a pass. A constant: sums of another number of threads differ in their last digits, and
+/// runs are repeatable on every machine.
+const THREADS: Option<NonZero<usize>> = NonZero::new(2);
+
+/// Standard errors to both sides that hold 95 of 100.
+const NINETY_FIVE: f64 = 1.959_963_984_540_054;
+
+/// Rows with everything a model takes from them.
+struct Rows {
+    frame: Frame,
+    response: Vec<f64>,
+    weight: Option<Vec<f64>>,
+    offset: Option<Vec<f64>>,
+    /// What observed and expected are related to.
+    volume: Vec<f64>,
+}
+
+impl Plan for Glm {
+    fn columns(&self) -> Vec<String> {
+        self.columns.clone()
+    }
+
+    fn compute(&self, data: Data, _seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
+        watch.stage("preparing the columns", 12);
+        let data = self.prepare.apply(data)?;
+        let before = data.rows();
+        let data = if self.drops_missing { self.complete(data)? } else { data };
+        let rows_dropped = before - data.rows();
+        let held = match self.hold_out.is_empty() {
+            true => vec![false; data.rows()],
+            false => meet(&self.hold_out, &data)?,
+        };
+        let fitted: Vec<bool> = held.iter().map(|held| !held).collect();
+        let held_out = held.contains(&true).then(|| data.clone().only(&held));
+        let data = data.only(&fitted);
+        if data.rows() == 0 {
+            let detail = "no row is left to fit the model to";
+            let advice = "change the conditions under rows and holdOut";
+            return Err(Failure::new(&error::NOTHING_TO_LEARN, detail, advice));
+        }
+        let terms = self.terms(&data)?;
+        let rows = self.rows(&data)?;
+        drop(data);
+        watch.stage("fitting", 30);
+        let observations = rows.observations();
+        let (fit, shape) = self.fit(terms, &observations)?;
+        if watch.is_stopped() {
+            return Err(Failure::stopped());
+        }
+        watch.stage("testing the terms", 60);
+        let refuse = |error| refused(&error);
+        let wald = if self.wald { fit.wald().map_err(refuse)? } else { vec![] };
+        let third = match self.type_three {
+            true => type_three(&fit, &observations).map_err(refuse)?,
+            false => vec![],
+        };
+        watch.stage("comparing with what was", 85);
+        let hold_out = match held_out {
+            Some(held) => Some(self.hold_out(&fit, &held)?),
+            None => None,
+        };
+        let found = GlmResult {
+            family: name(fit.model.family).to_owned(),
+            link: link_name(fit.model.link).to_owned(),
+            shape: shape.map(Figure),
+            rows: fit.rows,
+            rows_dropped,
+            degrees: fit.degrees,
+            coefficients: coefficients(&fit),
+            dropped: fit.dropped.clone(),
+            dispersion: fit.dispersion.into(),
+            deviance: fit.deviance.into(),
+            null_deviance: fit.null_deviance.into(),
+            pearson: fit.pearson.into(),
+            log_likelihood: fit.log_likelihood.map(Figure),
+            aic: fit.aic().map(Figure),
+            wald: tests(&wald),
+            type_three: tests(&third),
+            comparisons: self.comparisons(&rows, &fit)?,
+            hold_out,
+        };
+        let mut shown = vec![
+            ("rows", found.rows as f64),
+            ("coefficients", found.coefficients.len() as f64),
+            ("deviance", found.deviance.0),
+            ("nullDeviance", found.null_deviance.0),
+            ("dispersion", found.dispersion.0),
+            ("meanDeviance", found.deviance.0 / found.rows as f64),
+        ];
+        shown.extend(found.aic.map(|aic| ("aic", aic.0)));
+        shown.extend(found.log_likelihood.map(|it| ("logLikelihood", it.0)));
+        shown.extend(found.shape.map(|shape| ("shape", shape.0)));
+        shown.extend(
+            found.hold_out.as_ref().map(|held| ("holdOutMeanDeviance", held.mean_deviance.0)),
+        );
+        Outcome::of(&found, shown)
+    }
+}
+
+impl Glm {
+    /// Every column of numbers the model takes.
+    fn numbers(&self) -> Vec<&String> {
+        let own = [&self.per, &self.exposure, &self.weight, &self.offset];
+        let terms = self.terms.iter().flat_map(TermAsked::numbers);
+        std::iter::once(&self.response).chain(own.into_iter().flatten()).chain(terms).collect()
+    }
+
+    /// The rows that have a number wherever one is needed.
+    fn complete(&self, data: Data) -> Result<Data, Failure> {
+        let mut keep = vec![true; data.rows()];
+        for column in self.numbers() {
+            let values = data.gapped(column)?;
+            keep.iter_mut().zip(values).for_each(|(keep, value)| *keep &= !value.is_nan());
+        }
+        Ok(data.only(&keep))
+    }
+
+    /// The terms, each factor with its base.
+    fn terms(&self, data: &Data) -> Result<Vec<Term>, Failure> {
+        let weight = self.weight.as_ref().or(self.exposure.as_ref()).or(self.per.as_ref());
+        let weight = weight.map(|column| data.numbers(column)).transpose()?;
+        self.terms.iter().map(|term| as_term(term, &self.terms, data, weight.as_deref())).collect()
+    }
+
+    /// Everything the model takes from the rows of `data`.
+    fn rows(&self, data: &Data) -> Result<Rows, Failure> {
+        let mut frame = Frame::new();
+        let mut known: Vec<String> = vec![];
+        for term in &self.terms {
+            for (column, _) in term.factors() {
+                if !known.contains(column) {
+                    frame.add(column, data.model_factor(column)?).map_err(|e| refused(&e))?;
+                    known.push(column.clone());
+                }
+            }
+            for column in term.numbers() {
+                // A column may be a factor in one term and a number in another.
+                let name = number_name(column, &self.terms);
+                if !known.contains(&name) {
+                    frame.add_numbers(&name, data.numbers(column)?).map_err(|e| refused(&e))?;
+                    known.push(name);
+                }
+            }
+        }
+        let mut response = data.numbers(&self.response)?;
+        let per = self.per.as_ref().map(|per| data.numbers(per)).transpose()?;
+        if let Some(per) = &per {
+            for (value, per) in response.iter_mut().zip(per) {
+                // A row without volume weighs nothing, whatever it says.
+                *value = if *per == 0.0 { 1.0 } else { *value / per };
+            }
+        }
+        let weight = self.weight.as_ref().map(|weight| data.numbers(weight)).transpose()?;
+        let weight = weight.or(per);
+        let exposure = self.exposure.as_ref().map(|column| data.numbers(column)).transpose()?;
+        let offset = match (&exposure, &self.offset) {
+            (Some(exposure), _) => Some(logarithms(self.exposure.as_ref(), exposure)?),
+            (None, Some(offset)) => Some(data.numbers(offset)?),
+            (None, None) => None,
+        };
+        let volume = match (exposure, &weight) {
+            (Some(exposure), None) => exposure,
+            (Some(exposure), Some(weight)) => {
+                exposure.iter().zip(weight).map(|(exposure, weight)| exposure * weight).collect()
+            }
+            (None, Some(weight)) => weight.clone(),
+            (None, None) => vec![1.0; data.rows()],
+        };
+        Ok(Rows { frame, response, weight, offset, volume })
+    }
+
+    fn fit(
+        &self,
+        terms: Vec<Term>,
+        observations: &Observations<'_>,
+    ) -> Result<(Fit, Option<f64>), Failure> {
+        let family = match self.family {
+            FamilyAsked::Given(family) => family,
+            FamilyAsked::NegativeBinomial => Family::Poisson,
+        };
+        let model = Model {
+            family,
+            link: self.link,
+            terms,
+            penalty: self.penalty,
+            aliased: self.aliased,
+            threads: THREADS,
+        };
+        if self.family == FamilyAsked::NegativeBinomial {
+            let found = model.fit_negative_binomial(observations).map_err(|e| refused(&e))?;
+            return Ok((found.fit, Some(found.alpha)));
+        }
+        let fit = model.fit(observations).map_err(|error| refused(&error))?;
+        let shape = match family {
+            Family::Tweedie { power } => Some(power),
+            Family::NegativeBinomial { alpha } => Some(alpha),
+            Family::Gaussian | Family::Poisson | Family::Gamma | Family::Binomial => None,
+        };
+        Ok((fit, shape))
+    }
+
+    fn hold_out(&self, fit: &Fit, held: &Data) -> Result<HoldOutResult, Failure> {
+        let rows = self.rows(held)?;
+        let means =
+            fit.predict(&rows.frame, rows.offset.as_deref()).map_err(|error| refused(&error))?;
+        let (mut deviance, mut observed, mut expected) = (0.0, 0.0, 0.0);
+        for (row, (response, mean)) in rows.response.iter().zip(&means).enumerate() {
+            let weight = rows.weight.as_ref().map_or(1.0, |weight| weight[row]);
+            deviance += weight * unit_deviance(fit.model.family, *response, *mean);
+            observed += weight * response;
+            expected += weight * mean;
+        }
+        let volume: f64 = rows.volume.iter().sum();
+        Ok(HoldOutResult {
+            rows: means.len(),
+            volume: volume.into(),
+            observed: (observed / volume).into(),
+            expected: (expected / volume).into(),
+            mean_deviance: (deviance / means.len() as f64).into(),
+        })
+    }
+
+    fn comparisons(&self, rows: &Rows, fit: &Fit) -> Result<Vec<ComparisonResult>, Failure> {
+        let mut found: Vec<ComparisonResult> = vec![];
+        for (column, _) in self.terms.iter().flat_map(TermAsked::factors) {
+            if found.iter().any(|known| known.name == *column) {
+                continue;
+            }
+            let (levels, codes) = rows.frame.factor(column).map_err(|error| refused(&error))?;
+            let levels = compare(levels, codes, rows.weight.as_deref(), &rows.volume, |row| {
+                (rows.response[row], fit.means[row])
+            });
+            found.push(ComparisonResult { name: column.clone(), levels });
+        }
+        Ok(found)
+    }
+}
+
+/// Observed and expected per unit of volume, by level. `of` gives both for a row, before its weight.
+pub(crate) fn compare(
+    levels: &[String],
+    codes: &[u32],
+    weight: Option<&[f64]>,
+    volume: &[f64],
+    of: impl Fn(usize) -> (f64, f64),
+) -> Vec<LevelResult> {
+    let mut sums = vec![(0, 0.0, 0.0, 0.0); levels.len()];
+    for (row, code) in codes.iter().enumerate() {
+        let weight = weight.map_or(1.0, |weight| weight[row]);
+        let (observed, expected) = of(row);
+        let sum = &mut sums[*code as usize];
+        sum.0 += 1;
+        sum.1 += volume[row];
+        sum.2 += weight * observed;
+        sum.3 += weight * expected;
+    }
+    let level = |(name, (rows, volume, observed, expected)): (&String, (usize, f64, f64, f64))| {
+        // A level without volume has nothing to be related to.
+        let per = if volume > 0.0 { volume } else { 1.0 };
+        LevelResult {
+            name: name.clone(),
+            rows,
+            volume: volume.into(),
+            observed: (observed / per).into(),
+            expected: (expected / per).into(),
+            ratio: (expected > 0.0).then(|| Figure(observed / expected)),
+        }
+    };
+    levels.iter().zip(sums).map(level).collect()
+}
+
+impl Rows {
+    fn observations(&self) -> Observations<'_> {
+        Observations {
+            frame: &self.frame,
+            response: &self.response,
+            weight: self.weight.as_deref(),
+            offset: self.offset.as_deref(),
+        }
+    }
+}
+
+/// What a column of numbers is called in the frame: by its own name, unless a factor has that.
+fn number_name(column: &str, terms: &[TermAsked]) -> String {
+    let is_factor = terms.iter().flat_map(TermAsked::factors).any(|(factor, _)| factor == column);
+    if is_factor { format!("{column} (number)") } else { column.to_owned() }
+}
+
+fn as_term(
+    term: &TermAsked,
+    all: &[TermAsked],
+    data: &Data,
+    weight: Option<&[f64]>,
+) -> Result<Term, Failure> {
+    Ok(match term {
+        TermAsked::Factor { column, base } => {
+            let base = match base {
+                Some(base) => base.clone(),
+                None => heaviest(data, column, weight)?,
+            };
+            Term::factor(column, &base)
+        }
+        TermAsked::Number(column) => Term::numeric(&number_name(column, all)),
+        TermAsked::Spline { column, knots } => Term::spline(&number_name(column, all), knots),
+        TermAsked::Product(parts) => {
+            let parts = parts.iter().map(|part| as_term(part, all, data, weight));
+            Term::Product(parts.collect::<Result<_, _>>()?)
+        }
+    })
+}
+
+/// The level with the largest weight, the first of several.
+fn heaviest(data: &Data, column: &str, weight: Option<&[f64]>) -> Result<String, Failure> {
+    let (levels, codes) = data.factor(column)?;
+    let mut sums = vec![0.0; levels.len()];
+    for (row, code) in codes.iter().enumerate() {
+        sums[*code as usize] += weight.map_or(1.0, |weight| weight[row]);
+    }
+    let most = sums.iter().copied().fold(f64::MIN, f64::max);
+    let place = sums.iter().position(|sum| *sum == most).unwrap_or(0);
+    Ok(levels.into_iter().nth(place).unwrap_or_default())
+}
+
+fn logarithms(column: Option<&String>, exposure: &[f64]) -> Result<Vec<f64>, Failure> {
+    let column = column.map(String::as_str).unwrap_or_default();
+    match exposure.iter().position(|exposure| *exposure <= 0.0) {
+        None => Ok(exposure.iter().map(|exposure| exposure.ln()).collect()),
+        Some(row) => {
+            let value = exposure[row];
+            let detail = format!("{column} is {value} in row {}, and has no logarithm", row + 1);
+            let advice = "leave rows without exposure out with a condition under rows";
+            Err(Failure::new(&error::UNFIT_VALUE, detail, advice).of_column(column))
+        }
+    }
+}
+
+fn coefficients(fit: &Fit) -> Vec<CoefficientResult> {
+    let is_log = fit.model.link == Link::Log;
+    let each = fit.coefficients.iter();
+    each.map(|own| {
+        let off = own.error.map(|error| NINETY_FIVE * error);
+        CoefficientResult {
+            name: own.name.clone(),
+            estimate: own.estimate.into(),
+            error: own.error.map(Figure),
+            z: own.z().filter(|z| z.is_finite()).map(Figure),
+            p: own.p().filter(|p| p.is_finite()).map(Figure),
+            low: off.map(|off| Figure(own.estimate - off)),
+            high: off.map(|off| Figure(own.estimate + off)),
+            relativity: is_log.then(|| Figure(own.estimate.exp())),
+        }
+    })
+    .collect()
+}
+
+fn tests(tests: &[Test]) -> Vec<TestResult> {
+    let result = |test: &Test| TestResult {
+        name: test.name.clone(),
+        degrees: test.degrees,
+        statistic: test.statistic.into(),
+        p: test.p.into(),
+    };
+    tests.iter().map(result).collect()
+}
+
+/// What one response costs around its mean, with weight one.
+fn unit_deviance(family: Family, y: f64, mean: f64) -> f64 {
+    let y_ln = |ratio: f64| if y == 0.0 { 0.0 } else { y * ratio.ln() };
+    2.0 * match family {
+        Family::Gaussian => 0.5 * (y - mean) * (y - mean),
+        Family::Poisson => y_ln(y / mean) - (y - mean),
+        Family::Gamma => (y - mean) / mean - (y / mean).ln(),
+        Family::Tweedie { power: p } => {
+            y.powf(2.0 - p) / ((1.0 - p) * (2.0 - p)) - y * mean.powf(1.0 - p) / (1.0 - p)
+                + mean.powf(2.0 - p) / (2.0 - p)
+        }
+        Family::Binomial => {
+            let no = if y == 1.0 { 0.0 } else { (1.0 - y) * ((1.0 - y) / (1.0 - mean)).ln() };
+            y_ln(y / mean) + no
+        }
+        Family::NegativeBinomial { alpha } => {
+            y_ln(y / mean) - (y + 1.0 / alpha) * ((1.0 + alpha * y) / (1.0 + alpha * mean)).ln()
+        }
+    }
+}
+
+fn name(family: Family) -> &'static str {
+    match family {
+        Family::Gaussian => "gaussian",
+        Family::Poisson => "poisson",
+        Family::Gamma => "gamma",
+        Family::Tweedie { .. } => "tweedie",
+        Family::Binomial => "binomial",
+        Family::NegativeBinomial { .. } => "negativeBinomial",
+    }
+}
+
+fn link_name(link: Link) -> &'static str {
+    match link {
+        Link::Log => "log",
+        Link::Logit => "logit",
+        Link::Power(power) if power == 1.0 => "identity",
+        Link::Power(power) if power == -1.0 => "inverse",
+        Link::Power(_) => "power",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deviances_are_those_of_a_hand_calculation() {
+        // 2·(2·ln 2 − 1), 2·(1 − ln 2), 2·ln 2 of a certain miss by half, and nothing at the mean.
+        let cases = [
+            (Family::Poisson, 2.0, 1.0, 2.0 * (2.0 * 2f64.ln() - 1.0)),
+            (Family::Poisson, 0.0, 0.3, 0.6),
+            (Family::Gamma, 2.0, 1.0, 2.0 * (1.0 - 2f64.ln())),
+            (Family::Binomial, 1.0, 0.5, 2.0 * 2f64.ln()),
+            (Family::Gaussian, 3.0, 1.0, 4.0),
+            // At p = 1.5: 2·(√y/(−0.25) + 2·y/√μ·... ) of y = 0 is 2·√μ/0.5.
+            (Family::Tweedie { power: 1.5 }, 0.0, 4.0, 8.0),
+        ];
+        for (family, y, mean, wanted) in cases {
+            let found = unit_deviance(family, y, mean);
+            assert!((found - wanted).abs() < 1e-12, "{family:?}: {found} is not {wanted}");
+        }
+        for family in [Family::Tweedie { power: 1.3 }, Family::NegativeBinomial { alpha: 0.7 }] {
+            assert!(unit_deviance(family, 2.5, 2.5).abs() < 1e-12, "{family:?}");
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! What a fit of a pricing model found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::figure::Figure;
+
+/// All of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct GlmResult {
+    pub(crate) family: String,
+    pub(crate) link: String,
+    /// The power of `tweedie` or the alpha of `negativeBinomial`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) shape: Option<Figure>,
+    pub(crate) rows: usize,
+    pub(crate) rows_dropped: usize,
+    pub(crate) degrees: usize,
+    pub(crate) coefficients: Vec<CoefficientResult>,
+    /// Columns others determine, whose coefficients are zero.
+    pub(crate) dropped: Vec<String>,
+    pub(crate) dispersion: Figure,
+    pub(crate) deviance: Figure,
+    pub(crate) null_deviance: Figure,
+    pub(crate) pearson: Figure,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) log_likelihood: Option<Figure>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) aic: Option<Figure>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) wald: Vec<TestResult>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) type_three: Vec<TestResult>,
+    /// By factor of the model.
+    pub(crate) comparisons: Vec<ComparisonResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hold_out: Option<HoldOutResult>,
+}
+
+/// One coefficient.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CoefficientResult {
+    pub(crate) name: String,
+    pub(crate) estimate: Figure,
+    /// Null under a penalty and for a dropped column.
+    pub(crate) error: Option<Figure>,
+    pub(crate) z: Option<Figure>,
+    pub(crate) p: Option<Figure>,
+    /// The estimate less and plus 1.96 errors.
+    pub(crate) low: Option<Figure>,
+    pub(crate) high: Option<Figure>,
+    /// What the mean is multiplied by, with the log link.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) relativity: Option<Figure>,
+}
+
+/// A test of a term.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TestResult {
+    pub(crate) name: String,
+    pub(crate) degrees: usize,
+    pub(crate) statistic: Figure,
+    pub(crate) p: Figure,
+}
+
+/// What was and what was expected, by levels of a factor.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ComparisonResult {
+    pub(crate) name: String,
+    pub(crate) levels: Vec<LevelResult>,
+}
+
+/// One level. Observed and expected are per unit of volume.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LevelResult {
+    pub(crate) name: String,
+    pub(crate) rows: usize,
+    /// Exposure, or weight, or rows.
+    pub(crate) volume: Figure,
+    pub(crate) observed: Figure,
+    pub(crate) expected: Figure,
+    /// Observed over expected; null where nothing is expected.
+    pub(crate) ratio: Option<Figure>,
+}
+
+/// How the model does on rows it was not fitted to.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HoldOutResult {
+    pub(crate) rows: usize,
+    pub(crate) volume: Figure,
+    pub(crate) observed: Figure,
+    pub(crate) expected: Figure,
+    /// Mean deviance per row.
+    pub(crate) mean_deviance: Figure,
+}

@@ -1,0 +1,179 @@
+//! What a reserving run found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::figure::Figure;
+
+/// All of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ReservingResult {
+    pub(crate) triangle: TriangleResult,
+    pub(crate) development: DevelopmentResult,
+    pub(crate) chain_ladder: ProjectionResult,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mack: Option<MackResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bornhuetter_ferguson: Option<ProjectionResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) benktander: Option<ProjectionResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cape_cod: Option<CapeCodResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) munich: Option<MunichResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) odp: Option<OdpResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) bootstrap: Option<BootstrapResult>,
+}
+
+/// The triangle as it was read.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TriangleResult {
+    pub(crate) origin_months: u32,
+    pub(crate) origins: Vec<String>,
+    pub(crate) ages: Vec<u32>,
+    /// By origin, then by age; null where nothing is known.
+    pub(crate) cumulative: Vec<Vec<Option<Figure>>>,
+    /// By origin, then by age, one fewer; null where one of the two amounts is missing.
+    pub(crate) link_ratios: Vec<Vec<Option<Figure>>>,
+    /// Cells that are sums of several rows.
+    pub(crate) summed_cells: usize,
+    /// Increments below zero.
+    pub(crate) negative_increments: usize,
+}
+
+/// The factors.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DevelopmentResult {
+    pub(crate) average: String,
+    pub(crate) recent: Option<usize>,
+    /// Link ratios that were left out: places of origin and age.
+    pub(crate) without: Vec<(usize, usize)>,
+    pub(crate) without_highest: usize,
+    pub(crate) without_lowest: usize,
+    pub(crate) factors: Vec<Figure>,
+    /// Null where a single link ratio says nothing.
+    pub(crate) sigmas: Vec<Option<Figure>>,
+    pub(crate) tail_factor: Figure,
+    /// From each age to the ultimate, tail included.
+    pub(crate) to_ultimate: Vec<Figure>,
+}
+
+/// What a method says, by origin and in all.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ProjectionResult {
+    pub(crate) origins: Vec<OriginResult>,
+    pub(crate) latest: Figure,
+    pub(crate) ultimate: Figure,
+    pub(crate) reserve: Figure,
+}
+
+/// What a method says of one origin.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OriginResult {
+    pub(crate) name: String,
+    /// Months.
+    pub(crate) age: u32,
+    pub(crate) latest: Figure,
+    pub(crate) ultimate: Figure,
+    pub(crate) reserve: Figure,
+}
+
+/// The error of the chain ladder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MackResult {
+    pub(crate) last_sigma: String,
+    pub(crate) sigmas: Vec<Figure>,
+    pub(crate) factor_errors: Vec<Figure>,
+    pub(crate) origins: Vec<ErrorResult>,
+    pub(crate) total: ErrorResult,
+}
+
+/// The error of a reserve, as standard deviations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ErrorResult {
+    pub(crate) name: String,
+    pub(crate) reserve: Figure,
+    /// By chance.
+    pub(crate) process: Figure,
+    /// By not knowing the parameters.
+    pub(crate) parameter: Figure,
+    pub(crate) error: Figure,
+    /// As part of the reserve; null where that is zero.
+    pub(crate) coefficient: Option<Figure>,
+}
+
+/// Cape Cod.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CapeCodResult {
+    pub(crate) exposure: Vec<Figure>,
+    /// Expected loss per exposure at the level of the youngest origin.
+    pub(crate) trended: Vec<Figure>,
+    /// The same at the level of the origin.
+    pub(crate) expected: Vec<Figure>,
+    pub(crate) projection: ProjectionResult,
+}
+
+/// Munich chain ladder.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MunichResult {
+    pub(crate) lambda_paid: Figure,
+    pub(crate) lambda_incurred: Figure,
+    pub(crate) paid: Vec<Figure>,
+    pub(crate) incurred: Vec<Figure>,
+    pub(crate) paid_ultimate: Figure,
+    pub(crate) incurred_ultimate: Figure,
+}
+
+/// The over-dispersed Poisson model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OdpResult {
+    pub(crate) dispersion: Figure,
+    pub(crate) cells: usize,
+    /// Null when an increment is negative.
+    pub(crate) deviance: Option<Figure>,
+    pub(crate) coefficients: Vec<Figure>,
+    pub(crate) origins: Vec<ErrorResult>,
+    pub(crate) total: ErrorResult,
+    /// Expected amounts of the periods to come, the next one first.
+    pub(crate) calendar: Vec<Figure>,
+}
+
+/// A distribution of the reserve.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BootstrapResult {
+    pub(crate) draws: usize,
+    pub(crate) dispersion: Figure,
+    pub(crate) parameter_deviation: Figure,
+    pub(crate) origins: Vec<DistributionResult>,
+    pub(crate) total: DistributionResult,
+}
+
+/// Draws of one reserve, summed up.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct DistributionResult {
+    pub(crate) name: String,
+    pub(crate) mean: Figure,
+    pub(crate) deviation: Figure,
+    pub(crate) quantiles: Vec<QuantileResult>,
+}
+
+/// The amount a part of the draws stays below.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct QuantileResult {
+    pub(crate) name: String,
+    pub(crate) amount: Figure,
+}

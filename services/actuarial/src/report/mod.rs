@@ -1,0 +1,92 @@
+//! Reports: a run's result for people, as a page with charts or as a workbook with formulas.
+
+mod glm;
+mod html;
+mod reserving;
+mod svg;
+mod trees;
+mod workbook;
+
+use axum::body::Body;
+use axum::response::Response;
+use base_http::{Call, Problem};
+use http::{HeaderValue, header};
+use serde::de::DeserializeOwned;
+
+use crate::Actuarial;
+use crate::error::{self, ActuarialError};
+use crate::method::Method;
+use crate::method::reserving::ReservingResult;
+use crate::report::html::Page;
+use crate::store::run::RunRecord;
+
+impl Actuarial {
+    /// Sends the page of an own run that is done.
+    pub async fn send_report(&self, call: Call, run: &str) -> Result<Response, Problem> {
+        let record = self.own_run(&call, run).await?;
+        let result = self.result_of(&record).await?;
+        let (subject, name) = (record.subject(), format!("{}-report.html", record.run));
+        let page = made(move || page(&record, &result)).await?;
+        let body = Body::from(page);
+        let mut response =
+            self.send(call, subject, "text/html; charset=utf-8", &name, body).await?;
+        let headers = response.headers_mut();
+        // A page to look at. It needs nothing from anywhere, and may load nothing.
+        headers.insert(header::CONTENT_DISPOSITION, HeaderValue::from_static("inline"));
+        headers.insert(
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        );
+        Ok(response)
+    }
+
+    /// Sends the workbook of an own run that is done.
+    pub async fn send_workbook(&self, call: Call, run: &str) -> Result<Response, Problem> {
+        let record = self.own_run(&call, run).await?;
+        if record.method != Method::Reserving {
+            return Err(no_report("workbook", &record).into());
+        }
+        let result = self.result_of(&record).await?;
+        let (subject, name) = (record.subject(), format!("{}-workbook.xlsx", record.run));
+        let book = made(move || {
+            let result: ReservingResult = read(&result)?;
+            workbook::reserving(&record, &result).map_err(|error| {
+                tracing::error!(%error, "a workbook cannot be written");
+                ActuarialError::Corrupt("result")
+            })
+        });
+        let media_type = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+        self.send(call, subject, media_type, &name, Body::from(book.await?)).await
+    }
+}
+
+fn page(record: &RunRecord, result: &[u8]) -> Result<String, ActuarialError> {
+    let mut page = Page::of(record);
+    match record.method {
+        Method::Glm => glm::write(&mut page, &read(result)?),
+        Method::BoostedTrees => trees::write(&mut page, &read(result)?),
+        Method::Reserving => reserving::write(&mut page, &read(result)?),
+        Method::Credibility
+        | Method::Cusum
+        | Method::Survival
+        | Method::Network
+        | Method::Forecast => return Err(no_report("report", record)),
+    }
+    Ok(page.end())
+}
+
+fn no_report(what: &str, record: &RunRecord) -> ActuarialError {
+    let detail = format!("a run of {} has no {what}", record.method.name());
+    ActuarialError::refused(&error::NO_REPORT, detail)
+}
+
+fn read<T: DeserializeOwned>(result: &[u8]) -> Result<T, ActuarialError> {
+    serde_json::from_slice(result).map_err(|_| ActuarialError::Corrupt("result"))
+}
+
+/// Makes something on a thread that may block.
+async fn made<T: Send + 'static>(
+    make: impl FnOnce() -> Result<T, ActuarialError> + Send + 'static,
+) -> Result<T, ActuarialError> {
+    tokio::task::spawn_blocking(make).await.unwrap_or(Err(ActuarialError::Corrupt("report")))
+}

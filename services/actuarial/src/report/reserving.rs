@@ -1,0 +1,200 @@
+//! The page of a reserving run: triangle, development, reserves with their errors.
+
+use crate::figure::Figure;
+use crate::method::reserving::{DistributionResult, ReservingResult};
+use crate::report::html::{Page, amount, number, percent};
+use crate::report::svg::{self, Bar, Series};
+
+/// Writes what was found.
+pub(crate) fn write(page: &mut Page, found: &ReservingResult) {
+    summary(page, found);
+    triangle(page, found);
+    development(page, found);
+    reserves(page, found);
+    others(page, found);
+}
+
+fn summary(page: &mut Page, found: &ReservingResult) {
+    let ladder = &found.chain_ladder;
+    let mut text = format!(
+        "The chain ladder ({} averages, tail {}) leaves a reserve of {} beside {} that is known.",
+        found.development.average,
+        number(found.development.tail_factor.0, 4),
+        amount(ladder.reserve.0),
+        amount(ladder.latest.0)
+    );
+    if let Some(mack) = &found.mack {
+        let part = mack.total.coefficient.map(|part| format!(", {}", percent(part.0)));
+        text += &format!(
+            " Its standard error after Mack is {}{} of the reserve.",
+            amount(mack.total.error.0),
+            part.unwrap_or_default()
+        );
+    }
+    page.paragraph(&text);
+    if found.triangle.summed_cells > 0 {
+        page.note(&format!(
+            "{} cells are sums of several rows of the dataset.",
+            found.triangle.summed_cells
+        ));
+    }
+    if found.triangle.negative_increments > 0 {
+        page.note(&format!(
+            "{} increments are below zero: recoveries, or amounts that were set too high.",
+            found.triangle.negative_increments
+        ));
+    }
+}
+
+fn triangle(page: &mut Page, found: &ReservingResult) {
+    let triangle = &found.triangle;
+    page.heading("Triangle");
+    let ages: Vec<String> = triangle.ages.iter().map(u32::to_string).collect();
+    let head: Vec<&str> =
+        std::iter::once("Origin").chain(ages.iter().map(String::as_str)).collect();
+    page.table(&head, &grid(&triangle.origins, &triangle.cumulative, amount), false);
+    let series = triangle.origins.iter().zip(&triangle.cumulative).map(|(origin, row)| Series {
+        name: origin.clone(),
+        points: triangle
+            .ages
+            .iter()
+            .zip(row)
+            .filter_map(|(age, cell)| Some((f64::from(*age), (*cell)?.0)))
+            .collect(),
+    });
+    let series: Vec<Series> = series.collect();
+    page.drawing(&svg::lines("Cumulative amounts by age in months", &series));
+}
+
+fn development(page: &mut Page, found: &ReservingResult) {
+    let (triangle, development) = (&found.triangle, &found.development);
+    page.heading("Development");
+    let steps: Vec<String> =
+        triangle.ages.windows(2).map(|pair| format!("{}–{}", pair[0], pair[1])).collect();
+    let head: Vec<&str> =
+        std::iter::once("Origin").chain(steps.iter().map(String::as_str)).collect();
+    let mut rows = grid(&triangle.origins, &triangle.link_ratios, |value| number(value, 4));
+    let row = |name: &str, values: &mut dyn Iterator<Item = Option<f64>>| {
+        let texts = values.map(|value| value.map_or(String::new(), |value| number(value, 4)));
+        std::iter::once(name.to_owned()).chain(texts).collect::<Vec<String>>()
+    };
+    rows.push(row("Factor", &mut development.factors.iter().map(|factor| Some(factor.0))));
+    if let Some(mack) = &found.mack {
+        rows.push(row("Standard error", &mut mack.factor_errors.iter().map(|it| Some(it.0))));
+        rows.push(row("Sigma", &mut mack.sigmas.iter().map(|sigma| Some(sigma.0))));
+    }
+    let ultimate = development.to_ultimate.iter().take(development.factors.len());
+    rows.push(row("To ultimate", &mut ultimate.map(|factor| Some(factor.0))));
+    page.table(&head, &rows, false);
+    let part = |(age, factor): (&u32, &Figure)| (f64::from(*age), 1.0 / factor.0);
+    let points = triangle.ages.iter().zip(&development.to_ultimate).map(part).collect();
+    let series = [Series { name: "developed".to_owned(), points }];
+    page.drawing(&svg::lines("Part of the ultimate that is known, by age in months", &series));
+}
+
+fn reserves(page: &mut Page, found: &ReservingResult) {
+    page.heading("Reserve by origin");
+    let ladder = &found.chain_ladder;
+    let mut head = vec!["Origin", "Age", "Known", "Ultimate", "Reserve"];
+    if found.mack.is_some() {
+        head.extend(["Process error", "Parameter error", "Error", "Part"]);
+    }
+    let errors = |place: Option<usize>| -> Vec<String> {
+        let Some(mack) = &found.mack else { return vec![] };
+        let error = match place {
+            Some(place) => &mack.origins[place],
+            None => &mack.total,
+        };
+        let part = error.coefficient.map_or(String::new(), |part| percent(part.0));
+        vec![amount(error.process.0), amount(error.parameter.0), amount(error.error.0), part]
+    };
+    let mut rows: Vec<Vec<String>> = Vec::new();
+    for (place, origin) in ladder.origins.iter().enumerate() {
+        let mut row = vec![
+            origin.name.clone(),
+            origin.age.to_string(),
+            amount(origin.latest.0),
+            amount(origin.ultimate.0),
+            amount(origin.reserve.0),
+        ];
+        row.extend(errors(Some(place)));
+        rows.push(row);
+    }
+    let mut total = vec![
+        "Total".to_owned(),
+        String::new(),
+        amount(ladder.latest.0),
+        amount(ladder.ultimate.0),
+        amount(ladder.reserve.0),
+    ];
+    total.extend(errors(None));
+    rows.push(total);
+    page.table(&head, &rows, true);
+    let bars: Vec<Bar> = ladder
+        .origins
+        .iter()
+        .enumerate()
+        .map(|(place, origin)| Bar {
+            name: origin.name.clone(),
+            value: origin.reserve.0,
+            error: found.mack.as_ref().map(|mack| mack.origins[place].error.0),
+        })
+        .collect();
+    page.drawing(&svg::bars("Reserve by origin, with one standard error", &bars));
+}
+
+fn others(page: &mut Page, found: &ReservingResult) {
+    let mut rows = vec![vec!["Chain ladder".to_owned(), amount(found.chain_ladder.reserve.0)]];
+    let cape = found.cape_cod.as_ref().map(|cape| &cape.projection);
+    let beside = [
+        ("Bornhuetter–Ferguson", found.bornhuetter_ferguson.as_ref()),
+        ("Benktander", found.benktander.as_ref()),
+        ("Cape Cod", cape),
+    ];
+    for (name, projection) in beside {
+        rows.extend(projection.map(|found| vec![name.to_owned(), amount(found.reserve.0)]));
+    }
+    if let Some(munich) = &found.munich {
+        let reserve = munich.paid_ultimate.0 - found.chain_ladder.latest.0;
+        rows.push(vec!["Munich chain ladder (paid)".to_owned(), amount(reserve)]);
+    }
+    if let Some(odp) = &found.odp {
+        let name = format!("Over-dispersed Poisson (error {})", amount(odp.total.error.0));
+        rows.push(vec![name, amount(odp.total.reserve.0)]);
+    }
+    if let Some(bootstrap) = &found.bootstrap {
+        let total = &bootstrap.total;
+        let name = format!("Bootstrap mean (deviation {})", amount(total.deviation.0));
+        rows.push(vec![name, amount(total.mean.0)]);
+    }
+    if rows.len() > 1 {
+        page.heading("Methods beside each other");
+        page.table(&["Method", "Reserve"], &rows, false);
+    }
+    if let Some(bootstrap) = &found.bootstrap {
+        page.heading("Distribution of the reserve");
+        let names = bootstrap.total.quantiles.iter().map(|quantile| &*quantile.name);
+        let head: Vec<&str> = ["Origin", "Mean", "Deviation"].into_iter().chain(names).collect();
+        let row = |it: &DistributionResult| {
+            let quantiles = it.quantiles.iter().map(|quantile| amount(quantile.amount.0));
+            let own = [it.name.clone(), amount(it.mean.0), amount(it.deviation.0)];
+            own.into_iter().chain(quantiles).collect::<Vec<String>>()
+        };
+        let mut rows: Vec<Vec<String>> = bootstrap.origins.iter().map(row).collect();
+        rows.push(row(&bootstrap.total));
+        page.table(&head, &rows, true);
+        page.note(&format!("{} triangles were drawn.", bootstrap.draws));
+    }
+}
+
+fn grid(
+    names: &[String],
+    cells: &[Vec<Option<Figure>>],
+    text: impl Fn(f64) -> String,
+) -> Vec<Vec<String>> {
+    let cell = |cell: &Option<Figure>| cell.map_or(String::new(), |cell| text(cell.0));
+    let row = |(name, row): (&String, &Vec<Option<Figure>>)| {
+        std::iter::once(name.clone()).chain(row.iter().map(cell)).collect()
+    };
+    names.iter().zip(cells).map(row).collect()
+}

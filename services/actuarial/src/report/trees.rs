@@ -1,0 +1,127 @@
+//! The page of boosted trees: what matters, how the trees do, the tariff distilled from them.
+
+use crate::method::trees::{TariffResult, TreesResult};
+use crate::report::html::{Page, amount, number, percent};
+use crate::report::svg::{self, Bar, Compared, Series};
+
+/// Most cells of a table of a tariff that are shown.
+const MOST_CELLS: usize = 400;
+
+/// Writes what was found.
+pub(crate) fn write(page: &mut Page, found: &TreesResult) {
+    page.paragraph(&format!(
+        "{} trees of the frequency of {} claims in {} years insured, {} rows. Mean Poisson deviance \
+         of these rows: {}.",
+        found.trees,
+        amount(found.claims.0),
+        amount(found.exposure.0),
+        number(found.rows as f64, 0),
+        number(found.mean_deviance.0, 6)
+    ));
+    importance(page, found);
+    held_out(page, found);
+    for comparison in &found.comparisons {
+        page.heading(&format!("Actual against expected: {}", comparison.name));
+        let levels: Vec<Compared> = comparison
+            .levels
+            .iter()
+            .map(|level| Compared {
+                name: level.name.clone(),
+                weight: level.volume.0,
+                observed: level.observed.0,
+                expected: level.expected.0,
+            })
+            .collect();
+        let title = format!("Observed and expected frequency by {}", comparison.name);
+        page.drawing(&svg::compared(&title, &levels));
+    }
+    if let Some(tariff) = &found.tariff {
+        write_tariff(page, tariff);
+    }
+}
+
+fn importance(page: &mut Page, found: &TreesResult) {
+    page.heading("What matters");
+    let bars: Vec<Bar> = found
+        .importance
+        .iter()
+        .map(|own| Bar { name: own.name.clone(), value: own.gain.0, error: None })
+        .collect();
+    page.drawing(&svg::lying(
+        "Gain: by how much splits of a feature lower half the deviance",
+        &bars,
+    ));
+    let rows = found.importance.iter().map(|own| {
+        vec![
+            own.name.clone(),
+            number(own.gain.0, 1),
+            percent(own.part.0),
+            own.splits.to_string(),
+            number(own.permuted.0, 6),
+        ]
+    });
+    let head = ["Feature", "Gain", "Part", "Splits", "Deviance lost when dealt out anew"];
+    page.table(&head, &rows.collect::<Vec<_>>(), false);
+    if !found.interactions.is_empty() {
+        page.heading("What interacts");
+        let rows =
+            found.interactions.iter().map(|own| vec![own.name.clone(), number(own.gain.0, 1)]);
+        page.table(&["Features", "Gain"], &rows.collect::<Vec<_>>(), false);
+    }
+}
+
+fn held_out(page: &mut Page, found: &TreesResult) {
+    let Some(held) = &found.hold_out else { return };
+    page.heading("Rows held out");
+    let mut text = format!(
+        "Mean deviance of {} rows no tree was grown from: {}. Observed {}, expected {} claims per \
+         year insured.",
+        number(held.rows as f64, 0),
+        number(held.mean_deviance.0, 6),
+        number(held.observed.0, 5),
+        number(held.expected.0, 5)
+    );
+    if let Some(tariff) = held.tariff_mean_deviance {
+        text += &format!(" The tariff's mean deviance: {}.", number(tariff.0, 6));
+    }
+    page.paragraph(&text);
+    let points = held.by_trees.iter().map(|it| (it.trees as f64, it.mean_deviance.0));
+    let series = [Series { name: "held out".to_owned(), points: points.collect() }];
+    page.drawing(&svg::lines("Mean deviance of the rows held out, by number of trees", &series));
+}
+
+fn write_tariff(page: &mut Page, tariff: &TariffResult) {
+    page.heading("Tariff");
+    page.paragraph(&format!(
+        "A frequency is the base of {} times one relativity of each table. Mean deviance of the rows \
+         it was distilled from: {}.",
+        number(tariff.base.0, 5),
+        number(tariff.mean_deviance.0, 6)
+    ));
+    for table in &tariff.tables {
+        page.heading(&table.name);
+        if table.relativities.len() > MOST_CELLS {
+            page.note("This table is too large for a page; it is in the result.");
+            continue;
+        }
+        match table.bins.as_slice() {
+            [bins] => {
+                let rows = bins.iter().zip(&table.relativities);
+                let rows = rows.map(|(bin, it)| vec![bin.clone(), number(it.0, 4)]);
+                page.table(&[&table.name, "Relativity"], &rows.collect::<Vec<_>>(), false);
+            }
+            [down, across] => {
+                let head: Vec<&str> =
+                    std::iter::once("").chain(across.iter().map(String::as_str)).collect();
+                let rows = down.iter().zip(table.relativities.chunks(across.len()));
+                let rows = rows.map(|(bin, cells)| {
+                    std::iter::once(bin.clone())
+                        .chain(cells.iter().map(|cell| number(cell.0, 4)))
+                        .collect::<Vec<String>>()
+                });
+                page.table(&head, &rows.collect::<Vec<_>>(), false);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,279 @@
+//! The workbook of a reserving run: a chain ladder an actuary can follow, cell by cell.
+//!
+//! Age-to-age factors, factors to the ultimate, ultimates and reserves are formulas over the
+//! triangle: whoever changes an amount, or overrules a factor, sees what follows. Each formula
+//! carries the figure of the run, for programs that do not calculate.
+
+use rust_xlsxwriter::{Format, FormatAlign, Formula, Workbook, Worksheet, XlsxError, utility};
+
+use crate::method::reserving::{ReservingResult, TriangleResult};
+use crate::store::run::RunRecord;
+
+/// Rows above the triangle.
+const HEAD: u32 = 4;
+
+struct Styles {
+    title: Format,
+    note: Format,
+    head: Format,
+    name: Format,
+    amount: Format,
+    factor: Format,
+    chosen: Format,
+    total: Format,
+    part: Format,
+}
+
+/// Writes the workbook.
+pub(crate) fn reserving(record: &RunRecord, found: &ReservingResult) -> Result<Vec<u8>, XlsxError> {
+    let mut book = Workbook::new();
+    let styles = Styles::new();
+    let mut sheet = Worksheet::new();
+    sheet.set_name("Chain ladder")?;
+    ladder(&mut sheet, &styles, record, found)?;
+    book.push_worksheet(sheet);
+    if found.mack.is_some() {
+        let mut sheet = Worksheet::new();
+        sheet.set_name("Mack error")?;
+        errors(&mut sheet, &styles, found)?;
+        book.push_worksheet(sheet);
+    }
+    book.save_to_buffer()
+}
+
+fn ladder(
+    sheet: &mut Worksheet,
+    styles: &Styles,
+    record: &RunRecord,
+    found: &ReservingResult,
+) -> Result<(), XlsxError> {
+    let triangle = &found.triangle;
+    let (origins, ages) = (triangle.origins.len() as u32, triangle.ages.len() as u16);
+    let title = record.label.clone().unwrap_or_else(|| "Chain ladder".to_owned());
+    sheet.write_with_format(0, 0, title, &styles.title)?;
+    let rests_on = format!(
+        "Dataset {} version {}, run {}. Amounts are entered; everything else is a formula. A factor \
+         may be overruled in the row of selected factors.",
+        record.dataset_name, record.version, record.run
+    );
+    sheet.write_with_format(1, 0, rests_on, &styles.note)?;
+    sheet.set_column_width(0, 22)?;
+    sheet.set_column_range_width(1, ages + 6, 13)?;
+    sheet.set_freeze_panes(HEAD, 1)?;
+
+    // The triangle.
+    head(sheet, styles, HEAD - 1, "Cumulative amounts", triangle)?;
+    for (row, (name, cells)) in (HEAD..).zip(triangle.origins.iter().zip(&triangle.cumulative)) {
+        sheet.write_with_format(row, 0, name, &styles.name)?;
+        for (column, cell) in (1..).zip(cells) {
+            if let Some(cell) = cell {
+                sheet.write_with_format(row, column, cell.0, &styles.amount)?;
+            }
+        }
+    }
+
+    // Link ratios.
+    let links = HEAD + origins + 2;
+    head(sheet, styles, links - 1, "Age-to-age factors", triangle)?;
+    for (row, (name, cells)) in (0..).zip(triangle.origins.iter().zip(&triangle.link_ratios)) {
+        sheet.write_with_format(links + row, 0, name, &styles.name)?;
+        for (column, cell) in (1..).zip(cells) {
+            if let Some(cell) = cell {
+                let formula =
+                    format!("={}/{}", place(HEAD + row, column + 1), place(HEAD + row, column));
+                formula_at(sheet, links + row, column, &formula, cell.0, &styles.factor)?;
+            }
+        }
+    }
+
+    // Averages, the factors that are taken, and what they multiply up to.
+    let (average, selected, ultimate) = (links + origins, links + origins + 1, links + origins + 2);
+    let kind = format!("Average ({})", found.development.average);
+    sheet.write_with_format(average, 0, kind, &styles.name)?;
+    sheet.write_with_format(selected, 0, "Selected", &styles.name)?;
+    sheet.write_with_format(ultimate, 0, "To ultimate", &styles.name)?;
+    for (step, factor) in found.development.factors.iter().enumerate() {
+        let column = step as u16 + 1;
+        let formula = averaged(found, step, links);
+        formula_at(sheet, average, column, &formula, factor.0, &styles.factor)?;
+        let formula = format!("={}", place(average, column));
+        formula_at(sheet, selected, column, &formula, factor.0, &styles.chosen)?;
+    }
+    let tail = found.development.tail_factor.0;
+    sheet.write_with_format(selected, ages, tail, &styles.chosen)?;
+    for (age, factor) in found.development.to_ultimate.iter().enumerate() {
+        let column = age as u16 + 1;
+        let formula = match column == ages {
+            true => format!("={}", place(selected, column)),
+            false => format!("={}*{}", place(selected, column), place(ultimate, column + 1)),
+        };
+        formula_at(sheet, ultimate, column, &formula, factor.0, &styles.factor)?;
+    }
+    sheet.write_with_format(selected, ages + 1, "← the last is the tail", &styles.note)?;
+
+    // What is known, what it will be, what is still to come.
+    let results = ultimate + 3;
+    for (column, text) in (0..).zip(["Origin", "Known", "To ultimate", "Ultimate", "IBNR"]) {
+        sheet.write_with_format(results - 1, column, text, &styles.head)?;
+    }
+    for (row, origin) in (0..).zip(&found.chain_ladder.origins) {
+        let own = results + row;
+        let age = triangle.ages.iter().position(|age| *age == origin.age).unwrap_or(0) as u16 + 1;
+        sheet.write_with_format(own, 0, &origin.name, &styles.name)?;
+        let formula = format!("={}", place(HEAD + row, age));
+        formula_at(sheet, own, 1, &formula, origin.latest.0, &styles.amount)?;
+        let factor = found.development.to_ultimate[usize::from(age) - 1];
+        let formula = format!("={}", place(ultimate, age));
+        formula_at(sheet, own, 2, &formula, factor.0, &styles.factor)?;
+        let formula = format!("={}*{}", place(own, 1), place(own, 2));
+        formula_at(sheet, own, 3, &formula, origin.ultimate.0, &styles.amount)?;
+        let formula = format!("={}-{}", place(own, 3), place(own, 1));
+        formula_at(sheet, own, 4, &formula, origin.reserve.0, &styles.amount)?;
+    }
+    let total = results + origins;
+    sheet.write_with_format(total, 0, "Total", &styles.total)?;
+    let ladder = &found.chain_ladder;
+    for (column, value) in [(1, ladder.latest), (3, ladder.ultimate), (4, ladder.reserve)] {
+        let formula = format!("=SUM({}:{})", place(results, column), place(total - 1, column));
+        formula_at(sheet, total, column, &formula, value.0, &styles.total)?;
+    }
+    Ok(())
+}
+
+fn head(
+    sheet: &mut Worksheet,
+    styles: &Styles,
+    row: u32,
+    title: &str,
+    triangle: &TriangleResult,
+) -> Result<(), XlsxError> {
+    sheet.write_with_format(row, 0, title, &styles.head)?;
+    for (column, age) in (1..).zip(&triangle.ages) {
+        sheet.write_with_format(row, column, *age, &styles.head)?;
+    }
+    Ok(())
+}
+
+/// The formula of an averaged factor: over ranges where the link ratios stand in one block, over
+/// single cells otherwise.
+fn averaged(found: &ReservingResult, step: usize, links: u32) -> String {
+    let used = used(found, step);
+    let column = step as u16 + 1;
+    let block = used.windows(2).all(|pair| pair[0] + 1 == pair[1]);
+    let cells = |first: u32, column: u16| -> String {
+        let cell = |origin: &usize| place(first + *origin as u32, column);
+        match (block, used.first(), used.last()) {
+            (true, Some(from), Some(to)) if from != to => format!("{}:{}", cell(from), cell(to)),
+            _ => used.iter().map(cell).collect::<Vec<_>>().join(","),
+        }
+    };
+    match found.development.average.as_str() {
+        "simple" => format!("=AVERAGE({})", cells(links, column)),
+        "regression" => {
+            let product = |origin: &usize| {
+                let row = HEAD + *origin as u32;
+                format!("{}*{}", place(row, column), place(row, column + 1))
+            };
+            let products: Vec<String> = used.iter().map(product).collect();
+            format!("=({})/SUMSQ({})", products.join("+"), cells(HEAD, column))
+        }
+        _ => format!("=SUM({})/SUM({})", cells(HEAD, column + 1), cells(HEAD, column)),
+    }
+}
+
+/// Origins whose link ratio of a step counts, by the rules the run was asked for.
+fn used(found: &ReservingResult, step: usize) -> Vec<usize> {
+    let (triangle, rules) = (&found.triangle, &found.development);
+    let mut used: Vec<usize> = (0..triangle.origins.len())
+        .filter(|&origin| {
+            let row = &triangle.cumulative[origin];
+            row[step].is_some()
+                && row[step + 1].is_some()
+                && !rules.without.contains(&(origin, step))
+        })
+        .collect();
+    if let Some(recent) = rules.recent {
+        used.drain(..used.len().saturating_sub(recent));
+    }
+    if rules.without_highest + rules.without_lowest > 0 {
+        let ratio = |origin: &usize| {
+            triangle.link_ratios[*origin][step].map_or(f64::INFINITY, |ratio| ratio.0)
+        };
+        used.sort_by(|a, b| ratio(a).total_cmp(&ratio(b)));
+        let spare = used.len().saturating_sub(1);
+        used.truncate(used.len() - rules.without_highest.min(spare));
+        let spare = used.len().saturating_sub(1);
+        used.drain(..rules.without_lowest.min(spare));
+        used.sort_unstable();
+    }
+    used
+}
+
+fn errors(
+    sheet: &mut Worksheet,
+    styles: &Styles,
+    found: &ReservingResult,
+) -> Result<(), XlsxError> {
+    let Some(mack) = &found.mack else { return Ok(()) };
+    sheet.write_with_format(0, 0, "Error of the reserve (Mack)", &styles.title)?;
+    let note =
+        "Figures of the run; the error is the root of the squared process and parameter errors.";
+    sheet.write_with_format(1, 0, note, &styles.note)?;
+    sheet.set_column_width(0, 22)?;
+    sheet.set_column_range_width(1, 5, 15)?;
+    let heads = ["Origin", "Reserve", "Process error", "Parameter error", "Error", "Part"];
+    for (column, text) in (0..).zip(heads) {
+        sheet.write_with_format(3, column, text, &styles.head)?;
+    }
+    for (row, error) in (4..).zip(mack.origins.iter().chain([&mack.total])) {
+        let is_total = row as usize == 4 + mack.origins.len();
+        let style = if is_total { &styles.total } else { &styles.amount };
+        sheet.write_with_format(row, 0, &error.name, &styles.name)?;
+        sheet.write_with_format(row, 1, error.reserve.0, style)?;
+        sheet.write_with_format(row, 2, error.process.0, style)?;
+        sheet.write_with_format(row, 3, error.parameter.0, style)?;
+        let formula = format!("=SQRT({}^2+{}^2)", place(row, 2), place(row, 3));
+        formula_at(sheet, row, 4, &formula, error.error.0, style)?;
+        if let Some(part) = error.coefficient {
+            let formula = format!("={}/ABS({})", place(row, 4), place(row, 1));
+            formula_at(sheet, row, 5, &formula, part.0, &styles.part)?;
+        }
+    }
+    Ok(())
+}
+
+fn formula_at(
+    sheet: &mut Worksheet,
+    row: u32,
+    column: u16,
+    formula: &str,
+    value: f64,
+    style: &Format,
+) -> Result<(), XlsxError> {
+    let formula = Formula::new(formula).set_result(value.to_string());
+    sheet.write_formula_with_format(row, column, formula, style).map(|_| ())
+}
+
+fn place(row: u32, column: u16) -> String {
+    utility::row_col_to_cell(row, column)
+}
+
+impl Styles {
+    fn new() -> Styles {
+        let amount = Format::new().set_num_format("#,##0");
+        Styles {
+            title: Format::new().set_bold().set_font_size(14),
+            note: Format::new().set_italic().set_font_color("#5A6675"),
+            head: Format::new()
+                .set_bold()
+                .set_align(FormatAlign::Right)
+                .set_border_bottom(rust_xlsxwriter::FormatBorder::Thin),
+            name: Format::new().set_align(FormatAlign::Left),
+            factor: Format::new().set_num_format("0.0000"),
+            chosen: Format::new().set_num_format("0.0000").set_background_color("#FFF6D6"),
+            total: amount.clone().set_bold().set_border_top(rust_xlsxwriter::FormatBorder::Thin),
+            part: Format::new().set_num_format("0.0%"),
+            amount,
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! The SQL of this crate: whole, literal, and deciding nothing.
+
+pub mod dataset;
+pub(crate) mod file;
+pub mod run;

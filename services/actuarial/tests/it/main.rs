@@ -1,0 +1,11 @@
+//! The actuarial cloud on a real PostgreSQL: imports, runs, reports, and what is refused.
+#![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
+#![expect(clippy::float_arithmetic, reason = "figures are compared with those of other programs")]
+
+mod datasets;
+mod jobs;
+mod oracles;
+mod pricing;
+mod refusals;
+mod reserving;
+mod support;

@@ -1,0 +1,169 @@
+//! The other methods end to end, against independent programs.
+
+use serde_json::json;
+
+use crate::support::{World, near, oracle, unpacked};
+
+#[tokio::test]
+async fn credibility_of_hachemeister_is_that_of_actuar() {
+    let (Some(oracle), Some(path)) =
+        (oracle("credibility"), testkit::shared_data("portfolios/hachemeister.csv"))
+    else {
+        return;
+    };
+    // One row for each state and period.
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut reader = csv::Reader::from_reader(text.as_bytes());
+    let mut file = "state,ratio,weight\n".to_owned();
+    for row in reader.records().map(Result::unwrap) {
+        for period in 1..=12 {
+            file += &format!("{},{},{}\n", &row[0], &row[period], &row[period + 12]);
+        }
+    }
+    let world = World::new().await;
+    world.import(&world.picc, &json!({ "name": "hachemeister" }), file.as_bytes()).await;
+    let parameters = json!({ "group": "state", "value": "ratio", "weight": "weight" });
+    let (run, result) = world.done("credibility", "hachemeister", &parameters).await;
+    let case = &oracle["hachemeister"];
+    near("collective", &run["figures"]["collective"], &case["collective"], 0.0, 1e-9);
+    near("within", &run["figures"]["within"], &case["within_variance_s2"], 0.0, 1e-9);
+    near("between", &run["figures"]["between"], &case["between_variance_a"], 0.0, 1e-9);
+    let groups = result["groups"].as_array().unwrap();
+    assert_eq!(groups.len(), 5);
+    for (at, group) in groups.iter().enumerate() {
+        near("premium", &group["premium"], &case["credibility_premiums"][at], 0.0, 1e-9);
+        near("factor", &group["credibility"], &case["credibility_factors"][at], 0.0, 1e-9);
+    }
+}
+
+#[tokio::test]
+async fn settlement_times_have_the_survival_of_lifelines() {
+    let (Some(oracle), Some(file)) =
+        (oracle("settlement_survival"), unpacked("portfolios/ausautoBI8999.csv.gz"))
+    else {
+        return;
+    };
+    // Months from report to finish, censored at 60, as the oracle has them.
+    let mut reader = csv::Reader::from_reader(&*file);
+    let names = reader.headers().unwrap().clone();
+    let place = |name: &str| names.iter().position(|own| own == name).unwrap();
+    let places = ["FinMth", "ReportMth", "AccMth", "InjNb", "Legal"].map(place);
+    let mut times = "time,ended,legal,injuries,accident\n".to_owned();
+    for row in reader.records().map(Result::unwrap) {
+        let number = |at: usize| row[places[at]].parse::<f64>().unwrap();
+        let time = number(0) - number(1) + 0.5;
+        let legal = u8::from(&row[places[4]] == "Yes");
+        let (ended, accident) = (u8::from(time < 60.0), number(2) / 12.0);
+        times += &format!("{},{ended},{legal},{},{accident}\n", time.min(60.0), number(3));
+    }
+    let world = World::new().await;
+    world.import(&world.picc, &json!({ "name": "injuries" }), times.as_bytes()).await;
+    let parameters = json!({ "time": "time", "ended": "ended", "group": "legal",
+        "covariates": ["legal", "injuries", "accident"] });
+    let (run, result) = world.done("survival", "injuries", &parameters).await;
+    assert_eq!(run["figures"]["subjects"], json!(22_036.0));
+    for (curve, key) in [(0, "Legal=No"), (1, "Legal=Yes")] {
+        let (found, wanted) = (&result["curves"][curve], &oracle["km"][key]);
+        near(key, &found["median"], &wanted["median"], 0.0, 0.0);
+        near(key, &found["subjects"], &wanted["n"], 0.0, 0.0);
+        let at = |time: f64| {
+            let steps = found["steps"].as_array().unwrap().iter();
+            let before = steps.filter(|step| step["time"].as_f64().unwrap() <= time);
+            before.last().unwrap()["survival"].clone()
+        };
+        for (time, wanted) in wanted["survival"].as_object().unwrap() {
+            near(key, &at(time.parse().unwrap()), wanted, 1e-7, 0.0);
+        }
+    }
+    let second = &oracle["cox_efron_second_package"];
+    for (at, own) in result["cox"]["coefficients"].as_array().unwrap().iter().enumerate() {
+        near("estimate", &own["estimate"], &second["estimate"][at], 1e-7, 0.0);
+        near("error", &own["error"], &second["se"][at], 1e-7, 0.0);
+    }
+}
+
+#[tokio::test]
+async fn a_planted_ring_is_a_group_of_the_network() {
+    let (Some(oracle), world) = (oracle("claim_network"), World::new().await) else { return };
+    world.import_shared("edges", "fraud/claim_network_edges.csv").await.unwrap();
+    let parameters = json!({ "claim": "claim", "entity": "entity", "listed": 1000,
+        "commonAbove": 1_000_000 });
+    let (run, result) = world.done("network", "edges", &parameters).await;
+    near("edges", &run["figures"]["edges"], &oracle["edges"], 0.0, 0.0);
+    near("group", &run["figures"]["largestGroup"], &oracle["components_sizes"][0], 0.0, 0.0);
+    let nodes = result["nodes"].as_array().unwrap();
+    for (figure, key) in
+        [("pageRank", "pagerank_alpha_0.85_top"), ("betweenness", "betweenness_top")]
+    {
+        for top in oracle[key].as_array().unwrap() {
+            let own = nodes.iter().find(|node| node["name"] == top[0]);
+            let own = own.unwrap_or_else(|| panic!("{top} is not listed"));
+            near(figure, &own[figure], &top[1], 0.0, 1e-8);
+        }
+    }
+    let core = result["groups"][0]["core"].as_f64().unwrap();
+    near("core", &json!(core), &oracle["max_core"], 0.0, 0.0);
+}
+
+#[tokio::test]
+async fn charts_signal_where_a_hand_calculation_does() {
+    let world = World::new().await;
+    // Mean 100, deviation 10; from the fifth month on two deviations up: 0, 0, 0, 0, 1.5, 3, 4.5.
+    let values = [100, 95, 105, 100, 120, 120, 120, 100];
+    let mut file = "month,ratio,region\n".to_owned();
+    for (month, value) in (1..).zip(values) {
+        file += &format!("2024-{month:02},{value},north\n2024-{month:02},100,south\n");
+    }
+    world.import(&world.picc, &json!({ "name": "ratios" }), file.as_bytes()).await;
+    let parameters = json!({ "period": "month", "value": "ratio", "group": "region", "mean": 100,
+        "deviation": 10, "shift": 1, "limit": 4 });
+    let (run, result) = world.done("cusum", "ratios", &parameters).await;
+    assert_eq!((&run["figures"]["charts"], &run["figures"]["signals"]), (&json!(2.0), &json!(1.0)));
+    let north = &result["charts"][0];
+    let sums: Vec<f64> =
+        north["points"].as_array().unwrap().iter().map(|it| it["sum"].as_f64().unwrap()).collect();
+    assert_eq!(sums, [0.0, 0.0, 0.0, 0.0, 1.5, 3.0, 4.5, 0.0]);
+    assert_eq!(north["points"][6]["signal"], true);
+    // Brook and Evans: k = 0.5, h = 4 runs 335.4 observations without cause, 8.38 after one deviation.
+    near("run length", &north["runLengthGood"], &json!(335.368), 0.0, 1e-4);
+    near("run length", &north["runLengthBad"], &json!(8.3832), 0.0, 1e-4);
+}
+
+#[tokio::test]
+async fn premium_goes_on_as_the_closed_forms_say() {
+    let (Some(oracle), world) = (oracle("premium_forecast"), World::new().await) else { return };
+    let version = world.import_shared("premium", "portfolios/ausNLHYPremByState_long.csv").await;
+    let version = version.unwrap();
+    let names: Vec<&str> = version["columns"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|column| column["name"].as_str().unwrap())
+        .collect();
+    assert_eq!(names, ["class", "state", "period_end", "premium_aud_million"]);
+    let parameters = json!({ "period": "period_end", "premium": "premium_aud_million",
+        "by": ["class", "state"], "periods": 1, "heldOut": 2,
+        "rows": [{ "column": "class", "in": ["Domestic motor vehicle"] }] });
+    let (_, result) = world.done("forecast", "premium", &parameters).await;
+    // The back-test fits the first nine half-years and forecasts the last two.
+    let ways = [
+        ("lastValue", "last_value"),
+        ("seasonalGrowth", "seasonal_last_year_growth"),
+        ("logLinear", "log_linear_trend"),
+        ("holt", "holt_alpha0.5_beta0.3"),
+    ];
+    let mut compared = 0;
+    for series in result["series"].as_array().unwrap() {
+        let key = series["name"].as_str().unwrap().replace(", ", "|");
+        let case = &oracle["cases"][&key];
+        if case.is_null() {
+            continue;
+        }
+        for (way, key) in ways {
+            let own = series["ways"].as_array().unwrap().iter().find(|own| own["name"] == way);
+            near(way, &own.unwrap()["error"], &case["mape"][key], 1e-9, 1e-7);
+        }
+        compared += 1;
+    }
+    assert!(compared >= 3, "{compared}");
+}
