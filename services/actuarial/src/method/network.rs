@@ -161,7 +161,11 @@ impl Plan for Claims {
             NetworkError::NoConvergence(_) => {
                 Failure::new(&error::NO_CONVERGENCE, error.to_string(), "lower damping")
             }
-            NetworkError::Node { .. } | NetworkError::Damping(_) => {
+            NetworkError::Node { .. }
+            | NetworkError::Damping(_)
+            | NetworkError::Sides { .. }
+            | NetworkError::OneSide { .. }
+            | NetworkError::Argument(_) => {
                 Failure::new(&error::UNFIT_VALUE, error.to_string(), "correct the parameters")
             }
         };

@@ -470,8 +470,17 @@ fn refused(error: &TreesError) -> Failure {
             format!("the exposure of row {} is not positive", row + 1),
             "leave rows without exposure out with a condition under rows",
         ),
+        TreesError::Weight(row) => Failure::new(
+            &error::UNFIT_VALUE,
+            format!("the weight of row {} is not positive", row + 1),
+            "leave such rows out with a condition under rows",
+        ),
         TreesError::NoClaims => {
             Failure::new(&error::NOTHING_TO_LEARN, text, "choose rows with claims")
+        }
+        TreesError::OneClass => {
+            let advice = "choose rows with and without it";
+            Failure::new(&error::NOTHING_TO_LEARN, text, advice)
         }
         TreesError::Diverged(_) => {
             Failure::new(&error::NO_CONVERGENCE, text, "lower rate, or raise shrink")
