@@ -276,8 +276,8 @@ async fn settle(
     }
     let mut orders = 0;
     loop {
-        let open: Vec<(Uuid, Uuid, i64)> = sqlx::query_as(
-            "select participant, order_id, amount_fen from clearing.funds_order
+        let open: Vec<(Uuid, i64)> = sqlx::query_as(
+            "select order_id, amount_fen from clearing.funds_order
              where cycle_id = $1 and ended_at is null",
         )
         .bind(cycle.0)
@@ -287,7 +287,7 @@ async fn settle(
             break;
         }
         orders += open.len();
-        for (participant, order, amount) in open {
+        for (order, amount) in open {
             let step = Step::Move(cycle, order, Fen(amount));
             db.run(house(), &Take { step, ids, key: &key }).await?;
         }

@@ -364,7 +364,7 @@ impl Work {
 
     /// Looks now and then whether to go on.
     fn breathe(&self, row: u64) -> Result<(), ReadError> {
-        if row % 1_024 == 0 {
+        if row.is_multiple_of(1_024) {
             self.watch.rows(row);
             if self.watch.is_stopped() {
                 return Err(ReadError::Stopped);

@@ -205,14 +205,15 @@ pub(crate) fn compared(title: &str, levels: &[Compared]) -> String {
             svg.text(middle(place), height - 18.0, "middle", &level.name);
         }
     }
-    let kinds: [(&str, fn(&Compared) -> f64); 2] =
-        [("observed", |level| level.observed), ("expected", |level| level.expected)];
-    for (index, (name, value)) in kinds.into_iter().enumerate() {
+    let observed: Vec<f64> = levels.iter().map(|level| level.observed).collect();
+    let expected: Vec<f64> = levels.iter().map(|level| level.expected).collect();
+    let kinds = [("observed", observed), ("expected", expected)];
+    for (index, (name, values)) in kinds.iter().enumerate() {
         let colour = COLOURS[index];
-        let points: Vec<(f64, f64)> = levels
+        let points: Vec<(f64, f64)> = values
             .iter()
             .enumerate()
-            .map(|(place, level)| (middle(place), y.place(value(level), height - 36.0, TOP)))
+            .map(|(place, value)| (middle(place), y.place(*value, height - 36.0, TOP)))
             .collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1},{y:.1}")).collect();
         svg.add(format_args!(
