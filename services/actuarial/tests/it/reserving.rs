@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use crate::support::{World, near, oracle, word};
 
-/// Triangles of the oracle, their files, the column of amounts and a condition.
-const TRIANGLES: [(&str, &str, &str, Option<(&str, &str)>); 11] = [
+/// A triangle of the oracle, its file, the column of amounts and a condition.
+type Stored = (&'static str, &'static str, &'static str, Option<(&'static str, &'static str)>);
+
+const TRIANGLES: [Stored; 11] = [
     ("raa", "raa", "values", None),
     ("genins", "genins", "values", None),
     ("abc", "abc", "values", None),
