@@ -1,5 +1,6 @@
 //! The one binary of Commonwheel: a server, a sandbox market, and the commands of its operators.
 
+mod actuarial_client;
 mod bootstrap;
 mod clock;
 mod demo;
@@ -29,6 +30,7 @@ use kernel::{Clock, SystemClock};
 use telemetry::{BuildInfo, Health, Logs, Meters};
 use tokio_util::sync::CancellationToken;
 
+use crate::actuarial_client::{ActuarialCommand, Server};
 use crate::clock::ServerClock;
 use crate::member::MemberCommand;
 use crate::serve::{Doors, interrupted, serve};
@@ -76,6 +78,13 @@ enum Command {
         config: OptionalConfig,
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Import portfolios, and run actuarial methods on them, through the API of a server
+    Actuarial {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: ActuarialCommand,
     },
     /// List what nobody should rely on yet: unconfirmed and synthetic tariff rows
     Doctor(doctor::DoctorArgs),
@@ -159,6 +168,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("a new key is in use; servers follow within seconds");
             Ok(())
         }
+        Command::Actuarial { server, command } => command.run(&server).await,
         Command::Doctor(args) => doctor::run(args),
         Command::Demo(args) => demo::run(args, meters()?).await,
         Command::Openapi(args) => openapi::run(&args),
@@ -185,8 +195,14 @@ async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
         Doors::open(server.listen, server.ops_listen, server.tls.as_ref()).await?
     };
     let base = base(&settings).await?;
-    let platform =
-        platform(&base, &settings.server.public_url, &settings.outside, settings.lanes).await?;
+    let platform = platform(
+        &base,
+        &settings.server.public_url,
+        &settings.outside,
+        settings.lanes,
+        &settings.actuarial,
+    )
+    .await?;
     let stop = CancellationToken::new();
     let stopper = stop.clone();
     tokio::spawn(async move {

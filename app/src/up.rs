@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, SandboxClient};
 use crate::clock::ServerClock;
 use crate::serve::{Doors, serve};
-use crate::settings::{Bank, Lanes, Outside};
+use crate::settings::{Bank, Computing, Lanes, Outside};
 use crate::wiring::{Base, platform};
 
 /// Where and how the sandbox runs.
@@ -164,7 +164,11 @@ async fn run(
         }),
     };
     let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
-    let platform = platform(&base, &public_url, &outside, lanes).await?;
+    let computing = Computing {
+        lake: data_dir.join("lake").to_string_lossy().into_owned(),
+        ..Computing::default()
+    };
+    let platform = platform(&base, &public_url, &outside, lanes, &computing).await?;
     announce(Announcement {
         api: String::new(),
         ops: String::new(),
@@ -224,10 +228,12 @@ fn write_settings(
         "# Written by `commonwheel up` at every start.\n\
          [server]\npublic_url = {}\n\n[database]\nurl = {}\n\n\
          [security]\nmaster_key_file = {}\n\n\
+         [actuarial]\nlake = {}\n\n\
          [outside]\npolice = {}\nmodels = {}\ntax = {}\n{bank}",
         quoted(public_url),
         quoted(database),
         quoted(&key.to_string_lossy()),
+        quoted(&data_dir.join("lake").to_string_lossy()),
         quoted(&outside.police),
         quoted(&outside.models),
         quoted(&outside.tax),

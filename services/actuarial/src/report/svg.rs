@@ -205,9 +205,8 @@ pub(crate) fn compared(title: &str, levels: &[Compared]) -> String {
             svg.text(middle(place), height - 18.0, "middle", &level.name);
         }
     }
-    let kinds: [(&str, fn(&Compared) -> f64); 2] =
-        [("observed", |level| level.observed), ("expected", |level| level.expected)];
-    for (index, (name, value)) in kinds.into_iter().enumerate() {
+    for (index, name) in ["observed", "expected"].into_iter().enumerate() {
+        let value = |level: &Compared| if index == 0 { level.observed } else { level.expected };
         let colour = COLOURS[index];
         let points: Vec<(f64, f64)> = levels
             .iter()

@@ -68,8 +68,8 @@ async fn settlement_times_have_the_survival_of_lifelines() {
         near(key, &found["subjects"], &wanted["n"], 0.0, 0.0);
         let at = |time: f64| {
             let steps = found["steps"].as_array().unwrap().iter();
-            let before = steps.filter(|step| step["time"].as_f64().unwrap() <= time);
-            before.last().unwrap()["survival"].clone()
+            let mut before = steps.filter(|step| step["time"].as_f64().unwrap() <= time);
+            before.next_back().unwrap()["survival"].clone()
         };
         for (time, wanted) in wanted["survival"].as_object().unwrap() {
             near(key, &at(time.parse().unwrap()), wanted, 1e-7, 0.0);

@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 
 use crate::support::{World, near, oracle, word};
 
+/// A column and the value its rows must have.
+type Chosen = Option<(&'static str, &'static str)>;
+
 /// Triangles of the oracle, their files, the column of amounts and a condition.
-const TRIANGLES: [(&str, &str, &str, Option<(&str, &str)>); 11] = [
+const TRIANGLES: [(&str, &str, &str, Chosen); 11] = [
     ("raa", "raa", "values", None),
     ("genins", "genins", "values", None),
     ("abc", "abc", "values", None),

@@ -418,8 +418,8 @@ fn link_name(link: Link) -> &'static str {
     match link {
         Link::Log => "log",
         Link::Logit => "logit",
-        Link::Power(power) if power == 1.0 => "identity",
-        Link::Power(power) if power == -1.0 => "inverse",
+        Link::Power(1.0) => "identity",
+        Link::Power(-1.0) => "inverse",
         Link::Power(_) => "power",
     }
 }
