@@ -32,6 +32,15 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "clearing.ledger", title_zh: "账务", title_en: "Ledger" },
     Level { code: "clearing.settlement", title_zh: "轧差结算", title_en: "Settlement" },
     Level { code: "clearing.payment", title_zh: "支付", title_en: "Payments" },
+    Level { code: "actuarial", title_zh: "数据精算云", title_en: "Actuarial data" },
+    Level { code: "actuarial.data", title_zh: "数据集", title_en: "Datasets" },
+    Level { code: "actuarial.run", title_zh: "计算任务", title_en: "Runs" },
+    Level { code: "actuarial.pricing", title_zh: "定价", title_en: "Pricing" },
+    Level { code: "actuarial.reserving", title_zh: "准备金", title_en: "Reserving" },
+    Level { code: "actuarial.warning", title_zh: "超赔预警", title_en: "Early warning" },
+    Level { code: "actuarial.claims", title_zh: "理赔分析", title_en: "Analysis of claims" },
+    Level { code: "actuarial.fraud", title_zh: "反欺诈", title_en: "Fraud" },
+    Level { code: "actuarial.forecast", title_zh: "保费预测", title_en: "Forecasts" },
     Level { code: "operator", title_zh: "平台运营", title_en: "Operation of the platform" },
     Level {
         code: "operator.recovery",
@@ -52,7 +61,8 @@ pub(crate) const LEVELS: &[Level] = &[
 ];
 
 /// What an insurer subscribes to, and what its clients may call, unless somebody says otherwise.
-pub(crate) const OF_INSURERS: [&str; 3] = ["production.*", "clearing.*", "platform.*"];
+pub(crate) const OF_INSURERS: [&str; 4] =
+    ["production.*", "clearing.*", "actuarial.*", "platform.*"];
 /// The same for a regulator.
 pub(crate) const OF_REGULATORS: [&str; 1] = ["platform.*"];
 

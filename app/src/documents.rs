@@ -21,6 +21,7 @@ fn the_table_of_problems_is_that_of_the_code() {
         .iter()
         .chain(production::error::PROBLEMS)
         .chain(clearing::error::PROBLEMS)
+        .chain(actuarial::error::PROBLEMS)
         .map(|problem| {
             let (code, status) = (problem.code, problem.status);
             format!("| `{code}` | {status} | {} | {}", problem.title_en, problem.title_zh)

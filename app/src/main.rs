@@ -1,5 +1,6 @@
 //! The one binary of Commonwheel: a server, a sandbox market, and the commands of its operators.
 
+mod actuarial_client;
 mod bootstrap;
 mod clock;
 mod demo;
@@ -30,6 +31,7 @@ use kernel::{Clock, SystemClock};
 use telemetry::{BuildInfo, Health, Logs, Meters};
 use tokio_util::sync::CancellationToken;
 
+use crate::actuarial_client::{ActuarialCommand, Server};
 use crate::clock::ServerClock;
 use crate::lake::LakeCommand;
 use crate::member::MemberCommand;
@@ -85,6 +87,13 @@ enum Command {
         config: OptionalConfig,
         #[command(subcommand)]
         command: KeysCommand,
+    },
+    /// Import portfolios, and run actuarial methods on them, through the API of a server
+    Actuarial {
+        #[command(flatten)]
+        server: Server,
+        #[command(subcommand)]
+        command: ActuarialCommand,
     },
     /// List what nobody should rely on yet: unconfirmed and synthetic tariff rows
     Doctor(doctor::DoctorArgs),
@@ -173,6 +182,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
             println!("a new key is in use; servers follow within seconds");
             Ok(())
         }
+        Command::Actuarial { server, command } => command.run(&server).await,
         Command::Doctor(args) => doctor::run(args),
         Command::Demo(args) => demo::run(args, meters()?).await,
         Command::Openapi(args) => openapi::run(&args),
@@ -205,6 +215,7 @@ async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
         &settings.outside,
         settings.lanes,
         settings.lake.as_ref(),
+        &settings.actuarial,
     )
     .await?;
     let stop = CancellationToken::new();

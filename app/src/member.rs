@@ -46,7 +46,8 @@ pub(crate) enum MemberCommand {
         #[arg(long)]
         name_en: String,
         /// Functions it subscribes to: codes, prefixes ending in .*, or *; when left out
-        /// production.* and platform.* for an insurer, platform.* for a regulator
+        /// those of the production, clearing and actuarial clouds and platform.* for an insurer,
+        /// platform.* for a regulator
         #[arg(long)]
         functions: Vec<String>,
     },

@@ -21,6 +21,8 @@ pub(crate) struct Settings {
     #[serde(default)]
     pub(crate) lake: Option<Lake>,
     #[serde(default)]
+    pub(crate) actuarial: Computing,
+    #[serde(default)]
     pub(crate) logs: telemetry::Logs,
 }
 
@@ -205,6 +207,40 @@ pub(crate) struct Lanes {
     pub(crate) set: usize,
     /// Most calls waiting.
     pub(crate) queue: usize,
+}
+
+/// Where portfolios are kept, and how much is imported and computed at once.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Computing {
+    /// A folder, or an address of an object store, that all servers share.
+    pub(crate) lake: String,
+    /// Options of the object store.
+    pub(crate) lake_options: BTreeMap<String, String>,
+    /// Runs computed at once; each takes two cores. None: this server computes nothing.
+    pub(crate) runs_at_once: usize,
+    /// Imports made at once.
+    pub(crate) imports_at_once: usize,
+    /// Imports and runs of one tenant that may be queued or running.
+    pub(crate) jobs_of_tenant: u32,
+    /// Largest file that may be uploaded.
+    pub(crate) largest_upload_mib: u64,
+    /// Rows a run reads at most.
+    pub(crate) most_rows: u64,
+}
+
+impl Default for Computing {
+    fn default() -> Computing {
+        Computing {
+            lake: "data/lake".to_owned(),
+            lake_options: BTreeMap::new(),
+            runs_at_once: 1,
+            imports_at_once: 1,
+            jobs_of_tenant: 20,
+            largest_upload_mib: 512,
+            most_rows: 20_000_000,
+        }
+    }
 }
 
 impl Default for Lanes {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, SandboxClient};
 use crate::clock::ServerClock;
 use crate::serve::{Doors, serve};
-use crate::settings::{Bank, BankCredentials, Lake, Lanes, Outside};
+use crate::settings::{Bank, BankCredentials, Computing, Lake, Lanes, Outside};
 use crate::wiring::{Base, platform};
 
 /// Where and how the sandbox runs.
@@ -173,7 +173,11 @@ async fn run(
     };
     let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
     let lake = Lake::in_folder(&data_dir.join("lake"));
-    let platform = platform(&base, &public_url, &outside, lanes, Some(&lake)).await?;
+    let computing = Computing {
+        lake: data_dir.join("lake").to_string_lossy().into_owned(),
+        ..Computing::default()
+    };
+    let platform = platform(&base, &public_url, &outside, lanes, Some(&lake), &computing).await?;
     announce(Announcement {
         api: String::new(),
         ops: String::new(),
@@ -238,10 +242,12 @@ fn write_settings(
          [server]\npublic_url = {}\n\n[database]\nurl = {}\n\n\
          [security]\nmaster_key_file = {}\n\n\
          [lake]\naddress = {}\n\n\
+         [actuarial]\nlake = {}\n\n\
          [outside]\npolice = {}\nmodels = {}\ntax = {}\n{bank}",
         quoted(public_url),
         quoted(database),
         quoted(&key.to_string_lossy()),
+        quoted(&data_dir.join("lake").to_string_lossy()),
         quoted(&data_dir.join("lake").to_string_lossy()),
         quoted(&outside.police),
         quoted(&outside.models),

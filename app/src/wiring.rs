@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use actuarial::Actuarial;
+use analytics::lake::Lake;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -44,8 +46,8 @@ use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
 use crate::recoveries::{self, Locks, Register};
 use crate::settings::{
-    Bank as BankSettings, BankCredentials, BankFiles, BankStanding, Lake as LakeSettings, Lanes,
-    Outside as OutsideSettings,
+    Bank as BankSettings, BankCredentials, BankFiles, BankStanding, Computing,
+    Lake as LakeSettings, Lanes, Outside as OutsideSettings,
 };
 
 /// How long a stored idempotency answer is kept.
@@ -54,7 +56,7 @@ const KEEP_ANSWERS: SignedDuration = SignedDuration::from_hours(7 * 24);
 const FORGET_EVERY: Duration = Duration::from_secs(600);
 
 /// The schemas, in the order of their dependencies.
-pub(crate) fn migrations() -> [&'static Migrator; 9] {
+pub(crate) fn migrations() -> [&'static Migrator; 10] {
     [
         &base_http::MIGRATIONS,
         &tenancy::MIGRATIONS,
@@ -65,12 +67,19 @@ pub(crate) fn migrations() -> [&'static Migrator; 9] {
         &events::MIGRATIONS,
         &production::MIGRATIONS,
         &clearing::MIGRATIONS,
+        &actuarial::MIGRATIONS,
     ]
 }
 
 /// Every function offered.
 pub(crate) fn functions() -> Vec<&'static Function> {
-    [production::function::ALL, clearing::function::ALL, evidence::function::ALL].concat()
+    [
+        production::function::ALL,
+        clearing::function::ALL,
+        actuarial::function::ALL,
+        evidence::function::ALL,
+    ]
+    .concat()
 }
 
 /// A database, migrated, with its pool and keys.
@@ -113,6 +122,7 @@ pub(crate) async fn platform(
     outside: &OutsideSettings,
     lanes: Lanes,
     lake: Option<&LakeSettings>,
+    computing: &Computing,
 ) -> anyhow::Result<Platform> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
     let now = base.clock.now();
@@ -165,6 +175,8 @@ pub(crate) async fn platform(
     );
     let statement_key = SigningKey::from_seed(&base.master.derive("clearing.statement"))
         .context("cannot make the key of settlement statements")?;
+    let actuarial =
+        Actuarial::new(spine.clone(), keys.clone(), computing.lake(base)?, computing.bounds());
     let parts = clearing::Parts {
         spine: spine.clone(),
         ledger,
@@ -184,6 +196,7 @@ pub(crate) async fn platform(
     tasks.spawn(production.clone().keep_delivering(stop.clone()));
     tasks.spawn(production.clone().keep_exporting(stop.clone()));
     tasks.spawn(clearing.clone().keep_serving_orders(stop.clone()));
+    tasks.spawn(actuarial.clone().keep_working(stop.clone()));
     tasks.spawn(recoveries::keep_telling(
         production.clone(),
         clearing.clone(),
@@ -203,7 +216,7 @@ pub(crate) async fn platform(
     });
     let on_vehicles = OnVehicles { production: production.clone() };
     let accesses = AccessLog::new(spine, Arc::new(on_vehicles));
-    let (routes, document) = routes(authority, production, clearing, accesses);
+    let (routes, document) = routes(authority, production, clearing, actuarial, accesses);
     let api = base_http::openapi::behind(routes, door)
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(not_found)
@@ -212,6 +225,29 @@ pub(crate) async fn platform(
         .layer(CatchPanicLayer::custom(panicked))
         .layer(axum::middleware::from_fn_with_state(base.ids.clone(), trace::layer));
     Ok(Platform { api, db: base.db.clone(), tasks, stop })
+}
+
+impl Computing {
+    /// Where the rows of datasets are kept.
+    fn lake(&self, base: &Base) -> anyhow::Result<Lake> {
+        Lake::open(&self.lake, &self.lake_options, base.ids.clone())
+            .context("cannot open the lake of actuarial.lake")
+    }
+
+    /// What a server and a tenant may take.
+    fn bounds(&self) -> actuarial::Settings {
+        let commit = option_env!("COMMONWHEEL_COMMIT").filter(|commit| !commit.is_empty());
+        let version = env!("CARGO_PKG_VERSION");
+        actuarial::Settings {
+            runs_at_once: self.runs_at_once,
+            imports_at_once: self.imports_at_once,
+            jobs_of_tenant: self.jobs_of_tenant,
+            largest_upload: self.largest_upload_mib << 20,
+            most_rows: self.most_rows,
+            code_version: commit
+                .map_or_else(|| version.to_owned(), |commit| format!("{version}+{commit}")),
+        }
+    }
 }
 
 /// The bank, and the key its notices are signed with. Without one, orders wait.
@@ -282,28 +318,38 @@ fn routes(
     authority: Arc<Authority>,
     production: Production,
     clearing: Clearing,
+    actuarial: Actuarial,
     accesses: AccessLog,
 ) -> (Router, OpenApi) {
     let (production, of_production) =
         production::api::router().with_state(production).split_for_parts();
     let signed = clearing::api::signed_router().with_state(clearing.clone());
     let (clearing, of_clearing) = clearing::api::router().with_state(clearing).split_for_parts();
+    let (actuarial, of_actuarial) =
+        actuarial::api::router().with_state(actuarial).split_for_parts();
     let (evidence, of_evidence) = evidence::api::router().with_state(accesses).split_for_parts();
     let (identity, of_identity) = iam::routes(authority).split_for_parts();
-    let routes = production.merge(clearing).merge(signed).merge(evidence).merge(identity);
-    (routes, complete(of_production, [of_clearing, of_evidence, of_identity]))
+    let routes =
+        production.merge(clearing).merge(signed).merge(actuarial).merge(evidence).merge(identity);
+    (routes, complete(of_production, [of_clearing, of_actuarial, of_evidence, of_identity]))
 }
 
 /// The API document alone, without a platform behind it.
 pub(crate) fn document() -> OpenApi {
     let production: OpenApiRouter<Production> = production::api::router();
     let clearing: OpenApiRouter<Clearing> = clearing::api::router();
+    let actuarial: OpenApiRouter<Actuarial> = actuarial::api::router();
     let evidence: OpenApiRouter<AccessLog> = evidence::api::router();
-    let others = [clearing.into_openapi(), evidence.into_openapi(), iam::document()];
+    let others = [
+        clearing.into_openapi(),
+        actuarial.into_openapi(),
+        evidence.into_openapi(),
+        iam::document(),
+    ];
     complete(production.into_openapi(), others)
 }
 
-fn complete(mut document: OpenApi, others: [OpenApi; 3]) -> OpenApi {
+fn complete(mut document: OpenApi, others: [OpenApi; 4]) -> OpenApi {
     for other in others {
         document.merge(other);
     }
@@ -313,7 +359,7 @@ fn complete(mut document: OpenApi, others: [OpenApi; 3]) -> OpenApi {
     document.info.contact = None;
     document.info.description = Some(
         "The shared platform of a motor-insurance market: quote, pre-confirm, pay, confirm, \
-         endorse, surrender, claim, settle; and who looked at whose records. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
+         endorse, surrender, claim, settle; price and reserve; and who looked at whose records. Amounts are decimal strings in yuan; instants are RFC 3339; hours of \
          cover are civil time in China. Get a token at /oauth/token with client credentials."
             .to_owned(),
     );

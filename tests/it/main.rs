@@ -1,6 +1,7 @@
 //! Stories about the running binary.
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
+mod actuarial;
 mod bad_input;
 mod claim_batch;
 mod claim_crash;

@@ -81,8 +81,8 @@ impl Actuarial {
         match self.attempt_import(&taken, stop).await {
             Ok(attempt) => Some(attempt),
             Err(error) => {
-                let chain = base_http::problem::Chain(&error);
-                tracing::error!(dataset.id = %dataset, error = %chain, "dataset {dataset} is not imported");
+                let chain = base_http::problem::Chain(&error).to_string();
+                tracing::error!(dataset.id = %dataset, error = chain, "dataset {dataset} is not imported");
                 if let Err(error) = self.retry_import(&taken, self.spine.now()).await {
                     let error = base_http::problem::Chain(&error);
                     tracing::warn!(dataset.id = %dataset, %error, "an import is left behind");

@@ -44,8 +44,8 @@ impl Actuarial {
         match self.attempt_run(&taken, stop).await {
             Ok(attempt) => Some(attempt),
             Err(error) => {
-                let chain = base_http::problem::Chain(&error);
-                tracing::error!(run.id = %run, error = %chain, "run {run} is not computed");
+                let chain = base_http::problem::Chain(&error).to_string();
+                tracing::error!(run.id = %run, error = chain, "run {run} is not computed");
                 if let Err(error) = self.retry_run(&taken).await {
                     let error = base_http::problem::Chain(&error);
                     tracing::warn!(run.id = %run, %error, "run {run} is left behind");

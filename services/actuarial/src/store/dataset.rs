@@ -11,6 +11,7 @@ use crate::dataset::{ColumnProfile, DatasetId};
 use crate::error::ActuarialError;
 use crate::file::FileId;
 use crate::job::Progress;
+use crate::store::file;
 
 /// A version of a dataset as stored.
 #[derive(Clone, Debug)]
@@ -366,21 +367,24 @@ pub(crate) async fn cancel(
     version: i32,
     now: Timestamp,
 ) -> Result<(), ActuarialError> {
+    let files = sqlx::query!(
+        r#"select upload_file, error_file from actuarial.dataset_version
+           where tenant_id = $1 and dataset_id = $2 and version = $3
+             and state in ('queued', 'running', 'done')
+           for update"#,
+        tenant.0,
+        dataset.0,
+        version
+    );
+    let Some(files) = files.fetch_optional(tx.conn()).await? else { return Ok(()) };
+    for named in [files.upload_file, files.error_file].into_iter().flatten() {
+        file::drop(tx, tenant, FileId(named)).await?;
+    }
     sqlx::query!(
-        r#"with before as (
-               select upload_file, error_file from actuarial.dataset_version
-               where tenant_id = $1 and dataset_id = $2 and version = $3
-                 and state in ('queued', 'running', 'done') for update
-           ), dropped as (
-               update actuarial.file f set state = 'dropped' from before
-               where f.tenant_id = $1
-                 and f.file_id in (before.upload_file, before.error_file)
-           )
-           update actuarial.dataset_version
+        r#"update actuarial.dataset_version
            set state = 'cancelled', ended_at = $4, upload_file = null, data_at = null,
                error_file = null
-           where tenant_id = $1 and dataset_id = $2 and version = $3
-             and state in ('queued', 'running', 'done')"#,
+           where tenant_id = $1 and dataset_id = $2 and version = $3"#,
         tenant.0,
         dataset.0,
         version,

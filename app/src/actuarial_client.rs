@@ -1,0 +1,598 @@
+//! `commonwheel actuarial`: portfolios and runs, as a client of the API of a server.
+//!
+//! Whoever may call the API may use it from anywhere: address and credentials come from flags or the
+//! environment. What a server refuses is told as it told it, with what to change.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+use kernel::Ids;
+use reqwest::multipart::{Form, Part};
+use reqwest::{Body, Client, RequestBuilder, Response};
+use serde_json::{Map, Value, json};
+
+/// How often a job is looked at while it is waited for.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Which server, as whom.
+#[derive(Debug, Args)]
+pub(crate) struct Server {
+    /// Address of the API
+    #[arg(long, env = "COMMONWHEEL_API", default_value = "http://127.0.0.1:8080", global = true)]
+    api: String,
+    /// Client id
+    #[arg(long, env = "COMMONWHEEL_CLIENT_ID", global = true)]
+    client_id: Option<String>,
+    /// Client secret; better given in the environment
+    #[arg(long, env = "COMMONWHEEL_CLIENT_SECRET", hide_env_values = true, global = true)]
+    client_secret: Option<String>,
+    /// Print what the server answers, as JSON
+    #[arg(long, global = true)]
+    json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ActuarialCommand {
+    /// Import a portfolio or a triangle: CSV (also gzipped), Parquet or XLSX
+    Import(ImportArgs),
+    /// List datasets, or show one with its columns
+    Datasets {
+        /// Name or identifier of a dataset
+        dataset: Option<String>,
+        /// Which version; the latest that can be read when left out
+        #[arg(long)]
+        version: Option<i32>,
+        /// Show so many of its first rows
+        #[arg(long)]
+        rows: Option<u32>,
+        /// Write what did not fit at the import to this file
+        #[arg(long)]
+        errors: Option<PathBuf>,
+    },
+    /// Run a method on a dataset
+    Run(RunArgs),
+    /// List runs, or show one with its figures
+    Show {
+        /// Identifier of a run
+        run: Option<String>,
+        /// Print the whole result, as JSON
+        #[arg(long)]
+        result: bool,
+    },
+    /// Compare two runs: what they rest on, and every figure that differs
+    Diff {
+        /// Identifier of a run
+        run: String,
+        /// Identifier of the other
+        with: String,
+        /// Leave out figures that differ by no more than this part
+        #[arg(long)]
+        tolerance: Option<f64>,
+    },
+    /// Write the report of a run (HTML), or its workbook (XLSX)
+    Report {
+        /// Identifier of a run
+        run: String,
+        /// The file; a name that ends in .xlsx gets the workbook
+        #[arg(long, default_value = "report.html")]
+        out: PathBuf,
+    },
+    /// Cancel a run
+    Cancel {
+        /// Identifier of a run
+        run: String,
+    },
+}
+
+/// What to import, and how to read it.
+#[derive(Debug, Args)]
+pub(crate) struct ImportArgs {
+    /// The file
+    file: PathBuf,
+    /// Name of the dataset; a name that is taken gets another version
+    #[arg(long)]
+    name: String,
+    /// What it is, for people
+    #[arg(long)]
+    title: Option<String>,
+    /// csv, parquet or xlsx; told from the file when left out
+    #[arg(long)]
+    format: Option<String>,
+    /// What stands between the cells of a CSV
+    #[arg(long)]
+    delimiter: Option<String>,
+    /// utf-8 or gb18030
+    #[arg(long)]
+    encoding: Option<String>,
+    /// The sheet of a workbook
+    #[arg(long)]
+    sheet: Option<String>,
+    /// A text that stands for a missing value; may be repeated, and replaces the usual ones
+    #[arg(long)]
+    missing: Vec<String>,
+    /// A column as SOURCE[:NAME[:TYPE[:ROLE]]], parts may be empty; may be repeated
+    #[arg(long = "column")]
+    columns: Vec<String>,
+    /// Leave out columns that are not named
+    #[arg(long)]
+    only_named: bool,
+    /// Do not wait until it is imported
+    #[arg(long)]
+    no_wait: bool,
+}
+
+/// What to run.
+#[derive(Debug, Args)]
+pub(crate) struct RunArgs {
+    /// glm, boostedTrees, credibility, reserving, cusum, survival, network or forecast
+    method: String,
+    /// Name or identifier of the dataset
+    #[arg(long)]
+    dataset: String,
+    /// Its version; the latest that can be read when left out
+    #[arg(long)]
+    version: Option<i32>,
+    /// Parameters: JSON, or @ and the name of a file of it
+    #[arg(long, default_value = "{}")]
+    parameters: String,
+    /// Where random draws start
+    #[arg(long)]
+    seed: Option<i64>,
+    /// What it is, for people
+    #[arg(long)]
+    label: Option<String>,
+    /// Do not wait until it is computed
+    #[arg(long)]
+    no_wait: bool,
+}
+
+impl ActuarialCommand {
+    /// Does it.
+    pub(crate) async fn run(self, server: &Server) -> anyhow::Result<()> {
+        let api = Api::login(server).await?;
+        match self {
+            ActuarialCommand::Import(args) => import(&api, &args).await,
+            ActuarialCommand::Datasets { dataset: None, .. } => {
+                let page = api.get("/v1/actuarial/datasets").await?;
+                api.show(&page, datasets)
+            }
+            ActuarialCommand::Datasets { dataset: Some(dataset), version, rows, errors } => {
+                one_dataset(&api, &dataset, version, rows, errors.as_deref()).await
+            }
+            ActuarialCommand::Run(args) => start(&api, args).await,
+            ActuarialCommand::Show { run: None, .. } => {
+                let page = api.get("/v1/actuarial/runs").await?;
+                api.show(&page, runs)
+            }
+            ActuarialCommand::Show { run: Some(run), result: true } => {
+                let result = api.get(&format!("/v1/actuarial/runs/{run}/result")).await?;
+                println!("{}", serde_json::to_string_pretty(&result)?);
+                Ok(())
+            }
+            ActuarialCommand::Show { run: Some(run), result: false } => {
+                let run = api.get(&format!("/v1/actuarial/runs/{run}")).await?;
+                api.show(&run, one_run)
+            }
+            ActuarialCommand::Diff { run, with, tolerance } => {
+                let mut path = format!("/v1/actuarial/runs/{run}/diff?with={with}");
+                if let Some(tolerance) = tolerance {
+                    path += &format!("&tolerance={tolerance}");
+                }
+                let diff = api.get(&path).await?;
+                api.show(&diff, differences)
+            }
+            ActuarialCommand::Report { run, out } => {
+                let is_book = out.extension().is_some_and(|ending| ending == "xlsx");
+                let what = if is_book { "workbook" } else { "report" };
+                api.download(&format!("/v1/actuarial/runs/{run}/{what}"), &out).await
+            }
+            ActuarialCommand::Cancel { run } => {
+                let request = api.http.delete(api.url(&format!("/v1/actuarial/runs/{run}")));
+                let run = api.answer(request).await?;
+                api.show(&run, one_run)
+            }
+        }
+    }
+}
+
+/// A server, with a token.
+struct Api {
+    http: Client,
+    base: String,
+    token: String,
+    json: bool,
+}
+
+impl Api {
+    async fn login(server: &Server) -> anyhow::Result<Api> {
+        let missing =
+            |flag: &str, variable: &str| anyhow!("say as whom: give {flag}, or set {variable}");
+        let id = server.client_id.as_deref();
+        let id = id.ok_or_else(|| missing("--client-id", "COMMONWHEEL_CLIENT_ID"))?;
+        let secret = server.client_secret.as_deref();
+        let secret =
+            secret.ok_or_else(|| missing("--client-secret", "COMMONWHEEL_CLIENT_SECRET"))?;
+        let http = Client::builder().build().context("cannot make a client")?;
+        let base = server.api.trim_end_matches('/').to_owned();
+        let form =
+            [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
+        let answer = http.post(format!("{base}/oauth/token")).form(&form).send().await;
+        let answer = answer.with_context(|| format!("cannot reach {base}; is the server up?"))?;
+        let body: Value = answer.json().await.context("the server gave no token")?;
+        match body["access_token"].as_str() {
+            Some(token) => {
+                let token = token.to_owned();
+                Ok(Api { http, base, token, json: server.json })
+            }
+            None => bail!(
+                "the server gives no token: {}",
+                body["error_description"]
+                    .as_str()
+                    .or(body["error"].as_str())
+                    .unwrap_or("no reason")
+            ),
+        }
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    async fn get(&self, path: &str) -> anyhow::Result<Value> {
+        self.answer(self.http.get(self.url(path))).await
+    }
+
+    /// Sends a message that is new work, under a key of its own.
+    async fn post(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let key = hex::encode(Ids::from_os().bytes::<16>());
+        self.answer(request.header("Idempotency-Key", key)).await
+    }
+
+    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
+        let answer = served(request.bearer_auth(&self.token)).await?;
+        answer.json().await.context("the answer cannot be read")
+    }
+
+    async fn download(&self, path: &str, to: &Path) -> anyhow::Result<()> {
+        let mut answer = served(self.http.get(self.url(path)).bearer_auth(&self.token)).await?;
+        let mut file = tokio::fs::File::create(to)
+            .await
+            .with_context(|| format!("cannot write {}", to.display()))?;
+        while let Some(piece) = answer.chunk().await.context("the download broke off")? {
+            tokio::io::AsyncWriteExt::write_all(&mut file, &piece).await?;
+        }
+        tokio::io::AsyncWriteExt::flush(&mut file).await?;
+        println!("wrote {}", to.display());
+        Ok(())
+    }
+
+    fn show(&self, value: &Value, print: impl FnOnce(&Value)) -> anyhow::Result<()> {
+        if self.json {
+            println!("{}", serde_json::to_string_pretty(value)?);
+        } else {
+            print(value);
+        }
+        Ok(())
+    }
+
+    /// Looks at a job until it has ended, telling how far it is.
+    async fn wait(&self, path: &str) -> anyhow::Result<Value> {
+        let mut told = String::new();
+        loop {
+            let job = self.get(path).await?;
+            let state = text(&job, "state");
+            if !["queued", "running"].contains(&state) {
+                return Ok(job);
+            }
+            let stage = job["stage"].as_str().unwrap_or(state);
+            let now = format!("{stage}, {}%", job["percent"]);
+            if now != told && !self.json {
+                eprintln!("{now}");
+                told = now;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    }
+}
+
+/// What a server serves; its problem, as a person reads it, otherwise.
+async fn served(request: RequestBuilder) -> anyhow::Result<Response> {
+    let answer = request.send().await.context("cannot reach the server")?;
+    if answer.status().is_success() {
+        return Ok(answer);
+    }
+    let status = answer.status();
+    let problem: Value = answer.json().await.unwrap_or_default();
+    Err(anyhow!("{}", refusal(&problem).unwrap_or_else(|| format!("the server answers {status}"))))
+}
+
+/// A problem document in some lines.
+fn refusal(problem: &Value) -> Option<String> {
+    let (code, title) = (problem["code"].as_str()?, problem["title"].as_str()?);
+    let mut lines = vec![format!("{title} ({code})")];
+    lines.extend(problem["detail"].as_str().map(|detail| format!("  {detail}")));
+    for error in problem["errors"].as_array().into_iter().flatten() {
+        lines.push(format!("  {} {}", text(error, "pointer"), text(error, "detail")));
+    }
+    lines.extend(problem["advice"].as_str().map(|advice| format!("  what to do: {advice}")));
+    lines.extend(problem["traceId"].as_str().map(|trace| format!("  trace {trace}")));
+    Some(lines.join("\n"))
+}
+
+async fn import(api: &Api, args: &ImportArgs) -> anyhow::Result<()> {
+    let about = args.about()?;
+    let file = tokio::fs::File::open(&args.file)
+        .await
+        .with_context(|| format!("cannot read {}", args.file.display()))?;
+    let length = file.metadata().await?.len();
+    let name = args.file.file_name().map(|name| name.to_string_lossy().into_owned());
+    let pieces = futures::stream::try_unfold(file, async |mut file| {
+        let mut piece = Vec::with_capacity(1 << 18);
+        let mut part = tokio::io::AsyncReadExt::take(&mut file, 1 << 18);
+        tokio::io::AsyncReadExt::read_to_end(&mut part, &mut piece).await?;
+        Ok::<_, std::io::Error>((!piece.is_empty()).then_some((piece, file)))
+    });
+    let part = Part::stream_with_length(Body::wrap_stream(pieces), length);
+    let part = part.file_name(name.unwrap_or_default());
+    let form = Form::new().text("about", about.to_string()).part("file", part);
+    let request = api.http.post(api.url("/v1/actuarial/datasets")).multipart(form);
+    let version = api.post(request).await?;
+    if args.no_wait {
+        return api.show(&version, one_version);
+    }
+    let path = format!(
+        "/v1/actuarial/datasets/{}/versions/{}",
+        text(&version, "datasetId"),
+        version["version"]
+    );
+    let version = api.wait(&path).await?;
+    api.show(&version, one_version)?;
+    if text(&version, "state") == "done" { Ok(()) } else { bail!("it is not imported") }
+}
+
+impl ImportArgs {
+    fn about(&self) -> anyhow::Result<Value> {
+        let mut about = Map::new();
+        about.insert("name".to_owned(), json!(self.name));
+        let texts = [
+            ("title", &self.title),
+            ("format", &self.format),
+            ("delimiter", &self.delimiter),
+            ("encoding", &self.encoding),
+            ("sheet", &self.sheet),
+        ];
+        for (name, value) in texts {
+            about.extend(value.as_ref().map(|value| (name.to_owned(), json!(value))));
+        }
+        if !self.missing.is_empty() {
+            about.insert("missing".to_owned(), json!(self.missing));
+        }
+        let columns = self.columns.iter().map(|column| mapping(column));
+        let columns = columns.collect::<anyhow::Result<Vec<Value>>>()?;
+        if !columns.is_empty() {
+            about.insert("columns".to_owned(), Value::Array(columns));
+        }
+        about.insert("onlyNamed".to_owned(), json!(self.only_named));
+        Ok(Value::Object(about))
+    }
+}
+
+/// `SOURCE[:NAME[:TYPE[:ROLE]]]`.
+fn mapping(column: &str) -> anyhow::Result<Value> {
+    let parts: Vec<&str> = column.split(':').collect();
+    if parts.len() > 4 || parts[0].is_empty() {
+        bail!("--column {column} is not SOURCE[:NAME[:TYPE[:ROLE]]]");
+    }
+    let named = ["source", "name", "type", "role"].into_iter().zip(parts);
+    let members = named.filter(|(_, part)| !part.is_empty());
+    Ok(Value::Object(members.map(|(name, part)| (name.to_owned(), json!(part))).collect()))
+}
+
+async fn one_dataset(
+    api: &Api,
+    dataset: &str,
+    version: Option<i32>,
+    rows: Option<u32>,
+    errors: Option<&Path>,
+) -> anyhow::Result<()> {
+    let path = match version {
+        Some(version) => format!("/v1/actuarial/datasets/{dataset}/versions/{version}"),
+        None => format!("/v1/actuarial/datasets/{dataset}"),
+    };
+    let found = api.get(&path).await?;
+    let own = format!(
+        "/v1/actuarial/datasets/{}/versions/{}",
+        text(&found, "datasetId"),
+        found["version"]
+    );
+    if let Some(to) = errors {
+        return api.download(&format!("{own}/errors"), to).await;
+    }
+    match rows {
+        Some(rows) => {
+            let rows = api.get(&format!("{own}/rows?limit={rows}")).await?;
+            api.show(&rows, first_rows)
+        }
+        None => api.show(&found, one_version),
+    }
+}
+
+async fn start(api: &Api, args: RunArgs) -> anyhow::Result<()> {
+    let parameters = match args.parameters.strip_prefix('@') {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?
+        }
+        None => args.parameters,
+    };
+    let parameters: Value =
+        serde_json::from_str(&parameters).context("the parameters are no JSON")?;
+    let mut body = json!({
+        "method": args.method,
+        "dataset": args.dataset,
+        "parameters": parameters,
+    });
+    let more = [
+        ("version", args.version.map(Value::from)),
+        ("seed", args.seed.map(Value::from)),
+        ("label", args.label.map(Value::from)),
+    ];
+    for (name, value) in more {
+        if let Some(value) = value {
+            body[name] = value;
+        }
+    }
+    let run = api.post(api.http.post(api.url("/v1/actuarial/runs")).json(&body)).await?;
+    if args.no_wait {
+        return api.show(&run, one_run);
+    }
+    let run = api.wait(&format!("/v1/actuarial/runs/{}", text(&run, "runId"))).await?;
+    api.show(&run, one_run)?;
+    if text(&run, "state") == "done" { Ok(()) } else { bail!("it has no result") }
+}
+
+fn text<'a>(value: &'a Value, name: &str) -> &'a str {
+    value[name].as_str().unwrap_or_default()
+}
+
+fn items(page: &Value) -> impl Iterator<Item = &Value> {
+    page["items"].as_array().into_iter().flatten()
+}
+
+fn datasets(page: &Value) {
+    for version in items(page) {
+        println!(
+            "{:<28} v{:<4} {:<10} {:>12} rows  {}",
+            text(version, "name"),
+            version["version"].as_i64().unwrap_or(0),
+            text(version, "state"),
+            version["rows"].as_i64().unwrap_or(0),
+            text(version, "title")
+        );
+    }
+}
+
+fn one_version(version: &Value) {
+    println!(
+        "{} version {} is {}: {} rows, {} left out",
+        text(version, "name"),
+        version["version"],
+        text(version, "state"),
+        version["rows"].as_i64().unwrap_or(0),
+        version["rejectedRows"].as_i64().unwrap_or(0)
+    );
+    if let Some(failure) = version["failure"].as_str() {
+        println!("  {failure}");
+    }
+    for column in version["columns"].as_array().into_iter().flatten() {
+        let distinct = column["distinct"].as_i64();
+        let distinct = distinct.map_or("many".to_owned(), |count| count.to_string());
+        println!(
+            "  {:<24} {:<8} {:<12} {:>8} missing  {:>5} values  {} {}",
+            text(column, "name"),
+            text(column, "type"),
+            text(column, "role"),
+            column["missing"],
+            distinct,
+            text(column, "least"),
+            text(column, "most")
+        );
+        if let Some(nearly) = column["nearly"].as_object() {
+            println!(
+                "    all but {} cells are {}: {} in row {}",
+                nearly["misfits"], nearly["type"], nearly["text"], nearly["row"]
+            );
+        }
+    }
+}
+
+fn first_rows(rows: &Value) {
+    let line = |cells: &Value| {
+        let texts = cells.as_array().into_iter().flatten().map(|cell| match cell {
+            Value::String(text) => text.clone(),
+            Value::Null => String::new(),
+            other => other.to_string(),
+        });
+        println!("{}", texts.collect::<Vec<_>>().join("\t"));
+    };
+    line(&rows["columns"]);
+    rows["rows"].as_array().into_iter().flatten().for_each(line);
+}
+
+fn runs(page: &Value) {
+    for run in items(page) {
+        println!(
+            "{}  {:<13} {:<9} {:<24} v{:<3} {}",
+            text(run, "runId"),
+            text(run, "method"),
+            text(run, "state"),
+            text(run, "dataset"),
+            run["version"],
+            text(run, "label")
+        );
+    }
+}
+
+fn one_run(run: &Value) {
+    println!(
+        "run {}: {} on {} version {} is {}",
+        text(run, "runId"),
+        text(run, "method"),
+        text(run, "dataset"),
+        run["version"],
+        text(run, "state")
+    );
+    for (name, value) in run["figures"].as_object().into_iter().flatten() {
+        println!("  {name:<28} {value}");
+    }
+    if let Some(digest) = run["resultDigest"].as_str() {
+        println!("  result digest                {digest}");
+    }
+    if let Some(refusal) = refusal(&run["failure"]) {
+        println!("{refusal}");
+    }
+}
+
+fn differences(diff: &Value) {
+    if diff["sameResult"] == json!(true) {
+        println!("the results are the same, to the bit");
+    }
+    let show = |value: &Value| if value.is_null() { "-".to_owned() } else { value.to_string() };
+    for (title, list) in [("inputs", &diff["inputs"]), ("figures", &diff["figures"])] {
+        for own in list.as_array().into_iter().flatten() {
+            let relative = own["relative"].as_f64();
+            let relative = relative.map_or(String::new(), |part| format!("  {part:+.4e}"));
+            println!(
+                "{title:<8} {:<48} {} → {}{relative}",
+                text(own, "at"),
+                show(&own["this"]),
+                show(&own["that"])
+            );
+        }
+    }
+    println!("{} figures differ", diff["figuresDiffering"]);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_is_read_part_by_part() {
+        assert_eq!(mapping("a").unwrap(), json!({ "source": "a" }));
+        let wanted = json!({ "source": "a", "type": "integer", "role": "claims" });
+        assert_eq!(mapping("a::integer:claims").unwrap(), wanted);
+        assert!(mapping(":b").is_err() && mapping("a:b:c:d:e").is_err());
+    }
+
+    #[test]
+    fn a_problem_is_told_with_what_to_change() {
+        let problem = json!({ "code": "E5100", "title": "t", "detail": "d", "advice": "a",
+            "errors": [{ "pointer": "/x", "detail": "wrong" }] });
+        let told = refusal(&problem).unwrap();
+        assert_eq!(told, "t (E5100)\n  d\n  /x wrong\n  what to do: a");
+        assert_eq!(refusal(&Value::Null), None);
+    }
+}
