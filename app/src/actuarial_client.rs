@@ -26,7 +26,13 @@ pub(crate) struct Server {
     #[arg(long, env = "COMMONWHEEL_CLIENT_ID", global = true)]
     client_id: Option<String>,
     /// Client secret; better given in the environment
-    #[arg(long, env = "COMMONWHEEL_CLIENT_SECRET", hide_env_values = true, global = true)]
+    #[arg(
+        long,
+        env = "COMMONWHEEL_CLIENT_SECRET",
+        hide_env_values = true,
+        allow_hyphen_values = true,
+        global = true
+    )]
     client_secret: Option<String>,
     /// Print what the server answers, as JSON
     #[arg(long, global = true)]
