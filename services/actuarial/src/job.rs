@@ -10,8 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use kernel::TenantId;
+use pg::{Scope, Tx};
 use tokio::task::spawn_blocking;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_util::sync::CancellationToken;
@@ -104,45 +105,29 @@ pub(crate) enum Watched<T> {
     Stopped,
 }
 
-/// Computes on a thread that may block, giving signs of life through `beat` until it is done. `beat`
-/// answers whether the job is still ours.
-pub(crate) async fn watched<'a, T: Send + 'static>(
-    watch: Arc<Watch>,
-    stop: &CancellationToken,
-    compute: impl FnOnce() -> T + Send + 'static,
-    beat: impl Fn(Progress) -> BoxFuture<'a, Result<bool, ActuarialError>>,
-) -> Result<Watched<T>, ActuarialError> {
-    let mut computing = spawn_blocking(compute);
-    let mut beats = interval(BEAT);
-    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let (mut lost, mut stopped) = (false, false);
-    loop {
-        tokio::select! {
-            ended = &mut computing => {
-                let ended = ended.map_err(|_| ActuarialError::Corrupt("computation"))?;
-                return Ok(match (lost, stopped) {
-                    (true, _) => Watched::Lost,
-                    (_, true) => Watched::Stopped,
-                    _ => Watched::Ended(ended),
-                });
-            }
-            () = stop.cancelled(), if !stopped => {
-                stopped = true;
-                watch.stop.store(true, Ordering::Relaxed);
-            }
-            _ = beats.tick(), if !lost => {
-                match beat(watch.progress()).await {
-                    Ok(true) => {}
-                    Ok(false) => {
-                        lost = true;
-                        watch.stop.store(true, Ordering::Relaxed);
-                    }
-                    // Whether it is still ours shows with the next beat, or at the end.
-                    Err(error) => tracing::warn!(%error, "a job gives no sign of life"),
-                }
-            }
-        }
-    }
+/// A job a server has taken.
+pub(crate) trait Taken: Sync {
+    /// Whose it is.
+    fn tenant(&self) -> TenantId;
+
+    /// Attempts that failed before this one.
+    fn failures(&self) -> i32;
+
+    /// Notes how far it is and holds it until `until`. `false` when it is not ours any more.
+    fn advance(
+        &self,
+        tx: &mut Tx,
+        progress: Progress,
+        until: Timestamp,
+    ) -> impl Future<Output = Result<bool, ActuarialError>> + Send;
+
+    /// Gives it back, to be taken again from `due_at` on.
+    fn give_back(
+        &self,
+        tx: &mut Tx,
+        failures: i32,
+        due_at: Timestamp,
+    ) -> impl Future<Output = Result<(), ActuarialError>> + Send;
 }
 
 /// Until when a job taken or beaten at `now` is held.
@@ -160,6 +145,73 @@ pub(crate) fn again(now: Timestamp, failures: i32) -> Option<Timestamp> {
 }
 
 impl Actuarial {
+    /// Computes on a thread that may block, giving signs of life of `taken` until it is done.
+    pub(crate) async fn watched<T: Send + 'static>(
+        &self,
+        taken: &impl Taken,
+        watch: Arc<Watch>,
+        stop: &CancellationToken,
+        compute: impl FnOnce() -> T + Send + 'static,
+    ) -> Result<Watched<T>, ActuarialError> {
+        let mut computing = spawn_blocking(compute);
+        let mut beats = interval(BEAT);
+        beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let (mut lost, mut stopped) = (false, false);
+        loop {
+            tokio::select! {
+                ended = &mut computing => {
+                    let ended = ended.map_err(|_| ActuarialError::Corrupt("computation"))?;
+                    return Ok(match (lost, stopped) {
+                        (true, _) => Watched::Lost,
+                        (_, true) => Watched::Stopped,
+                        _ => Watched::Ended(ended),
+                    });
+                }
+                () = stop.cancelled(), if !stopped => {
+                    stopped = true;
+                    watch.stop.store(true, Ordering::Relaxed);
+                }
+                _ = beats.tick(), if !lost => {
+                    match self.beat(taken, watch.progress()).await {
+                        Ok(true) => {}
+                        Ok(false) => {
+                            lost = true;
+                            watch.stop.store(true, Ordering::Relaxed);
+                        }
+                        // Whether it is still ours shows with the next beat, or at the end.
+                        Err(error) => tracing::warn!(%error, "a job gives no sign of life"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// A sign of life; whether the job is still ours.
+    async fn beat(&self, taken: &impl Taken, progress: Progress) -> Result<bool, ActuarialError> {
+        let mut tx = self.spine.db().begin(Scope::of(taken.tenant())).await?;
+        let ours = taken.advance(&mut tx, progress, held_from(self.spine.now())).await?;
+        tx.commit().await?;
+        Ok(ours)
+    }
+
+    /// Leaves a job to another server, at once.
+    pub(crate) async fn give_back(&self, taken: &impl Taken) -> Result<Attempt, ActuarialError> {
+        self.leave(taken, taken.failures(), self.spine.now()).await?;
+        Ok(Attempt::GivenBack)
+    }
+
+    /// Leaves a job to whoever takes it from `due_at` on, after so many failures.
+    pub(crate) async fn leave(
+        &self,
+        taken: &impl Taken,
+        failures: i32,
+        due_at: Timestamp,
+    ) -> Result<(), ActuarialError> {
+        let mut tx = self.spine.db().begin(Scope::of(taken.tenant())).await?;
+        taken.give_back(&mut tx, failures, due_at).await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Imports, runs, and removes old files, until `stop`.
     pub async fn keep_working(self, stop: CancellationToken) {
         let runs = (0..self.settings.runs_at_once).map(|_| self.clone().keep_running(stop.clone()));

@@ -6,7 +6,6 @@ use analytics::lake::{Draft, LakeError, TableName, TableSpec};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use csv::WriterBuilder;
-use futures::future::BoxFuture;
 use jiff::Timestamp;
 use pg::Scope;
 use sha2::{Digest, Sha256};
@@ -116,25 +115,13 @@ impl Actuarial {
         let watch = Arc::new(Watch::default());
         let work =
             Work { about: record.about, source, watch: watch.clone(), runtime: Handle::current() };
-        let beat = |progress| -> BoxFuture<'_, Result<bool, ActuarialError>> {
-            Box::pin(async move {
-                let mut tx = self.spine.db().begin(Scope::of(taken.tenant)).await?;
-                let until = job::held_from(self.spine.now());
-                let ours = store::advance(&mut tx, taken, progress, until).await?;
-                tx.commit().await?;
-                Ok(ours)
-            })
-        };
-        let made = job::watched(watch, stop, move || work.make(data, errors), beat).await;
+        let made = self.watched(taken, watch, stop, move || work.make(data, errors)).await;
         let outcome = match made {
             Ok(Watched::Ended(Ok(made))) => self.settle_import(taken, at, made, upload).await,
             Ok(Watched::Ended(Err(Fault::Unreadable(why)))) => self.end_badly(taken, &why).await,
             Ok(Watched::Ended(Err(Fault::Ours(error)))) => Err(error),
             Ok(Watched::Ended(Err(Fault::Stopped)) | Watched::Stopped) => {
-                let mut tx = self.spine.db().begin(Scope::of(taken.tenant)).await?;
-                store::give_back(&mut tx, taken, taken.failures, self.spine.now()).await?;
-                tx.commit().await?;
-                Ok(Attempt::GivenBack)
+                self.give_back(taken).await
             }
             Ok(Watched::Lost) => Ok(Attempt::Lost),
             Err(error) => Err(error),
@@ -202,9 +189,7 @@ impl Actuarial {
             let why = "the file could not be imported; the operator finds the reason in the logs";
             return self.end_badly(taken, why).await.map(drop);
         };
-        let mut tx = self.spine.db().begin(Scope::of(taken.tenant)).await?;
-        store::give_back(&mut tx, taken, failures, due_at).await?;
-        Ok(tx.commit().await?)
+        self.leave(taken, failures, due_at).await
     }
 }
 

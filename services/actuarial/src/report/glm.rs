@@ -3,8 +3,9 @@
 
 use crate::figure::Figure;
 use crate::method::glm::{ComparisonResult, GlmResult};
+use crate::report::compare;
 use crate::report::html::{Page, amount, number};
-use crate::report::svg::{self, Compared, Interval};
+use crate::report::svg::{self, Interval};
 
 /// Writes what was found.
 pub(crate) fn write(page: &mut Page, found: &GlmResult) {
@@ -98,19 +99,7 @@ fn tests(page: &mut Page, found: &GlmResult) {
 }
 
 fn compared(page: &mut Page, comparison: &ComparisonResult) {
-    page.heading(&format!("Actual against expected: {}", comparison.name));
-    let levels: Vec<Compared> = comparison
-        .levels
-        .iter()
-        .map(|level| Compared {
-            name: level.name.clone(),
-            weight: level.volume.0,
-            observed: level.observed.0,
-            expected: level.expected.0,
-        })
-        .collect();
-    let title = format!("Observed and expected per unit of volume, by {}", comparison.name);
-    page.drawing(&svg::compared(&title, &levels));
+    compare(page, comparison, "Observed and expected per unit of volume,");
     let rows = comparison.levels.iter().map(|level| {
         vec![
             level.name.clone(),

@@ -16,8 +16,10 @@ use serde::de::DeserializeOwned;
 use crate::Actuarial;
 use crate::error::{self, ActuarialError};
 use crate::method::Method;
+use crate::method::glm::ComparisonResult;
 use crate::method::reserving::ReservingResult;
 use crate::report::html::Page;
+use crate::report::svg::Compared;
 use crate::store::run::RunRecord;
 
 impl Actuarial {
@@ -73,6 +75,22 @@ fn page(record: &RunRecord, result: &[u8]) -> Result<String, ActuarialError> {
         | Method::Forecast => return Err(no_report("report", record)),
     }
     Ok(page.end())
+}
+
+/// A drawing of what was seen and what was expected, level by level.
+fn compare(page: &mut Page, comparison: &ComparisonResult, what: &str) {
+    page.heading(&format!("Actual against expected: {}", comparison.name));
+    let levels: Vec<Compared> = comparison
+        .levels
+        .iter()
+        .map(|level| Compared {
+            name: level.name.clone(),
+            weight: level.volume.0,
+            observed: level.observed.0,
+            expected: level.expected.0,
+        })
+        .collect();
+    page.drawing(&svg::compared(&format!("{what} by {}", comparison.name), &levels));
 }
 
 fn no_report(what: &str, record: &RunRecord) -> ActuarialError {

@@ -1,8 +1,9 @@
 //! The page of boosted trees: what matters, how the trees do, the tariff distilled from them.
 
 use crate::method::trees::{TariffResult, TreesResult};
+use crate::report::compare;
 use crate::report::html::{Page, amount, number, percent};
-use crate::report::svg::{self, Bar, Compared, Series};
+use crate::report::svg::{self, Bar, Series};
 
 /// Most cells of a table of a tariff that are shown.
 const MOST_CELLS: usize = 400;
@@ -21,19 +22,7 @@ pub(crate) fn write(page: &mut Page, found: &TreesResult) {
     importance(page, found);
     held_out(page, found);
     for comparison in &found.comparisons {
-        page.heading(&format!("Actual against expected: {}", comparison.name));
-        let levels: Vec<Compared> = comparison
-            .levels
-            .iter()
-            .map(|level| Compared {
-                name: level.name.clone(),
-                weight: level.volume.0,
-                observed: level.observed.0,
-                expected: level.expected.0,
-            })
-            .collect();
-        let title = format!("Observed and expected frequency by {}", comparison.name);
-        page.drawing(&svg::compared(&title, &levels));
+        compare(page, comparison, "Observed and expected frequency");
     }
     if let Some(tariff) = &found.tariff {
         write_tariff(page, tariff);

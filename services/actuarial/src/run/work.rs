@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use analytics::lake::{LakeError, TableName, Version};
-use futures::future::BoxFuture;
 use pg::Scope;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
@@ -84,25 +83,11 @@ impl Actuarial {
             rows,
             watch: watch.clone(),
         };
-        let beat = |progress| -> BoxFuture<'_, Result<bool, ActuarialError>> {
-            Box::pin(async move {
-                let mut tx = self.spine.db().begin(Scope::of(taken.tenant)).await?;
-                let until = job::held_from(self.spine.now());
-                let ours = store::advance(&mut tx, taken, progress, until).await?;
-                tx.commit().await?;
-                Ok(ours)
-            })
-        };
-        match job::watched(watch, stop, move || work.compute(), beat).await? {
+        match self.watched(taken, watch, stop, move || work.compute()).await? {
             Watched::Ended(Computed::Done(outcome)) => self.settle_run(taken, outcome).await,
             Watched::Ended(Computed::Failed(failure)) => self.end_run_badly(taken, &failure).await,
             Watched::Ended(Computed::Unread(why)) => Err(why.into()),
-            Watched::Stopped => {
-                let mut tx = self.spine.db().begin(Scope::of(taken.tenant)).await?;
-                store::give_back(&mut tx, taken, taken.failures, self.spine.now()).await?;
-                tx.commit().await?;
-                Ok(Attempt::GivenBack)
-            }
+            Watched::Stopped => self.give_back(taken).await,
             Watched::Lost => Ok(Attempt::Lost),
         }
     }
@@ -145,9 +130,7 @@ impl Actuarial {
             let detail = "the operator finds the reason in the logs under the run's identifier";
             return self.end_run_badly(taken, &Failure::ours(detail)).await.map(drop);
         };
-        let mut tx = self.spine.db().begin(Scope::of(taken.tenant)).await?;
-        store::give_back(&mut tx, taken, failures, due_at).await?;
-        Ok(tx.commit().await?)
+        self.leave(taken, failures, due_at).await
     }
 }
 

@@ -10,7 +10,7 @@ use crate::dataset::about::About;
 use crate::dataset::{ColumnProfile, DatasetId};
 use crate::error::ActuarialError;
 use crate::file::FileId;
-use crate::job::Progress;
+use crate::job::{Progress, Taken};
 use crate::store::file;
 
 /// A version of a dataset as stored.
@@ -105,6 +105,59 @@ pub(crate) struct TakenImport {
     pub(crate) version: i32,
     pub(crate) attempt: i32,
     pub(crate) failures: i32,
+}
+
+impl Taken for TakenImport {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn failures(&self) -> i32 {
+        self.failures
+    }
+
+    async fn advance(
+        &self,
+        tx: &mut Tx,
+        progress: Progress,
+        until: Timestamp,
+    ) -> Result<bool, ActuarialError> {
+        let ours = sqlx::query!(
+            r#"update actuarial.dataset_version set percent = $5, rows_read = $6, due_at = $7
+               where tenant_id = $1 and dataset_id = $2 and version = $3 and state = 'running'
+                 and attempt = $4"#,
+            self.tenant.0,
+            self.dataset.0,
+            self.version,
+            self.attempt,
+            progress.percent,
+            progress.rows,
+            until.to_sqlx() as _
+        );
+        Ok(ours.execute(tx.conn()).await?.rows_affected() == 1)
+    }
+
+    async fn give_back(
+        &self,
+        tx: &mut Tx,
+        failures: i32,
+        due_at: Timestamp,
+    ) -> Result<(), ActuarialError> {
+        sqlx::query!(
+            r#"update actuarial.dataset_version set state = 'queued', failures = $5, due_at = $6
+               where tenant_id = $1 and dataset_id = $2 and version = $3 and state = 'running'
+                 and attempt = $4"#,
+            self.tenant.0,
+            self.dataset.0,
+            self.version,
+            self.attempt,
+            failures,
+            due_at.to_sqlx() as _
+        )
+        .execute(tx.conn())
+        .await?;
+        Ok(())
+    }
 }
 
 /// The number of the next version under a name, and its dataset: `fresh` when the name is new. Others
@@ -259,28 +312,6 @@ pub(crate) async fn take(
     }))
 }
 
-/// Notes how far an import is and holds it until `until`. `false` when it is not `taken`'s any more.
-pub(crate) async fn advance(
-    tx: &mut Tx,
-    taken: &TakenImport,
-    progress: Progress,
-    until: Timestamp,
-) -> Result<bool, ActuarialError> {
-    let ours = sqlx::query!(
-        r#"update actuarial.dataset_version set percent = $5, rows_read = $6, due_at = $7
-           where tenant_id = $1 and dataset_id = $2 and version = $3 and state = 'running'
-             and attempt = $4"#,
-        taken.tenant.0,
-        taken.dataset.0,
-        taken.version,
-        taken.attempt,
-        progress.percent,
-        progress.rows,
-        until.to_sqlx() as _
-    );
-    Ok(ours.execute(tx.conn()).await?.rows_affected() == 1)
-}
-
 /// Ends an import. `false` when it is not `taken`'s any more.
 pub(crate) async fn finish(
     tx: &mut Tx,
@@ -311,29 +342,6 @@ pub(crate) async fn finish(
         now.to_sqlx() as _
     );
     Ok(ours.execute(tx.conn()).await?.rows_affected() == 1)
-}
-
-/// Gives an import back, to be taken again from `due_at` on.
-pub(crate) async fn give_back(
-    tx: &mut Tx,
-    taken: &TakenImport,
-    failures: i32,
-    due_at: Timestamp,
-) -> Result<(), ActuarialError> {
-    sqlx::query!(
-        r#"update actuarial.dataset_version set state = 'queued', failures = $5, due_at = $6
-           where tenant_id = $1 and dataset_id = $2 and version = $3 and state = 'running'
-             and attempt = $4"#,
-        taken.tenant.0,
-        taken.dataset.0,
-        taken.version,
-        taken.attempt,
-        failures,
-        due_at.to_sqlx() as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Ends an import that came to nothing. `false` when it is not `taken`'s any more.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use crate::dataset::DatasetId;
 use crate::error::ActuarialError;
 use crate::file::FileId;
-use crate::job::Progress;
+use crate::job::{Progress, Taken};
 use crate::method::Method;
 use crate::run::RunId;
 
@@ -92,6 +92,55 @@ pub(crate) struct TakenRun {
     pub(crate) run: RunId,
     pub(crate) attempt: i32,
     pub(crate) failures: i32,
+}
+
+impl Taken for TakenRun {
+    fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    fn failures(&self) -> i32 {
+        self.failures
+    }
+
+    async fn advance(
+        &self,
+        tx: &mut Tx,
+        progress: Progress,
+        until: Timestamp,
+    ) -> Result<bool, ActuarialError> {
+        let ours = sqlx::query!(
+            r#"update actuarial.run set percent = $4, stage = $5, due_at = $6
+               where tenant_id = $1 and run_id = $2 and state = 'running' and attempt = $3"#,
+            self.tenant.0,
+            self.run.0,
+            self.attempt,
+            progress.percent,
+            progress.stage,
+            until.to_sqlx() as _
+        );
+        Ok(ours.execute(tx.conn()).await?.rows_affected() == 1)
+    }
+
+    async fn give_back(
+        &self,
+        tx: &mut Tx,
+        failures: i32,
+        due_at: Timestamp,
+    ) -> Result<(), ActuarialError> {
+        sqlx::query!(
+            r#"update actuarial.run set state = 'queued', stage = 'queued', failures = $4, due_at = $5
+               where tenant_id = $1 and run_id = $2 and state = 'running' and attempt = $3"#,
+            self.tenant.0,
+            self.run.0,
+            self.attempt,
+            failures,
+            due_at.to_sqlx() as _
+        )
+        .execute(tx.conn())
+        .await?;
+        Ok(())
+    }
 }
 
 /// Writes a new run, queued.
@@ -195,26 +244,6 @@ pub(crate) async fn take(
     }))
 }
 
-/// Notes how far a run is and holds it until `until`. `false` when it is not `taken`'s any more.
-pub(crate) async fn advance(
-    tx: &mut Tx,
-    taken: &TakenRun,
-    progress: Progress,
-    until: Timestamp,
-) -> Result<bool, ActuarialError> {
-    let ours = sqlx::query!(
-        r#"update actuarial.run set percent = $4, stage = $5, due_at = $6
-           where tenant_id = $1 and run_id = $2 and state = 'running' and attempt = $3"#,
-        taken.tenant.0,
-        taken.run.0,
-        taken.attempt,
-        progress.percent,
-        progress.stage,
-        until.to_sqlx() as _
-    );
-    Ok(ours.execute(tx.conn()).await?.rows_affected() == 1)
-}
-
 /// Ends a run with its result. `false` when it is not `taken`'s any more.
 pub(crate) async fn finish(
     tx: &mut Tx,
@@ -258,27 +287,6 @@ pub(crate) async fn fail(
         now.to_sqlx() as _
     );
     Ok(ours.execute(tx.conn()).await?.rows_affected() == 1)
-}
-
-/// Gives a run back, to be taken again from `due_at` on.
-pub(crate) async fn give_back(
-    tx: &mut Tx,
-    taken: &TakenRun,
-    failures: i32,
-    due_at: Timestamp,
-) -> Result<(), ActuarialError> {
-    sqlx::query!(
-        r#"update actuarial.run set state = 'queued', stage = 'queued', failures = $4, due_at = $5
-           where tenant_id = $1 and run_id = $2 and state = 'running' and attempt = $3"#,
-        taken.tenant.0,
-        taken.run.0,
-        taken.attempt,
-        failures,
-        due_at.to_sqlx() as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Calls an own run off; one that has ended stays as it is.
