@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use base_http::problem::BASE_PROBLEMS;
+use base_http::problem;
 use production_core::number::PlatformNumber;
 
 fn page(name: &str) -> String {
@@ -17,7 +17,7 @@ fn the_table_of_problems_is_that_of_the_code() {
         let head = |line: &str| line.split(" | ").take(4).collect::<Vec<_>>().join(" | ");
         text.lines().filter(is_row).map(head).collect()
     };
-    let wanted: BTreeSet<String> = BASE_PROBLEMS
+    let wanted: BTreeSet<String> = problem::PROBLEMS
         .iter()
         .chain(production::error::PROBLEMS)
         .chain(clearing::error::PROBLEMS)

@@ -25,6 +25,25 @@ pub struct Function {
     pub quota: bool,
 }
 
+/// Declares the functions of a cloud, and `ALL`, every one of them. `daily` after the rule of the key:
+/// a daily quota may apply.
+#[macro_export]
+macro_rules! functions {
+    ($($name:ident = $code:literal $zh:literal $en:literal $key:ident $($daily:ident)?;)*) => {
+        $(#[doc = $en] pub const $name: $crate::Function = $crate::Function {
+            code: $code,
+            title_zh: $zh,
+            title_en: $en,
+            key: $crate::function::KeyRule::$key,
+            quota: $crate::functions!(@quota $($daily)?),
+        };)*
+        /// Every function of this cloud.
+        pub const ALL: &[&$crate::Function] = &[$(&$name),*];
+    };
+    (@quota) => { false };
+    (@quota daily) => { true };
+}
+
 impl Function {
     /// The cloud a function belongs to: the first level of its code.
     pub fn cloud(&self) -> &'static str {

@@ -33,12 +33,15 @@ const MOST_LISTED: usize = 200;
 /// Longest reason of the framework's that is passed on, in bytes.
 const LONGEST_REASON: usize = 1_000;
 
+/// Declares a crate's kinds of problem, and `PROBLEMS`, all of them for the documentation.
+#[macro_export]
 macro_rules! problems {
     ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
-        $($(#[$meta])* pub const $name: ProblemCode =
-            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
+        $($(#[$meta])* pub const $name: $crate::ProblemCode = $crate::ProblemCode {
+            code: $code, status: $status, title_en: $en, title_zh: $zh,
+        };)*
         /// Every problem of this crate, for the documentation.
-        pub const BASE_PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
+        pub const PROBLEMS: &[&$crate::ProblemCode] = &[$(&$name),*];
     };
 }
 

@@ -3,16 +3,7 @@
 use base_http::{FieldError, Problem, ProblemCode, problem};
 use tenancy::TenancyError;
 
-macro_rules! problems {
-    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
-        $($(#[$meta])* pub const $name: ProblemCode =
-            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
-        /// Every problem of this cloud, for the documentation.
-        pub const PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
-    };
-}
-
-problems! {
+base_http::problems! {
     /// It does not exist or belongs to somebody else.
     NO_SUCH_RECORD = "E5000" 404 "no such dataset or run" "查无此数据集或计算任务";
     /// The version is still being imported, or came to nothing.

@@ -3,20 +3,7 @@
 //! A run is started through one path, whatever its method: the caller needs `RUN_START` and the
 //! function of the method, and the run is metered and proven under the latter.
 
-use base_http::Function;
-use base_http::function::KeyRule;
-
-macro_rules! functions {
-    ($($name:ident = $code:literal $zh:literal $en:literal $key:ident;)*) => {
-        $(#[doc = $en] pub const $name: Function = Function {
-            code: $code, title_zh: $zh, title_en: $en, key: KeyRule::$key, quota: false,
-        };)*
-        /// Every function of this cloud.
-        pub const ALL: &[&Function] = &[$(&$name),*];
-    };
-}
-
-functions! {
+base_http::functions! {
     DATASET_IMPORT = "actuarial.data.import" "数据集导入" "Import a portfolio" Required;
     DATASET_READ = "actuarial.data.read" "数据集查询" "Read own datasets" Optional;
     DATASET_CANCEL = "actuarial.data.cancel" "数据集作废" "Throw a version of a dataset away" Optional;

@@ -5,16 +5,7 @@ use tenancy::TenancyError;
 
 use crate::ledger::LedgerError;
 
-macro_rules! problems {
-    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
-        $($(#[$meta])* pub const $name: ProblemCode =
-            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
-        /// Every problem of this cloud, for the documentation.
-        pub const PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
-    };
-}
-
-problems! {
+base_http::problems! {
     /// It does not exist or belongs to somebody else.
     NO_SUCH_RECORD = "E4000" 404 "no such account, code or number" "查无此账户或号码";
     /// An item's id was used for something else.

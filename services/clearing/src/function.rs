@@ -1,20 +1,7 @@
 //! The functions the clearing cloud offers. Gate, meter, audit and document read these. Those under
 //! `operator` are for the platform's own staff and are in no member's subscription.
 
-use base_http::Function;
-use base_http::function::KeyRule;
-
-macro_rules! functions {
-    ($($name:ident = $code:literal $zh:literal $en:literal $key:ident;)*) => {
-        $(#[doc = $en] pub const $name: Function = Function {
-            code: $code, title_zh: $zh, title_en: $en, key: KeyRule::$key, quota: false,
-        };)*
-        /// Every function of this cloud.
-        pub const ALL: &[&Function] = &[$(&$name),*];
-    };
-}
-
-functions! {
+base_http::functions! {
     ACCOUNT_READ = "clearing.ledger.account_read" "账户查询" "Read own accounts" Optional;
     STATEMENT_READ = "clearing.ledger.statement_read" "账户明细查询" "Read the statement of an own account" Optional;
     PAYMENT_ACCOUNT_SET = "clearing.payment.account_set" "收付账户登记" "Register the own bank account" Optional;

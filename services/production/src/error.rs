@@ -3,16 +3,7 @@
 use base_http::{FieldError, Naming, Problem, ProblemCode, ShownRecord};
 use production_core::number::PlatformNumber;
 
-macro_rules! problems {
-    ($($(#[$meta:meta])* $name:ident = $code:literal $status:literal $en:literal $zh:literal;)*) => {
-        $($(#[$meta])* pub const $name: ProblemCode =
-            ProblemCode { code: $code, status: $status, title_en: $en, title_zh: $zh };)*
-        /// Every problem of this cloud, for the documentation.
-        pub const PROBLEMS: &[&ProblemCode] = &[$(&$name),*];
-    };
-}
-
-problems! {
+base_http::problems! {
     /// The number does not exist or belongs to somebody else.
     NO_SUCH_NUMBER = "E2000" 404 "no such number" "查无此号码";
     /// The quote can no longer be used.
