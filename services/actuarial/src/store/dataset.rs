@@ -160,6 +160,22 @@ impl Taken for TakenImport {
     }
 }
 
+/// Versions of the tenant `$1` with the names of their datasets, where the rest holds too.
+macro_rules! versions {
+    ($rest:literal $($arguments:tt)*) => {
+        sqlx::query_as!(
+            VersionRow,
+            r#"select v.tenant_id, v.dataset_id, d.name, v.version, v.client, v.title, v.about,
+               v.source_name, v.source_bytes, v.source_digest, v.requested_at, v.state, v.percent,
+               v.rows_read, v.upload_file, v.data_at, v.error_file, v.row_count,
+               v.rejected_count, v.error_count, v.columns, v.digest, v.started_at, v.ended_at,
+               v.failure
+               from actuarial.dataset_version v join actuarial.dataset d using (tenant_id, dataset_id)
+               where v.tenant_id = $1 "# + $rest $($arguments)*
+        )
+    };
+}
+
 /// The number of the next version under a name, and its dataset: `fresh` when the name is new. Others
 /// who ask for the same name wait until the transaction ends.
 pub(crate) async fn next_version(
@@ -218,17 +234,10 @@ pub(crate) async fn find(
     version: Option<i32>,
 ) -> Result<VersionRecord, ActuarialError> {
     let id = Uuid::try_parse(dataset).ok();
-    let row = sqlx::query_as!(
-        VersionRow,
-        r#"select v.tenant_id, v.dataset_id, d.name, v.version, v.client, v.title, v.about,
-                  v.source_name, v.source_bytes, v.source_digest, v.requested_at, v.state, v.percent,
-                  v.rows_read, v.upload_file, v.data_at, v.error_file, v.row_count,
-                  v.rejected_count, v.error_count, v.columns, v.digest, v.started_at, v.ended_at,
-                  v.failure
-           from actuarial.dataset d join actuarial.dataset_version v using (tenant_id, dataset_id)
-           where d.tenant_id = $1 and (d.name = $2 or d.dataset_id = $3)
-             and ($4::integer is null or v.version = $4)
-           order by v.state = 'done' desc, v.version desc limit 1"#,
+    let row = versions!(
+        "and (d.name = $2 or d.dataset_id = $3)
+         and ($4::integer is null or v.version = $4)
+         order by v.state = 'done' desc, v.version desc limit 1",
         tenant.0,
         dataset,
         id,
@@ -249,18 +258,11 @@ pub(crate) async fn list(
     after: Option<(Timestamp, Uuid, i32)>,
     limit: i64,
 ) -> Result<Vec<VersionRecord>, ActuarialError> {
-    let rows = sqlx::query_as!(
-        VersionRow,
-        r#"select v.tenant_id, v.dataset_id, d.name, v.version, v.client, v.title, v.about,
-                  v.source_name, v.source_bytes, v.source_digest, v.requested_at, v.state, v.percent,
-                  v.rows_read, v.upload_file, v.data_at, v.error_file, v.row_count,
-                  v.rejected_count, v.error_count, v.columns, v.digest, v.started_at, v.ended_at,
-                  v.failure
-           from actuarial.dataset_version v join actuarial.dataset d using (tenant_id, dataset_id)
-           where v.tenant_id = $1 and ($2::uuid is null or v.dataset_id = $2)
-             and ($3::timestamptz is null or (v.requested_at, v.dataset_id, v.version) < ($3, $4, $5))
-           order by v.requested_at desc, v.dataset_id desc, v.version desc
-           limit $6"#,
+    let rows = versions!(
+        "and ($2::uuid is null or v.dataset_id = $2)
+         and ($3::timestamptz is null or (v.requested_at, v.dataset_id, v.version) < ($3, $4, $5))
+         order by v.requested_at desc, v.dataset_id desc, v.version desc
+         limit $6",
         tenant.0,
         dataset.map(|dataset| dataset.0),
         after.map(|after| after.0.to_sqlx()) as _,

@@ -143,6 +143,21 @@ impl Taken for TakenRun {
     }
 }
 
+/// Runs of the tenant `$1` with the names of their datasets, where the rest holds too.
+macro_rules! runs {
+    ($rest:literal $($arguments:tt)*) => {
+        sqlx::query_as!(
+            RunRow,
+            r#"select r.tenant_id, r.run_id, r.client, r.label, r.method, r.parameters, r.dataset_id,
+               d.name as dataset_name, r.version, r.code_version, r.seed, r.input_digest,
+               r.requested_at, r.state, r.percent, r.stage, r.result_file, r.result_digest,
+               r.figures, r.started_at, r.ended_at, r.failure
+               from actuarial.run r join actuarial.dataset d using (tenant_id, dataset_id)
+               where r.tenant_id = $1 "# + $rest $($arguments)*
+        )
+    };
+}
+
 /// Writes a new run, queued.
 pub(crate) async fn insert(tx: &mut Tx, record: &RunRecord) -> Result<(), ActuarialError> {
     sqlx::query!(
@@ -174,17 +189,7 @@ pub(crate) async fn find(
     tenant: TenantId,
     run: RunId,
 ) -> Result<RunRecord, ActuarialError> {
-    let row = sqlx::query_as!(
-        RunRow,
-        r#"select r.tenant_id, r.run_id, r.client, r.label, r.method, r.parameters, r.dataset_id,
-                  d.name as dataset_name, r.version, r.code_version, r.seed, r.input_digest,
-                  r.requested_at, r.state, r.percent, r.stage, r.result_file, r.result_digest,
-                  r.figures, r.started_at, r.ended_at, r.failure
-           from actuarial.run r join actuarial.dataset d using (tenant_id, dataset_id)
-           where r.tenant_id = $1 and r.run_id = $2"#,
-        tenant.0,
-        run.0
-    );
+    let row = runs!("and r.run_id = $2", tenant.0, run.0);
     let row = row.fetch_optional(tx.conn()).await?;
     row.ok_or_else(|| ActuarialError::not_found("run", run))?.try_into()
 }
@@ -200,18 +205,12 @@ pub(crate) async fn list(
 ) -> Result<Vec<RunRecord>, ActuarialError> {
     let (after_at, after_id) = after.unzip();
     let id = dataset.and_then(|dataset| Uuid::try_parse(dataset).ok());
-    let rows = sqlx::query_as!(
-        RunRow,
-        r#"select r.tenant_id, r.run_id, r.client, r.label, r.method, r.parameters, r.dataset_id,
-                  d.name as dataset_name, r.version, r.code_version, r.seed, r.input_digest,
-                  r.requested_at, r.state, r.percent, r.stage, r.result_file, r.result_digest,
-                  r.figures, r.started_at, r.ended_at, r.failure
-           from actuarial.run r join actuarial.dataset d using (tenant_id, dataset_id)
-           where r.tenant_id = $1 and ($2::text is null or r.method = $2)
-             and ($3::text is null or d.name = $3 or d.dataset_id = $4)
-             and ($5::timestamptz is null or (r.requested_at, r.run_id) < ($5, $6))
-           order by r.requested_at desc, r.run_id desc
-           limit $7"#,
+    let rows = runs!(
+        "and ($2::text is null or r.method = $2)
+         and ($3::text is null or d.name = $3 or d.dataset_id = $4)
+         and ($5::timestamptz is null or (r.requested_at, r.run_id) < ($5, $6))
+         order by r.requested_at desc, r.run_id desc
+         limit $7",
         tenant.0,
         method.map(Method::name),
         dataset,

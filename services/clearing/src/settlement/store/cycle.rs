@@ -38,6 +38,23 @@ struct CycleRow {
     set_by: String,
 }
 
+/// Cycles with the scheme they were opened under, where the rest of the statement holds too.
+macro_rules! cycles {
+    ($rest:literal $($arguments:tt)*) => {
+        sqlx::query_as!(
+            CycleRow,
+            r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
+               due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
+               funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
+               reconciled_at as "reconciled_at: _", region, since as "since: _", division,
+               period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
+               from clearing.cycle
+               join clearing.scheme using (region)
+               where since = scheme_since "# + $rest $($arguments)*
+        )
+    };
+}
+
 impl TryFrom<CycleRow> for Cycle {
     type Error = ClearingError;
 
@@ -150,18 +167,7 @@ pub(in crate::settlement) async fn cycle(
     tx: &mut Tx,
     cycle: CycleId,
 ) -> Result<Option<Cycle>, ClearingError> {
-    let row = sqlx::query_as!(
-        CycleRow,
-        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
-                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
-                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
-                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
-                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
-           from clearing.cycle
-           join clearing.scheme using (region)
-           where cycle_id = $1 and since = scheme_since"#,
-        cycle.0
-    );
+    let row = cycles!("and cycle_id = $1", cycle.0);
     row.fetch_optional(tx.conn()).await?.map(Cycle::try_from).transpose()
 }
 
@@ -186,17 +192,9 @@ pub(in crate::settlement) async fn lock_cycle(
     tx: &mut Tx,
     cycle: CycleId,
 ) -> Result<Cycle, ClearingError> {
-    let row = sqlx::query_as!(
-        CycleRow,
-        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
-                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
-                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
-                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
-                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
-           from clearing.cycle
-           join clearing.scheme using (region)
-           where cycle_id = $1 and since = scheme_since
-           for update of cycle"#,
+    let row = cycles!(
+        "and cycle_id = $1
+         for update of cycle",
         cycle.0
     );
     let found = row.fetch_optional(tx.conn()).await?.map(Cycle::try_from).transpose()?;
@@ -210,21 +208,12 @@ pub(in crate::settlement) async fn cycles(
     before: CycleId,
     limit: i64,
 ) -> Result<Vec<Cycle>, ClearingError> {
-    let rows = sqlx::query_as!(
-        CycleRow,
-        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
-                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
-                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
-                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
-                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
-           from clearing.cycle
-           join clearing.scheme using (region)
-           where since = scheme_since and cycle_id < $1
-             and ($2::uuid is null
-                  or exists (select from clearing.account
-                             where account.cycle_id = cycle.cycle_id
-                               and account.participant = $2))
-           order by cycle_id desc limit $3"#,
+    let rows = cycles!(
+        "and cycle_id < $1
+         and ($2::uuid is null
+              or exists (select from clearing.account
+                         where account.cycle_id = cycle.cycle_id and account.participant = $2))
+         order by cycle_id desc limit $3",
         before.0,
         participant.map(|participant| participant.0),
         limit
@@ -237,18 +226,10 @@ pub(in crate::settlement) async fn under_way(
     tx: &mut Tx,
     now: Timestamp,
 ) -> Result<Vec<Cycle>, ClearingError> {
-    let rows = sqlx::query_as!(
-        CycleRow,
-        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
-                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
-                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
-                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
-                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
-           from clearing.cycle
-           join clearing.scheme using (region)
-           where since = scheme_since and settled_at is null
-             and (closed_at is not null or due_at <= $1)
-           order by cycle_id"#,
+    let rows = cycles!(
+        "and settled_at is null
+         and (closed_at is not null or due_at <= $1)
+         order by cycle_id",
         now.to_sqlx() as _
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Cycle::try_from).collect()
@@ -256,17 +237,9 @@ pub(in crate::settlement) async fn under_way(
 
 /// Cycles whose money is not all where it belongs: settled or not.
 pub(in crate::settlement) async fn unreconciled(tx: &mut Tx) -> Result<Vec<Cycle>, ClearingError> {
-    let rows = sqlx::query_as!(
-        CycleRow,
-        r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
-                  due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
-                  funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
-                  reconciled_at as "reconciled_at: _", region, since as "since: _", division,
-                  period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
-           from clearing.cycle
-           join clearing.scheme using (region)
-           where since = scheme_since and closed_at is not null and reconciled_at is null
-           order by cycle_id"#
+    let rows = cycles!(
+        "and closed_at is not null and reconciled_at is null
+         order by cycle_id"
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(Cycle::try_from).collect()
 }
