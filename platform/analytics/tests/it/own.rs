@@ -223,8 +223,9 @@ async fn a_question_has_limits() {
     let refused = small.own(&asked(1, sorted), &never()).await;
     assert!(matches!(refused, Err(EngineError::TooLarge)), "{refused:?}");
 
-    let endless = "select count(*) from exposure a, exposure b, exposure c
-                   where a.confirm_no || b.confirm_no || c.confirm_no = 'x'";
+    // Pairs pass by and are not kept: with three tables, who is first, memory or time, is a race.
+    let endless = "select count(*) from exposure a, exposure b
+                   where a.confirm_no || b.confirm_no = 'x'";
     let short = with(Limits { time: Duration::from_millis(300), ..Limits::default() });
     let begun = Instant::now();
     let refused = short.own(&asked(1, endless), &never()).await;
