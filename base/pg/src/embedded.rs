@@ -23,7 +23,6 @@ mod binaries;
 mod layout;
 mod server;
 
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,8 +31,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Executor, PgConnection};
 
 use account::Account;
 use binaries::Binaries;
-use layout::Layout;
 pub use layout::reachable_dir;
+use layout::{Layout, Lock};
 use server::{Orphan, Server};
 
 /// The login role that owns the cluster. Migrations run as this role.
@@ -181,7 +180,7 @@ pub struct Cluster {
     ready: Prepared,
     server: Server,
     /// Held open for as long as we own the directory.
-    _lock: File,
+    _lock: Lock,
 }
 
 impl Cluster {

@@ -28,6 +28,20 @@ const SOCKET_PATH: usize = 107;
 /// A log longer than this is put aside on the next start.
 const LOG_BYTES: u64 = 16 << 20;
 
+/// The directory is ours until this is dropped.
+///
+/// The lock is given back by name, not by closing the file: a process another thread is starting
+/// holds a copy of every open file from its fork to its exec, and would keep it locked meanwhile.
+#[derive(Debug)]
+pub(super) struct Lock(File);
+
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What cannot be unlocked is let go of when the file is closed.
+        let _ = self.0.unlock();
+    }
+}
+
 /// Paths of one cluster.
 #[derive(Clone, Debug)]
 pub(super) struct Layout {
@@ -56,10 +70,10 @@ impl Layout {
     }
 
     /// Takes the directory for this process, or tells who has it.
-    pub(super) fn lock(&self) -> Result<File, EmbeddedError> {
+    pub(super) fn lock(&self) -> Result<Lock, EmbeddedError> {
         let mut file = self.lock_file()?;
         match file.try_lock() {
-            Ok(()) => self.sign(file),
+            Ok(()) => self.sign(Lock(file)),
             Err(TryLockError::WouldBlock) => {
                 let mut holder = String::new();
                 // The number only makes the message better.
@@ -77,15 +91,15 @@ impl Layout {
     }
 
     /// Takes the directory for this process once others have let go of it.
-    pub(super) async fn wait_for_lock(&self) -> Result<File, EmbeddedError> {
+    pub(super) async fn wait_for_lock(&self) -> Result<Lock, EmbeddedError> {
         let file = self.lock_file()?;
         let path = self.dir.join("lock");
-        let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file)).await;
-        let file = locked
+        let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| Lock(file))).await;
+        let lock = locked
             .map_err(std::io::Error::other)
             .flatten()
             .map_err(EmbeddedError::file("lock", &path))?;
-        self.sign(file)
+        self.sign(lock)
     }
 
     fn lock_file(&self) -> Result<File, EmbeddedError> {
@@ -99,11 +113,12 @@ impl Layout {
             .map_err(EmbeddedError::file("open", &path))
     }
 
-    fn sign(&self, mut file: File) -> Result<File, EmbeddedError> {
-        file.set_len(0)
-            .and_then(|()| write!(file, "{}", std::process::id()))
+    fn sign(&self, mut lock: Lock) -> Result<Lock, EmbeddedError> {
+        lock.0
+            .set_len(0)
+            .and_then(|()| write!(lock.0, "{}", std::process::id()))
             .map_err(EmbeddedError::file("write", &self.dir.join("lock")))?;
-        Ok(file)
+        Ok(lock)
     }
 
     /// Major version of existing data.
@@ -322,6 +337,18 @@ mod tests {
             assert!(short.starts_with(std::env::temp_dir()), "{}", short.display());
             assert_eq!(short, socket_dir(Path::new(&dir)));
         }
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_in_a_process_being_started_holds_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::make(dir.path()).unwrap();
+        let held = layout.lock().unwrap();
+        let copied_by_a_fork = held.0.try_clone().unwrap();
+        assert!(matches!(layout.lock(), Err(EmbeddedError::InUse { .. })));
+        drop(held);
+        layout.lock().unwrap();
+        drop(copied_by_a_fork);
     }
 
     #[test]
