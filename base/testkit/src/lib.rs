@@ -1,7 +1,10 @@
-//! What every test stands on: a database of its own, a clock that stands still, seeded identifiers.
+//! What every test stands on: a database of its own, a clock that stands still, seeded identifiers,
+//! and the spine without its door and its records.
 //!
 //! Two runs of a test see the same instants and the same identifiers, and no test sees another's
 //! rows. Everything here panics instead of returning errors: it has no use outside tests.
+
+pub mod spine;
 
 use std::error::Error;
 use std::path::PathBuf;

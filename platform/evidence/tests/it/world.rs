@@ -20,6 +20,7 @@ use pg::{Command, Tx};
 use serde_json::Value;
 use tenancy::{InsurerCode, Kind, RegisterTenant};
 use testkit::TestDb;
+use testkit::spine;
 use uuid::Uuid;
 
 /// A car most looks are at.
@@ -210,14 +211,7 @@ impl World {
     }
 
     fn caller(&self, name: &str, insurer: bool, region: &str) -> Arc<Caller> {
-        Arc::new(Caller {
-            tenant: self.tenants[name],
-            client: format!("{}-{region}", name.to_lowercase()).into(),
-            insurer: insurer.then(|| name.into()),
-            region: region.into(),
-            rights: Arc::new(["*".to_owned()]),
-            token_id: "token".into(),
-        })
+        spine::caller(self.tenants[name], insurer.then_some(name), region, &["*"])
     }
 
     pub(crate) fn regulator(&self, region: &str) -> Arc<Caller> {
@@ -230,15 +224,10 @@ impl World {
 
     fn call(&self, caller: &Arc<Caller>, function: &'static Function) -> Call {
         Call {
-            call_id: self.ids.next(self.now()),
-            caller: caller.clone(),
-            function,
             purpose: Some("claim 7".into()),
             key: None,
-            request_digest: [0; 32],
             trace: TraceId(0x0af7_6519_16cd_43dd_8448_eb21_1c80_319c_u128.to_be_bytes()),
-            received_at: self.now(),
-            daily_quota: None,
+            ..spine::call(&*self.clock, &self.ids, caller, function)
         }
     }
 

@@ -124,7 +124,7 @@ async fn a_run_is_metered_under_the_function_of_its_method_and_bounded_in_number
     let world = World::with(settings).await;
     world.import(&world.picc, &json!({ "name": "hand" }), TRIANGLE).await;
     world.start(&world.picc, &reserving()).await.unwrap();
-    assert_eq!(world.memory.last().0, "actuarial.reserving.estimate");
+    assert_eq!(world.memory.last().function, "actuarial.reserving.estimate");
     let refused = world.start(&world.picc, &reserving()).await.unwrap_err();
     assert_eq!(refused.code.code, "E5003");
 }

@@ -254,9 +254,9 @@ async fn the_report_is_one_page_with_charts_and_needs_nothing_else() {
     for foreign in ["<script", "src=", "href=", "@import", "NaN", "Infinity"] {
         assert!(!page.contains(foreign), "{foreign}");
     }
-    let (function, subject) = world.memory.last();
-    assert_eq!(function, "actuarial.run.read");
-    assert_eq!(subject, format!("run {}", word(&run, "runId")));
+    let recorded = world.memory.last();
+    assert_eq!(recorded.function, "actuarial.run.read");
+    assert_eq!(recorded.subject, format!("run {}", word(&run, "runId")));
 }
 
 #[tokio::test]

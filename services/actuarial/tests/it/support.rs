@@ -12,60 +12,20 @@ use analytics::lake::Lake;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use base_http::door::{Authenticate, Door, Subscriptions};
-use base_http::trace::TraceId;
-use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, Spine};
+use base_http::{Call, Caller, Function, Problem, Spine};
 use crypto::MasterKey;
 use futures::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Ids, SetClock, TenantId};
-use pg::Tx;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tenancy::{InsurerCode, Kind, RegisterTenant, TenantKeys};
 use testkit::TestDb;
+pub(crate) use testkit::spine::view;
+use testkit::spine::{self, Memory};
 use tokio_util::sync::CancellationToken;
 
 pub(crate) use actuarial::Attempt;
-
-/// Keeps the function and the subject of what was served.
-#[derive(Default)]
-pub(crate) struct Memory(Mutex<Vec<(&'static str, String)>>);
-
-impl Memory {
-    pub(crate) fn last(&self) -> (&'static str, String) {
-        self.0.lock().unwrap().last().cloned().unwrap()
-    }
-}
-
-impl Recorder for Memory {
-    fn admit<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        calls: &'a [&'a Call],
-    ) -> BoxFuture<'a, Result<Vec<Admission>, sqlx::Error>> {
-        Box::pin(async move { Ok(calls.iter().map(|_| Admission::Admitted).collect()) })
-    }
-
-    fn record<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        served: &'a [Served<'a>],
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            let of = |served: &Served<'_>| (served.call.function.code, served.done.subject.clone());
-            self.0.lock().unwrap().extend(served.iter().map(of));
-            Ok(())
-        })
-    }
-
-    fn witness<'a>(
-        &'a self,
-        tx: &'a mut Tx,
-        refused: &'a Served<'a>,
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        self.record(tx, std::slice::from_ref(refused))
-    }
-}
 
 /// Lets everybody in.
 struct Open;
@@ -141,19 +101,7 @@ impl World {
 
     /// A call with a key of its own.
     pub(crate) fn call(&self, caller: &Arc<Caller>, function: &'static Function) -> Call {
-        let now = self.clock.now();
-        let call_id = self.ids.next(now);
-        Call {
-            call_id,
-            caller: caller.clone(),
-            function,
-            purpose: None,
-            key: Some(call_id.to_string().into()),
-            request_digest: Sha256::digest(call_id.as_bytes()).into(),
-            trace: TraceId(self.ids.bytes()),
-            received_at: now,
-            daily_quota: None,
-        }
+        spine::call(&*self.clock, &self.ids, caller, function)
     }
 
     /// A call without a key.
@@ -325,19 +273,7 @@ async fn unlimited(request: Request) -> Multipart {
 }
 
 fn caller(tenant: TenantId, rights: &[&str]) -> Arc<Caller> {
-    Arc::new(Caller {
-        tenant,
-        client: "actuary".into(),
-        insurer: None,
-        region: "000000".into(),
-        rights: rights.iter().map(|right| (*right).to_owned()).collect::<Vec<_>>().into(),
-        token_id: "token".into(),
-    })
-}
-
-/// What was answered.
-pub(crate) fn view(reply: Result<Reply, Problem>) -> Result<Value, Problem> {
-    reply.map(|reply| serde_json::from_slice(&reply.body).unwrap())
+    spine::caller(tenant, None, "000000", rights)
 }
 
 /// A text of an answer.

@@ -69,5 +69,5 @@ async fn the_operator_proves_that_the_books_balance() {
     let sums = json!([{ "currency": "CNY", "debitsPostedFen": "1840000",
         "creditsPostedFen": "1840000", "debitsPendingFen": "0", "creditsPendingFen": "0" }]);
     assert_eq!(proof["sums"], sums);
-    assert_eq!(world.memory.all().last().unwrap().function, "operator.ledger.proof_read");
+    assert_eq!(world.memory.last().function, "operator.ledger.proof_read");
 }

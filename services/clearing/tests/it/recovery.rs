@@ -94,7 +94,7 @@ async fn the_platform_names_the_liable_policies_and_tells_their_insurer_of_the_l
     assert!(policies.iter().all(|policy| policy["insurer"] == "PAIC"), "{policies:?}");
     assert_eq!(policies[0]["limit"], "2000.00");
     assert_eq!(policies[1]["limit"], "1000000.00");
-    let recorded = world.memory.all().pop().unwrap();
+    let recorded = world.memory.last();
     let owners: Vec<&str> = recorded.shown.iter().map(|shown| shown.owner.as_str()).collect();
     assert_eq!(owners, ["PAIC", "PAIC", "PICC"]);
 
@@ -318,7 +318,7 @@ async fn the_other_side_is_seen_without_persons_by_both_and_by_nobody_else() {
         assert_eq!(seen["claims"][0]["claimCode"], other.to_string());
         assert_eq!(seen["claims"].as_array().unwrap().len(), 1);
         assert!(seen["claims"][0]["case"]["survey"]["liability"].is_string());
-        let shown = world.memory.all().pop().unwrap().shown;
+        let shown = world.memory.last().shown;
         assert!(shown.iter().any(|shown| shown.subject == other.to_string()));
     }
     let call = world.call(&world.cpic, &function::RECOVERY_OPPOSING_READ);

@@ -2,10 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use base_http::trace::TraceId;
-use base_http::{
-    Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, Spine,
-};
+use base_http::{Call, Caller, Function, Spine};
 use clearing::ledger::Ledger;
 use clearing::payment::bank::{Bank, Credentials, HttpBank};
 use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
@@ -14,68 +11,20 @@ use clearing::{Clearing, Parts, api, function};
 use crypto::{Context, MasterKey, Secret, SigningKey};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use kernel::{Clock, Ids, SetClock, TenantId};
-use pg::{Scope, Tx};
+use kernel::{Ids, SetClock, TenantId};
+use pg::Scope;
 use sandbox::Sandbox;
 use sandbox::bank::{Access, Notices};
-use serde_json::Value;
 use tenancy::TenantKeys;
 use testkit::TestDb;
+use testkit::spine;
+pub(crate) use testkit::spine::{Memory, view};
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
 use crate::register::{Asked, Register};
-
-/// What was recorded of one served call.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    pub(crate) function: &'static str,
-    pub(crate) shown: Vec<ShownRecord>,
-}
-
-/// Keeps what was served in memory.
-#[derive(Default)]
-pub(crate) struct Memory(Mutex<Vec<Recorded>>);
-
-impl Memory {
-    pub(crate) fn all(&self) -> Vec<Recorded> {
-        self.0.lock().unwrap().clone()
-    }
-}
-
-impl Recorder for Memory {
-    fn admit<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        calls: &'a [&'a Call],
-    ) -> BoxFuture<'a, Result<Vec<Admission>, sqlx::Error>> {
-        Box::pin(async move { Ok(calls.iter().map(|_| Admission::Admitted).collect()) })
-    }
-
-    fn record<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        served: &'a [Served<'a>],
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            self.0.lock().unwrap().extend(served.iter().map(|served| Recorded {
-                function: served.call.function.code,
-                shown: served.done.shown.clone(),
-            }));
-            Ok(())
-        })
-    }
-
-    fn witness<'a>(
-        &'a self,
-        tx: &'a mut Tx,
-        refused: &'a Served<'a>,
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        self.record(tx, std::slice::from_ref(refused))
-    }
-}
 
 /// Quotes as the production cloud would keep them.
 #[derive(Default)]
@@ -239,19 +188,8 @@ impl World {
 
     /// A call of `function`, with a key and a purpose of its own.
     pub(crate) fn call(&self, caller: &Arc<Caller>, function: &'static Function) -> Call {
-        let now = self.clock.now();
-        let call_id = self.ids.next(now);
-        Call {
-            call_id,
-            caller: caller.clone(),
-            function,
-            purpose: Some("clearing".into()),
-            key: Some(call_id.to_string().into()),
-            request_digest: [0; 32],
-            trace: TraceId(self.ids.bytes()),
-            received_at: now,
-            daily_quota: None,
-        }
+        let purpose = Some("clearing".into());
+        Call { purpose, ..spine::call(&*self.clock, &self.ids, caller, function) }
     }
 }
 
@@ -289,21 +227,8 @@ async fn give_keys(test: &TestDb, master: &MasterKey, tenant: TenantId, code: Op
     tx.commit().await.unwrap();
 }
 
-/// The answer as JSON.
-pub(crate) fn view(reply: Result<Reply, Problem>) -> Result<Value, Problem> {
-    Ok(serde_json::from_slice(&reply?.body).unwrap())
-}
-
 /// A caller whose tenant is [`crate::support::participant`] of `number`.
 fn caller(number: u128, insurer: Option<&str>, region: &str) -> Arc<Caller> {
-    let rights = function::ALL.iter().map(|function| function.code.to_owned()).collect::<Vec<_>>();
-    let name = insurer.unwrap_or("operator").to_lowercase();
-    Arc::new(Caller {
-        tenant: TenantId(Uuid::from_u128(1_000 + number)),
-        client: format!("{name}-{region}").into(),
-        insurer: insurer.map(Arc::from),
-        region: region.into(),
-        rights: rights.into(),
-        token_id: "token".into(),
-    })
+    let rights: Vec<&str> = function::ALL.iter().map(|function| function.code).collect();
+    spine::caller(TenantId(Uuid::from_u128(1_000 + number)), insurer, region, &rights)
 }

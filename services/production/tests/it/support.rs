@@ -2,20 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use base_http::trace::TraceId;
-use base_http::{
-    Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, Spine,
-};
+use base_http::{Call, Caller, Function, Problem, Spine};
 use crypto::{IndexKey, MasterKey};
-use futures::future::BoxFuture;
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Ids, SetClock, TenantId};
-use pg::{Scope, Tx};
+use pg::Scope;
 use production::book::{self, TariffBook};
 use production::challenge::Challenges;
 use production::outside::{self, Outside};
@@ -26,10 +21,11 @@ use sandbox::Sandbox;
 use sandbox::vehicle::VehicleRecord;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use sha2::{Digest, Sha256};
 use sqlx::migrate::Migrator;
 use tenancy::{InsurerCode, Kind, ParameterScope, Parameters, RegisterTenant, SetParameter};
 use testkit::TestDb;
+pub(crate) use testkit::spine::view;
+use testkit::spine::{self, Memory, Recorded};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tokio_util::task::TaskTracker;
 
@@ -37,81 +33,6 @@ use tokio_util::task::TaskTracker;
 pub(crate) const VIN: &str = "LSVAM4187C2184847";
 /// Its plate.
 pub(crate) const PLATE: &str = "苏A12345";
-
-/// What was recorded of one served call.
-#[derive(Clone, Debug)]
-pub(crate) struct Recorded {
-    pub(crate) function: &'static str,
-    pub(crate) client: String,
-    pub(crate) purpose: Option<String>,
-    pub(crate) slot: u16,
-    pub(crate) status: u16,
-    pub(crate) subject: String,
-    pub(crate) vehicle: Option<[u8; 16]>,
-    pub(crate) shown: Vec<ShownRecord>,
-    pub(crate) events: Vec<&'static str>,
-    pub(crate) answer: Value,
-}
-
-/// Keeps what was served in memory.
-#[derive(Default)]
-pub(crate) struct Memory {
-    served: Mutex<Vec<Recorded>>,
-    /// Looks of refused calls cannot be recorded.
-    pub(crate) blind: AtomicBool,
-}
-
-impl Memory {
-    fn note(&self, served: &[Served<'_>]) {
-        self.served.lock().unwrap().extend(served.iter().map(|served| Recorded {
-            function: served.call.function.code,
-            client: served.call.caller.client.to_string(),
-            purpose: served.call.purpose.as_deref().map(str::to_owned),
-            slot: served.done.slot,
-            status: served.done.status.as_u16(),
-            subject: served.done.subject.clone(),
-            vehicle: served.done.vehicle,
-            shown: served.done.shown.clone(),
-            events: served.done.events.iter().map(|event| event.kind).collect(),
-            answer: serde_json::from_slice(&served.done.body).unwrap_or_default(),
-        }));
-    }
-}
-
-impl Recorder for Memory {
-    fn admit<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        calls: &'a [&'a Call],
-    ) -> BoxFuture<'a, Result<Vec<Admission>, sqlx::Error>> {
-        Box::pin(async move { Ok(calls.iter().map(|_| Admission::Admitted).collect()) })
-    }
-
-    fn record<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        served: &'a [Served<'a>],
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            self.note(served);
-            Ok(())
-        })
-    }
-
-    fn witness<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        refused: &'a Served<'a>,
-    ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
-        Box::pin(async move {
-            if self.blind.load(Ordering::Relaxed) {
-                return Err(sqlx::Error::PoolTimedOut);
-            }
-            self.note(std::slice::from_ref(refused));
-            Ok(())
-        })
-    }
-}
 
 /// Everything of one test.
 pub(crate) struct World {
@@ -206,19 +127,7 @@ impl World {
 
     /// A call of `function`, with a key of its own.
     pub(crate) fn call(&self, caller: &Arc<Caller>, function: &'static Function) -> Call {
-        let now = self.clock.now();
-        let call_id = self.ids.next(now);
-        Call {
-            call_id,
-            caller: caller.clone(),
-            function,
-            purpose: None,
-            key: Some(call_id.to_string().into()),
-            request_digest: Sha256::digest(call_id.as_bytes()).into(),
-            trace: TraceId(self.ids.bytes()),
-            received_at: now,
-            daily_quota: None,
-        }
+        spine::call(&*self.clock, &self.ids, caller, function)
     }
 
     /// A read: without a key, with a purpose.
@@ -323,7 +232,7 @@ impl World {
 
     /// Calls served so far.
     pub(crate) fn served(&self) -> Vec<Recorded> {
-        self.memory.served.lock().unwrap().clone()
+        self.memory.all()
     }
 
     /// The records the last refusal left a trace of having shown.
@@ -392,11 +301,6 @@ pub(crate) fn word(value: &Value, pointer: &str) -> String {
     found.unwrap_or_else(|| panic!("no text at {pointer} of {value:#}")).to_owned()
 }
 
-/// An answer as JSON.
-pub(crate) fn view(reply: Result<Reply, Problem>) -> Result<Value, Problem> {
-    Ok(serde_json::from_slice(&reply?.body).unwrap())
-}
-
 /// A message as its body type.
 pub(crate) fn parsed<T: DeserializeOwned>(body: &Value) -> T {
     serde_json::from_value(body.clone()).unwrap()
@@ -411,16 +315,8 @@ pub(crate) fn code(outcome: Result<Value, Problem>) -> (&'static str, Vec<String
 
 /// A client of `tenant` with every right of the production cloud but personal data.
 pub(crate) fn caller(tenant: TenantId, insurer: Option<&str>, region: &str) -> Arc<Caller> {
-    let rights = function::ALL.iter().map(|function| function.code.to_owned()).collect::<Vec<_>>();
-    let name = insurer.unwrap_or("nobody").to_lowercase();
-    Arc::new(Caller {
-        tenant,
-        client: format!("{name}-{region}").into(),
-        insurer: insurer.map(Arc::from),
-        region: region.into(),
-        rights: rights.into(),
-        token_id: "token".into(),
-    })
+    let rights: Vec<&str> = function::ALL.iter().map(|function| function.code).collect();
+    spine::caller(tenant, insurer, region, &rights)
 }
 
 /// Midday of a day in China.

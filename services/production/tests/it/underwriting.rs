@@ -197,7 +197,7 @@ async fn a_refusal_that_names_another_insurers_policy_is_recorded_as_a_look_at_i
     assert_eq!(recorded.answer["detail"], json!(refused.detail));
     assert_eq!(recorded.answer["duplicate"], refused.more.unwrap()["duplicate"]);
 
-    world.memory.blind.store(true, std::sync::atomic::Ordering::Relaxed);
+    world.memory.blind();
     let refused = world.quote(&world.cpic, &body).await.unwrap_err();
     assert_eq!((refused.code.code, world.served().len()), ("E2005", served + 1));
     assert_eq!(refused.detail, "compulsory cover of another policy runs in this period");
