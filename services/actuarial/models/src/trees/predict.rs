@@ -4,6 +4,9 @@
 //! row says whether it holds. A tree then is a few logical operations on such bits, after which four
 //! bits per row say its leaf, and the leaves of two trees together are one byte: a look-up in a table
 //! of 256 sums. No row waits for the branch of another.
+//!
+//! Bits of 256 rows are one register of processors with AVX2; the same code is compiled for them and for
+//! all others, and which is taken is asked once for each part of the rows.
 
 use std::collections::HashMap;
 use std::num::NonZero;
@@ -58,11 +61,27 @@ impl Ensemble {
     /// A level the trees were not grown with is refused.
     pub fn frequencies(&self, frame: &Frame) -> Result<Vec<f64>, TreesError> {
         let used = self.used();
-        let codes = self
-            .features
-            .iter()
-            .zip(&used)
-            .map(|(feature, used)| if *used { feature.codes(frame) } else { Ok(vec![]) });
+        let codes = |place: usize| match used[place] {
+            true => self.features[place].codes(frame),
+            false => Ok(vec![]),
+        };
+        // Features in turn, so that each thread has as many; refused is the first that is.
+        let threads = available_parallelism().map_or(1, NonZero::get).min(self.features.len());
+        let mut found: Vec<(usize, Result<Vec<u8>, TreesError>)> = thread::scope(|scope| {
+            let parts = (0..threads).map(|part| {
+                let own = (part..self.features.len()).step_by(threads.max(1));
+                scope.spawn(move || own.map(|place| (place, codes(place))).collect::<Vec<_>>())
+            });
+            let running: Vec<_> = parts.collect();
+            running
+                .into_iter()
+                .flat_map(|part| {
+                    part.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+                })
+                .collect()
+        });
+        found.sort_by_key(|(place, _)| *place);
+        let codes = found.into_iter().map(|(_, codes)| codes);
         let codes = codes.collect::<Result<Vec<Vec<u8>>, _>>()?;
         let frequencies = self.frequencies_of(&codes, frame.rows());
         all_finite(&frequencies, "frequency")?;
@@ -177,6 +196,37 @@ impl Compiled {
 
     /// Fills in the frequencies of the rows from `from` on.
     fn fill(&self, ensemble: &Ensemble, codes: &[Vec<u8>], from: usize, frequencies: &mut [f64]) {
+        #[cfg(target_arch = "x86_64")]
+        if std::arch::is_x86_feature_detected!("avx2") {
+            #[expect(unsafe_code, reason = "compiled for what only some processors have")]
+            // SAFETY: the processor has AVX2, which is all the function is compiled for.
+            return unsafe { self.fill_wide(ensemble, codes, from, frequencies) };
+        }
+        self.fill_rows(ensemble, codes, from, frequencies);
+    }
+
+    /// The same where 256 bits are one register.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2")]
+    fn fill_wide(
+        &self,
+        ensemble: &Ensemble,
+        codes: &[Vec<u8>],
+        from: usize,
+        frequencies: &mut [f64],
+    ) {
+        self.fill_rows(ensemble, codes, from, frequencies);
+    }
+
+    /// Inlined, as is all it calls for every tree, so that it is compiled for whoever calls it.
+    #[inline(always)]
+    fn fill_rows(
+        &self,
+        ensemble: &Ensemble,
+        codes: &[Vec<u8>],
+        from: usize,
+        frequencies: &mut [f64],
+    ) {
         let mut by_bin: Vec<Vec<Bits>> =
             ensemble.features.iter().map(|feature| vec![[0; 4]; feature.bins()]).collect();
         let mut choices: Vec<Vec<Choices>> = ensemble
@@ -190,7 +240,6 @@ impl Compiled {
         let mut scores = [0i32; BLOCK];
         for (block, frequencies) in frequencies.chunks_mut(BLOCK).enumerate() {
             let from = from + block * BLOCK;
-            let scores = &mut scores[..frequencies.len()];
             scores.fill(0);
             for (place, feature) in ensemble.features.iter().enumerate() {
                 let (codes, by_bin) = (&codes[place], &mut by_bin[place]);
@@ -198,7 +247,7 @@ impl Compiled {
                     continue;
                 }
                 by_bin.fill([0; 4]);
-                for (row, &code) in codes[from..from + scores.len()].iter().enumerate() {
+                for (row, &code) in codes[from..from + frequencies.len()].iter().enumerate() {
                     by_bin[usize::from(code)][row >> 6] |= 1 << (row & 63);
                 }
                 match feature.cut {
@@ -239,8 +288,8 @@ impl Compiled {
                     }
                 }
             }
-            for (frequency, score) in frequencies.iter_mut().zip(scores) {
-                *frequency = (ensemble.base + f64::from(*score) * UNIT).exp();
+            for (row, frequency) in frequencies.iter_mut().enumerate() {
+                *frequency = (ensemble.base + f64::from(scores[place(row)]) * UNIT).exp();
             }
         }
     }
@@ -249,7 +298,9 @@ impl Compiled {
 impl Pair {
     /// The leaves of 256 rows: one of the first tree in the lower half of a byte, one of the second.
     ///
-    /// What `slots` hold before does not matter: each slot of a tree is written before it is read.
+    /// Bytes stand by [`place`]. What `slots` hold before does not matter: each slot of a tree is written
+    /// before it is read.
+    #[inline(always)]
     fn leaves(&self, holds: &[Bits], slots: &mut Slots, leaves: &mut [u8; BLOCK]) {
         let mut planes = [[0u64; 4]; 8];
         for (steps, planes) in self.trees.iter().zip(planes.chunks_exact_mut(4)) {
@@ -273,9 +324,7 @@ impl Pair {
                 }
             }
         }
-        for (word, leaves) in leaves.chunks_exact_mut(64).enumerate() {
-            transpose(planes.map(|plane| plane[word]), leaves);
-        }
+        transpose(planes, leaves);
     }
 }
 
@@ -292,40 +341,55 @@ fn choose(by_bin: &[Bits], choices: &mut [Choices]) {
     }
 }
 
+#[inline(always)]
 fn either(a: Bits, b: Bits) -> Bits {
     std::array::from_fn(|word| a[word] | b[word])
 }
 
-/// Byte r of the result is made of bit r of each plane, the first plane lowest.
-fn transpose(planes: [u64; 8], bytes: &mut [u8]) {
+/// Where the byte of a row stands: as eights of rows of one register, so that registers are stored whole.
+#[inline(always)]
+fn place(row: usize) -> usize {
+    let (word, eight, bit) = (row >> 6, row >> 3 & 7, row & 7);
+    eight * 32 + word * 8 + bit
+}
+
+/// The byte of a row is made of its bits in each plane, the first plane lowest.
+#[inline(always)]
+fn transpose(planes: [Bits; 8], bytes: &mut [u8; BLOCK]) {
     // First bytes, by swapping ever smaller blocks across the diagonal: word g gets byte g of every
-    // plane. Then bits within each word.
+    // plane. Then bits within each word. All four words of 64 rows take the same steps.
     let mut words = planes;
     for (apart, shift, mask) in [
         (4, 32, 0x0000_0000_ffff_ffff),
         (2, 16, 0x0000_ffff_0000_ffff),
-        (1, 8, 0x00ff_00ff_00ff_00ff),
+        (1, 8, 0x00ff_00ff_00ff_00ff_u64),
     ] {
-        for low in (0..8).filter(|word| word & apart == 0) {
-            let high = low + apart;
-            let swap = ((words[low] >> shift) ^ words[high]) & mask;
-            words[low] ^= swap << shift;
-            words[high] ^= swap;
+        for low in 0..8 {
+            if low & apart != 0 {
+                continue;
+            }
+            let (below, above) = words.split_at_mut(low + apart);
+            for (low, high) in below[low].iter_mut().zip(&mut above[0]) {
+                let swap = ((*low >> shift) ^ *high) & mask;
+                *low ^= swap << shift;
+                *high ^= swap;
+            }
         }
     }
-    for word in &mut words {
-        let mut x = *word;
-        let mut swap = |shift: u32, mask: u64| {
-            let t = (x ^ (x >> shift)) & mask;
-            x ^= t ^ (t << shift);
-        };
-        swap(7, 0x00aa_00aa_00aa_00aa);
-        swap(14, 0x0000_cccc_0000_cccc);
-        swap(28, 0x0000_0000_f0f0_f0f0);
-        *word = x;
-    }
-    for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
-        bytes.copy_from_slice(&word.to_le_bytes());
+    for (bytes, words) in bytes.chunks_exact_mut(32).zip(&mut words) {
+        for (shift, mask) in [
+            (7, 0x00aa_00aa_00aa_00aa),
+            (14, 0x0000_cccc_0000_cccc),
+            (28, 0x0000_0000_f0f0_f0f0_u64),
+        ] {
+            for x in words.iter_mut() {
+                let swap = (*x ^ (*x >> shift)) & mask;
+                *x ^= swap ^ (swap << shift);
+            }
+        }
+        for (bytes, word) in bytes.chunks_exact_mut(8).zip(words) {
+            bytes.copy_from_slice(&word.to_le_bytes());
+        }
     }
 }
 
@@ -348,13 +412,19 @@ mod tests {
 
     #[test]
     fn bits_of_planes_become_bytes_of_rows() {
-        let planes: [u64; 8] = std::array::from_fn(|plane| super::super::shard::mix(plane as u64));
-        let mut bytes = [0; 64];
+        let mix = |number: usize| super::super::shard::mix(number as u64);
+        let planes: [Bits; 8] =
+            std::array::from_fn(|plane| std::array::from_fn(|word| mix(8 * word + plane)));
+        let mut bytes = [0; BLOCK];
         transpose(planes, &mut bytes);
-        for (row, byte) in bytes.iter().enumerate() {
-            let want = (0..8).fold(0, |byte, plane| byte | (planes[plane] >> row & 1) << plane);
-            assert_eq!(u64::from(*byte), want);
+        let mut places: Vec<usize> = (0..BLOCK).map(place).collect();
+        for (row, &place) in places.iter().enumerate() {
+            let bit = |plane: usize| planes[plane][row >> 6] >> (row & 63) & 1;
+            let want = (0..8).fold(0, |byte, plane| byte | bit(plane) << plane);
+            assert_eq!(u64::from(bytes[place]), want);
         }
+        places.sort_unstable();
+        assert!(places.into_iter().eq(0..BLOCK));
     }
 
     #[test]
