@@ -11,7 +11,7 @@ pub enum CredibilityError {
     /// An observation that is no number, or a weight that is none or not positive.
     #[error("observation {observation} of contract {contract} has no value or no positive weight")]
     Observation {
-        /// Which contract.
+        /// Which contract, counted through all sectors.
         contract: usize,
         /// Which of its observations.
         observation: usize,
@@ -120,13 +120,15 @@ pub fn hierarchical(
     sectors: &[Vec<Vec<Observation>>],
     estimator: Between,
 ) -> Result<Hierarchical, CredibilityError> {
-    let mut nodes = vec![];
+    let mut nodes: Vec<Vec<(f64, f64)>> = vec![];
+    let mut first = 0;
     for (index, sector) in sectors.iter().enumerate() {
         if sector.is_empty() {
             return Err(CredibilityError::Empty(index));
         }
-        let own = sector.iter().enumerate().map(|(index, contract)| mean(index, contract));
+        let own = (first..).zip(sector).map(|(index, contract)| mean(index, contract));
         nodes.push(own.collect::<Result<Vec<_>, _>>()?);
+        first += sector.len();
     }
     let contracts = sectors.concat();
     let within = within(&contracts, &nodes.concat())?;

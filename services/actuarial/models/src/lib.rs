@@ -23,6 +23,7 @@ pub mod scoring;
 pub mod segments;
 mod simplex;
 mod special;
+mod stop;
 pub mod survival;
 pub mod trees;
 mod triangle;
@@ -30,4 +31,5 @@ pub mod validation;
 pub mod warning;
 
 pub use number::NotFinite;
+pub use stop::{Stop, Stopped};
 pub use triangle::Triangle;

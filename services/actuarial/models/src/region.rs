@@ -12,6 +12,7 @@
 
 use crate::linalg::{Cholesky, Symmetric, dot};
 use crate::number::{NotFinite, all_finite, finite};
+use crate::stop::{Stop, Stopped};
 
 /// Why places cannot be smoothed.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -41,6 +42,9 @@ pub enum RegionError {
     /// An iteration did not come to rest.
     #[error("no convergence in {0} steps")]
     NoConvergence(usize),
+    /// Somebody called it off.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A result is no number.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
@@ -107,11 +111,16 @@ impl Smoothing {
     /// Learns how much places differ: the smoothing under which the claims are most likely, to a factor
     /// of √2 in each of its four numbers, between which the likelihood hardly differs.
     pub fn learn(places: &[Place]) -> Result<Smoothing, RegionError> {
+        Smoothing::learn_until(places, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every step of every trial.
+    pub fn learn_until(places: &[Place], stop: Stop<'_>) -> Result<Smoothing, RegionError> {
         check(places)?;
         let system = System::of(places);
         let mut modes = vec![0.0; places.len()];
         let mut value = |point: [i32; 4]| -> Result<f64, RegionError> {
-            let found = system.mode(&Smoothing::at(point), &modes, 1e-3)?;
+            let found = system.mode(&Smoothing::at(point), &modes, 1e-3, stop)?;
             let likelihood = found.log_likelihood;
             modes = found.logs;
             Ok(likelihood)
@@ -157,10 +166,15 @@ impl Smoothing {
 
     /// Relativities of the places under this smoothing.
     pub fn fit(&self, places: &[Place]) -> Result<Region, RegionError> {
+        self.fit_until(places, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every step.
+    pub fn fit_until(&self, places: &[Place], stop: Stop<'_>) -> Result<Region, RegionError> {
         check(places)?;
         self.check()?;
         let system = System::of(places);
-        let mode = system.mode(self, &vec![0.0; places.len()], 1e-8)?;
+        let mode = system.mode(self, &vec![0.0; places.len()], 1e-8, stop)?;
         let errors = mode.errors();
         all_finite(&errors, "error of a relativity")?;
         let relativities: Vec<f64> = mode.logs.iter().map(|log| log.exp()).collect();
@@ -282,10 +296,17 @@ impl System {
     /// Newton's steps from `start` to the mode, until one moves no logarithm further than `still`.
     ///
     /// An error of the mode enters the likelihood by its square.
-    fn mode(&self, smoothing: &Smoothing, start: &[f64], still: f64) -> Result<Mode, RegionError> {
+    fn mode(
+        &self,
+        smoothing: &Smoothing,
+        start: &[f64],
+        still: f64,
+        stop: Stop<'_>,
+    ) -> Result<Mode, RegionError> {
         let covariance = self.covariance(smoothing);
         let mut logs = start.to_vec();
         for _ in 0..STEPS {
+            stop.ask()?;
             let means: Vec<f64> = self
                 .expected
                 .iter()

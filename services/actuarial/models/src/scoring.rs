@@ -10,6 +10,7 @@
 
 use crate::glm::{Column, Frame, GlmError, Model, Observations, Penalty, Term};
 use crate::number::{NotFinite, all_finite, finite};
+use crate::stop::Stop;
 use crate::trees::{Boost, Chances, Outcomes, TreesError};
 
 /// Why nothing can be scored.
@@ -163,6 +164,12 @@ impl Recipe {
 
     /// Learns from what happened. Takes all cores, and blocks until it is done.
     pub fn learn(&self, data: &Outcomes<'_>) -> Result<Scorer, ScoringError> {
+        self.learn_until(data, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every tree and every pass; then it
+    /// fails as [`TreesError::Stopped`] or [`GlmError::Stopped`] does.
+    pub fn learn_until(&self, data: &Outcomes<'_>, stop: Stop<'_>) -> Result<Scorer, ScoringError> {
         if self.seeds == 0 {
             return Err(ScoringError::Setting("number of seeds"));
         }
@@ -187,14 +194,18 @@ impl Recipe {
             if number % 2 == 1 {
                 boost.features.retain(|(name, _)| !self.fleeting.contains(name));
             }
-            forests.push(boost.fit_chances(data)?);
+            forests.push(boost.fit_chances_until(data, stop)?);
         }
-        let (base, columns) = self.regress(data)?;
+        let (base, columns) = self.regress(data, stop)?;
         Ok(Scorer { forests, columns, base, linear: self.linear })
     }
 
     /// The regression: its level and the effects of its columns around their means.
-    fn regress(&self, data: &Outcomes<'_>) -> Result<(f64, Vec<Known>), ScoringError> {
+    fn regress(
+        &self,
+        data: &Outcomes<'_>,
+        stop: Stop<'_>,
+    ) -> Result<(f64, Vec<Known>), ScoringError> {
         let mut design = Frame::new();
         let mut terms = vec![];
         let mut scales = vec![];
@@ -228,7 +239,7 @@ impl Recipe {
         let rows =
             Observations { frame: &design, response: &response, weight: data.weight, offset: None };
         let penalty = Penalty { l1: 0.0, l2: self.penalty };
-        let fit = Model { penalty, ..Model::logistic(terms) }.fit(&rows)?;
+        let fit = Model { penalty, ..Model::logistic(terms) }.fit_until(&rows, stop)?;
         let estimate = |name: &str| fit.coefficient(name).map_or(0.0, |found| found.estimate);
         let mut base = estimate("(Intercept)");
         let mut columns = vec![];

@@ -5,6 +5,7 @@
 
 use crate::number::{NotFinite, all_finite};
 use crate::random::Draws;
+use crate::stop::{Stop, Stopped};
 
 /// Why rows cannot be grouped. Rows are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum SegmentError {
     /// An iteration did not come to rest.
     #[error("no convergence in {0} steps")]
     NoConvergence(usize),
+    /// Somebody called it off.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A result is no number.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
@@ -188,6 +192,11 @@ impl KMeans {
     /// Sources: Lloyd 1982; starts far apart: Arthur and Vassilvitskii 2007 (k-means++); single rows:
     /// Hartigan and Wong 1979.
     pub fn run(&self, rows: &[Vec<f64>]) -> Result<Groups, SegmentError> {
+        self.run_until(rows, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every round.
+    pub fn run_until(&self, rows: &[Vec<f64>], stop: Stop<'_>) -> Result<Groups, SegmentError> {
         check(rows)?;
         if self.starts == 0 {
             return Err(SegmentError::Argument("number of starts"));
@@ -203,7 +212,7 @@ impl KMeans {
         }
         let mut best: Option<Groups> = None;
         for start in 0..self.starts {
-            let found = self.climb(rows, &mut Draws::new(self.seed, start as u64))?;
+            let found = self.climb(rows, &mut Draws::new(self.seed, start as u64), stop)?;
             if best.as_ref().is_none_or(|best| found.inertia < best.inertia) {
                 best = Some(found);
             }
@@ -213,10 +222,16 @@ impl KMeans {
         Ok(found.by_size())
     }
 
-    fn climb(&self, rows: &[Vec<f64>], draws: &mut Draws) -> Result<Groups, SegmentError> {
+    fn climb(
+        &self,
+        rows: &[Vec<f64>],
+        draws: &mut Draws,
+        stop: Stop<'_>,
+    ) -> Result<Groups, SegmentError> {
         let mut middles = self.start(rows, draws);
         let mut of = vec![usize::MAX; rows.len()];
         for _ in 0..ROUNDS {
+            stop.ask()?;
             let now: Vec<usize> = rows.iter().map(|row| nearest(row, &middles).0).collect();
             if now == of {
                 break;
@@ -226,7 +241,7 @@ impl KMeans {
         }
         let mut sizes = vec![0; self.groups];
         of.iter().for_each(|&group| sizes[group] += 1);
-        self.move_singly(rows, &mut of, &mut sizes, &mut middles)?;
+        self.move_singly(rows, &mut of, (&mut sizes, &mut middles), stop)?;
         // From the rows again: moves have rounded the middles.
         let middles = self.middles(rows, &of, &middles);
         let inertia = rows.iter().zip(&of).map(|(row, &group)| apart(row, &middles[group])).sum();
@@ -271,10 +286,11 @@ impl KMeans {
         &self,
         rows: &[Vec<f64>],
         of: &mut [usize],
-        sizes: &mut [usize],
-        middles: &mut [Vec<f64>],
+        (sizes, middles): (&mut [usize], &mut [Vec<f64>]),
+        stop: Stop<'_>,
     ) -> Result<(), SegmentError> {
         for _ in 0..ROUNDS {
+            stop.ask()?;
             let mut moved = false;
             for (row, own) in rows.iter().zip(of.iter_mut()) {
                 let size = sizes[*own] as f64;

@@ -8,6 +8,7 @@ use super::pass::{Present, Sums, pass, present};
 use super::{Aliased, Family, GlmError, Link, Model};
 use crate::linalg::{Cholesky, Superfluous, Symmetric};
 use crate::number::{all_finite, finite};
+use crate::stop::Stop;
 
 /// A pivot below this part of its diagonal means an aliased column.
 const TOLERANCE: f64 = 1e-11;
@@ -29,6 +30,7 @@ pub(crate) struct Problem<'a> {
     pub(crate) threads: usize,
     pub(crate) passes: usize,
     pub(crate) kept: Vec<usize>,
+    pub(crate) stop: Stop<'a>,
 }
 
 impl Problem<'_> {
@@ -70,6 +72,7 @@ impl Problem<'_> {
     /// Newton steps, halved while they lead up.
     pub(crate) fn climb(&mut self, start: Vec<f64>) -> Result<(Vec<f64>, Sums), GlmError> {
         let mut at = start;
+        self.stop.ask()?;
         let mut sums = self.sums(&at, Curvature::Observed);
         let mut reached = self.objective(&at, sums.deviance);
         finite(reached, "deviance")?;
@@ -87,6 +90,7 @@ impl Problem<'_> {
             }
             fallen = decrement;
             loop {
+                self.stop.ask()?;
                 let next: Vec<f64> = at.iter().zip(&step).map(|(at, step)| at + step).collect();
                 sums = self.sums(&next, Curvature::Observed);
                 let now = self.objective(&next, sums.deviance);

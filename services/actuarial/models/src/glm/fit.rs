@@ -10,6 +10,7 @@ use super::pass::sum_rows;
 use super::{Family, Frame, GlmError, Link, Penalty, Term};
 use crate::linalg::Symmetric;
 use crate::special::normal_upper;
+use crate::stop::Stop;
 
 /// A model to fit: family, link, terms beside the intercept, and how.
 #[derive(Clone, Debug, PartialEq)]
@@ -128,6 +129,11 @@ impl Model {
 
     /// Fits the model. Reads the rows some six times on all cores, and blocks until it is done.
     pub fn fit(&self, data: &Observations<'_>) -> Result<Fit, GlmError> {
+        self.fit_until(data, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every pass.
+    pub fn fit_until(&self, data: &Observations<'_>, stop: Stop<'_>) -> Result<Fit, GlmError> {
         self.family.check(self.link)?;
         self.penalty.check()?;
         check(self.family, data)?;
@@ -149,6 +155,7 @@ impl Model {
             rows,
             constant,
             passes: 0,
+            stop,
         };
         problem.columns_say_something()?;
         let mut start = vec![0.0; problem.layout.columns()];

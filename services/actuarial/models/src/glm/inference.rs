@@ -3,6 +3,7 @@
 use super::{Fit, GlmError, Model, Observations};
 use crate::number::finite;
 use crate::special::chi_squared_upper;
+use crate::stop::Stop;
 
 /// A test that some coefficients are zero.
 #[derive(Clone, Debug, PartialEq)]
@@ -73,11 +74,20 @@ pub fn likelihood_ratio(full: &Fit, restricted: &Fit) -> Result<Test, GlmError> 
 
 /// Tests every term given all the others (type III), by fitting the model without it.
 pub fn type_three(full: &Fit, data: &Observations<'_>) -> Result<Vec<Test>, GlmError> {
+    type_three_until(full, data, Stop::NEVER)
+}
+
+/// The same, unless it is called off, which is asked before every pass.
+pub fn type_three_until(
+    full: &Fit,
+    data: &Observations<'_>,
+    stop: Stop<'_>,
+) -> Result<Vec<Test>, GlmError> {
     let mut tests = vec![];
     for left_out in 0..full.model.terms.len() {
         let mut terms = full.model.terms.clone();
         terms.remove(left_out);
-        let restricted = Model { terms, ..full.model.clone() }.fit(data)?;
+        let restricted = Model { terms, ..full.model.clone() }.fit_until(data, stop)?;
         tests.push(likelihood_ratio(full, &restricted)?);
     }
     Ok(tests)

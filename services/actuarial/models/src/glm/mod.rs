@@ -23,13 +23,14 @@ mod term;
 pub use family::{Family, Link};
 pub use fit::{Aliased, Coefficient, Fit, Model, Observations};
 pub use frame::{Column, Frame};
-pub use inference::{Test, likelihood_ratio, type_three};
+pub use inference::{Test, likelihood_ratio, type_three, type_three_until};
 pub use negative_binomial::NegativeBinomialFit;
 pub use penalty::Penalty;
 pub use reading::{Kind, Reading};
 pub use term::Term;
 
 use crate::number::NotFinite;
+use crate::stop::Stopped;
 
 /// Why a model cannot be fitted. Rows are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -138,6 +139,9 @@ pub enum GlmError {
     /// Models that are not one inside the other.
     #[error("the restricted model is not part of the full one")]
     NotNested,
+    /// Somebody called it off.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A result is no number.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),

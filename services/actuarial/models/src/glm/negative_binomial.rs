@@ -6,6 +6,7 @@
 use super::{Family, Fit, GlmError, Model, Observations};
 use crate::number::finite;
 use crate::special::{digamma, trigamma};
+use crate::stop::Stop;
 
 /// Turns after which it is given up.
 const TURNS: usize = 50;
@@ -28,13 +29,23 @@ impl Model {
         &self,
         data: &Observations<'_>,
     ) -> Result<NegativeBinomialFit, GlmError> {
-        let poisson = Model { family: Family::Poisson, ..self.clone() }.fit(data)?;
+        self.fit_negative_binomial_until(data, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every pass.
+    pub fn fit_negative_binomial_until(
+        &self,
+        data: &Observations<'_>,
+        stop: Stop<'_>,
+    ) -> Result<NegativeBinomialFit, GlmError> {
+        let poisson = Model { family: Family::Poisson, ..self.clone() }.fit_until(data, stop)?;
         let mut alpha = by_moments(data, &poisson.means)?;
         let mut means = poisson.means;
         for _ in 0..TURNS {
+            stop.ask()?;
             let next = most_likely(data, &means, alpha)?;
             let model = Model { family: Family::NegativeBinomial { alpha: next }, ..self.clone() };
-            let fit = model.fit(data)?;
+            let fit = model.fit_until(data, stop)?;
             if (next - alpha).abs() <= 1e-9 * next {
                 return Ok(NegativeBinomialFit { fit, alpha: next });
             }

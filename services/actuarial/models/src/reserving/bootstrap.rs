@@ -9,7 +9,11 @@ use super::odp::{Cells, Fit};
 use crate::linalg::Symmetric;
 use crate::number::all_finite;
 use crate::random::Draws;
+use crate::stop::Stop;
 use crate::triangle::Triangle;
+
+/// Draws between two questions whether to go on.
+const BATCH: usize = 256;
 
 /// How Pearson residuals are brought to the variance they stand for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -96,6 +100,15 @@ impl Simulated {
 impl Bootstrap {
     /// Simulates the reserve of `triangle`. Takes some microseconds per draw.
     pub fn run(&self, triangle: &Triangle) -> Result<Bootstrapped, ReservingError> {
+        self.run_until(triangle, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every batch of draws.
+    pub fn run_until(
+        &self,
+        triangle: &Triangle,
+        stop: Stop<'_>,
+    ) -> Result<Bootstrapped, ReservingError> {
         if self.draws < 2 {
             return Err(ReservingError::Argument("number of draws"));
         }
@@ -112,6 +125,9 @@ impl Bootstrap {
         let mut pseudo = vec![0.0; cells.known.len()];
         let mut by_origin = vec![0.0; cells.origins];
         for draw in 0..self.draws {
+            if draw % BATCH == 0 {
+                stop.ask()?;
+            }
             let mut draws = Draws::new(self.seed, draw as u64);
             for (amount, mean) in pseudo.iter_mut().zip(&means) {
                 *amount = mean + pool[draws.below(pool.len())] * mean.sqrt();

@@ -29,6 +29,7 @@ pub(crate) use tail::line;
 pub use tail::{Tail, TailCurve, TailFit};
 
 use crate::number::NotFinite;
+use crate::stop::Stopped;
 
 /// Why a triangle cannot be reserved. Origins, ages and steps are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -134,6 +135,9 @@ pub enum ReservingError {
     /// An iteration did not come to rest.
     #[error("no convergence in {0} steps")]
     NoConvergence(usize),
+    /// Somebody called it off.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A result is no number.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),

@@ -10,6 +10,7 @@ use super::shard::{Draw, Lanes, Response, Shard, mix};
 use super::tree::{MOST_LEAVES, Tree};
 use crate::glm::Frame;
 use crate::number::finite;
+use crate::stop::Stop;
 
 /// Features of one fit at most.
 const MOST_FEATURES: usize = 64;
@@ -102,6 +103,11 @@ impl Boost {
 
     /// Grows the trees. Takes all cores, and blocks until it is done.
     pub fn fit(&self, data: &Counts<'_>) -> Result<Ensemble, TreesError> {
+        self.fit_until(data, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every tree.
+    pub fn fit_until(&self, data: &Counts<'_>, stop: Stop<'_>) -> Result<Ensemble, TreesError> {
         self.check()?;
         data.check()?;
         let (claims, exposure): (f64, f64) = (data.claims.iter().sum(), data.exposure.iter().sum());
@@ -110,7 +116,7 @@ impl Boost {
         let expected: Vec<f64> = data.exposure.iter().map(|part| frequency * part).collect();
         // Sums of expected claims may grow to four times the claims before they leave 32 bits.
         let response = Response::Counts { claims: data.claims, expected: &expected };
-        self.grow(data.frame, response, base, claims)
+        self.grow(data.frame, response, (base, claims), stop)
     }
 
     /// Grows trees from `base` on; claims of all rows, or their weights, add up to `volume`.
@@ -118,8 +124,8 @@ impl Boost {
         &self,
         frame: &Frame,
         response: Response<'_>,
-        base: f64,
-        volume: f64,
+        (base, volume): (f64, f64),
+        stop: Stop<'_>,
     ) -> Result<Ensemble, TreesError> {
         let cut = |(name, _): &(String, Monotone)| Feature::cut(frame, name, self.bins);
         let features = self.features.iter().map(cut).collect::<Result<Vec<Feature>, _>>()?;
@@ -161,6 +167,7 @@ impl Boost {
         };
         let mut trees = Vec::with_capacity(self.trees);
         for number in 0..self.trees {
+            stop.ask()?;
             let seed = mix(self.seed).wrapping_add(mix(number as u64));
             let below = (self.rows_part * 2f64.powi(32)) as u64;
             let open = self.open(seed);

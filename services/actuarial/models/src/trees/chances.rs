@@ -4,6 +4,7 @@ use super::shard::Response;
 use super::{Boost, Effects, Ensemble, Feature, Importance, TreesError};
 use crate::glm::Frame;
 use crate::number::finite;
+use crate::stop::Stop;
 
 /// Rows in which something happened or did not.
 #[derive(Clone, Copy, Debug)]
@@ -46,15 +47,29 @@ impl Boost {
 
     /// Grows trees for the odds of what happens. Takes all cores, and blocks until it is done.
     pub fn fit_chances(&self, data: &Outcomes<'_>) -> Result<Chances, TreesError> {
+        self.fit_chances_until(data, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every tree.
+    pub fn fit_chances_until(
+        &self,
+        data: &Outcomes<'_>,
+        stop: Stop<'_>,
+    ) -> Result<Chances, TreesError> {
         self.check()?;
         data.check()?;
         match data.weight {
-            Some(weights) => self.fit_weighted(data, weights),
-            None => self.fit_weighted(data, &vec![1.0; data.happened.len()]),
+            Some(weights) => self.fit_weighted(data, weights, stop),
+            None => self.fit_weighted(data, &vec![1.0; data.happened.len()], stop),
         }
     }
 
-    fn fit_weighted(&self, data: &Outcomes<'_>, weights: &[f64]) -> Result<Chances, TreesError> {
+    fn fit_weighted(
+        &self,
+        data: &Outcomes<'_>,
+        weights: &[f64],
+        stop: Stop<'_>,
+    ) -> Result<Chances, TreesError> {
         let part = |wanted: bool| -> f64 {
             let rows = data.happened.iter().zip(weights);
             rows.filter(|(happened, _)| **happened == wanted).map(|(_, weight)| weight).sum()
@@ -63,7 +78,7 @@ impl Boost {
         let base = finite((yes / no).ln(), "odds")?;
         let happened = data.happened;
         let response = Response::Chances { happened, weights, odds: base.exp() };
-        Ok(Chances { trees: self.grow(data.frame, response, base, yes + no)? })
+        Ok(Chances { trees: self.grow(data.frame, response, (base, yes + no), stop)? })
     }
 }
 

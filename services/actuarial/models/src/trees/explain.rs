@@ -5,6 +5,7 @@ use super::tree::{MOST_LEAVES, Place, Tree};
 use super::{Counts, Ensemble, TreesError};
 use crate::glm::Frame;
 use crate::random::Draws;
+use crate::stop::Stop;
 
 /// How much a feature matters.
 #[derive(Clone, Debug, PartialEq)]
@@ -99,6 +100,16 @@ impl Ensemble {
     /// By how much the mean deviance of these rows grows when a feature's values are dealt out anew
     /// among them: one figure per feature.
     pub fn permuted(&self, data: &Counts<'_>, seed: u64) -> Result<Vec<f64>, TreesError> {
+        self.permuted_until(data, seed, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every feature.
+    pub fn permuted_until(
+        &self,
+        data: &Counts<'_>,
+        seed: u64,
+        stop: Stop<'_>,
+    ) -> Result<Vec<f64>, TreesError> {
         data.check()?;
         let mut codes = self.codes(data.frame)?;
         let deviance = |codes: &[Vec<u8>]| {
@@ -109,6 +120,7 @@ impl Ensemble {
         let known = deviance(&codes);
         let mut lost = vec![];
         for feature in 0..codes.len() {
+            stop.ask()?;
             let kept = codes[feature].clone();
             let mut draws = Draws::new(seed, feature as u64);
             for row in (1..kept.len()).rev() {

@@ -23,6 +23,7 @@ pub use tariff::{Table, Tariff};
 
 use crate::glm::GlmError;
 use crate::number::NotFinite;
+use crate::stop::Stopped;
 
 /// Why trees cannot be grown or used. Rows are counted from 0.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -82,6 +83,9 @@ pub enum TreesError {
     /// Expected claims grew beyond all bounds.
     #[error("expected claims ran away at tree {0}")]
     Diverged(usize),
+    /// Somebody called it off.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// A result is no number.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),

@@ -9,6 +9,7 @@ use super::tree::{Place, Set, UNIT};
 use super::{Boost, Counts, Ensemble, TreesError};
 use crate::glm::Frame;
 use crate::number::all_finite;
+use crate::stop::Stop;
 
 /// One-way and two-way tables; a frequency is the base times one relativity of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,6 +41,17 @@ impl Boost {
         data: &Counts<'_>,
         pairs: usize,
     ) -> Result<Tariff, TreesError> {
+        self.distil_until(teacher, data, pairs, Stop::NEVER)
+    }
+
+    /// The same, unless it is called off, which is asked before every tree.
+    pub fn distil_until(
+        &self,
+        teacher: &Ensemble,
+        data: &Counts<'_>,
+        pairs: usize,
+        stop: Stop<'_>,
+    ) -> Result<Tariff, TreesError> {
         let names: Vec<&String> = teacher.features.iter().map(|feature| &feature.name).collect();
         let place = |name: &String| self.features.iter().position(|(own, _)| own == name);
         let mut together: Vec<Vec<usize>> = (0..self.features.len()).map(|one| vec![one]).collect();
@@ -50,7 +62,7 @@ impl Boost {
         let claims: Vec<f64> = frequencies.iter().zip(data.exposure).map(|(f, e)| f * e).collect();
         let boost = Boost { together, ..self.clone() };
         let expected = Counts { claims: &claims, ..*data };
-        boost.fit(&expected)?.tariff()
+        boost.fit_until(&expected, stop)?.tariff()
     }
 }
 

@@ -9,6 +9,7 @@ mod glm;
 mod refusals;
 mod region;
 mod reserving;
+mod stops;
 mod table;
 mod trees;
 mod warning;

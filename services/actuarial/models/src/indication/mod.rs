@@ -6,6 +6,10 @@
 //! it is to pay in all: the off-balance. Source: Werner and Modlin, Basic Ratemaking, 5th edition, 2016,
 //! chapters 8, 9, 12 and 14.
 
+mod confidence;
+
+pub use confidence::log_errors;
+
 use crate::number::{NotFinite, finite};
 use crate::special::normal_quantile;
 
@@ -122,6 +126,8 @@ pub struct Indication {
     pub cells: Vec<Proposal>,
     /// Change of the base rate.
     pub base_rate: f64,
+    /// What believed changes are multiplied by before their caps hold them.
+    pub rate: f64,
     /// By how much the believed changes alone would miss a level portfolio; the base rate makes good
     /// for it.
     pub off_balance: f64,
@@ -188,7 +194,8 @@ impl Credibility {
         Ok(Credibility::Limited { full: finite(full, "claims of full credibility")? })
     }
 
-    fn of(self, claims: f64) -> f64 {
+    /// How far so many claims are believed.
+    pub fn of(self, claims: f64) -> f64 {
         match self {
             Credibility::Limited { full } => (claims / full).sqrt().min(1.0),
             Credibility::Buhlmann { k } => claims / (claims + k),
@@ -242,7 +249,7 @@ impl Plan {
         let overall =
             proposals.iter().zip(cells).map(|(p, cell)| p.change * cell.premium).sum::<f64>();
         let overall = finite(overall / premium, "overall change")?;
-        Ok(Indication { cells: proposals, base_rate, off_balance, overall })
+        Ok(Indication { cells: proposals, base_rate, rate, off_balance, overall })
     }
 
     /// The rate by which believed changes must be multiplied so that all premium, each cell within its
