@@ -203,6 +203,20 @@ pub async fn stored(db: &Db, version: &str) -> Result<Tariff, BookError> {
     parse(version, files).map_err(BookError::Faulty)
 }
 
+/// The version in force, if any.
+pub async fn in_force(db: &Db) -> Result<Option<String>, BookError> {
+    let mut conn = db.pool().acquire().await.map_err(ProductionError::from)?;
+    Ok(store::active_version(&mut conn).await?)
+}
+
+/// The files of a stored bundle, for a proposal that changes some of them.
+pub async fn stored_files(db: &Db, version: &str) -> Result<BTreeMap<String, Vec<u8>>, BookError> {
+    let mut conn = db.pool().acquire().await.map_err(ProductionError::from)?;
+    let files = store::files(&mut conn, version).await?;
+    let files = files.ok_or_else(|| BookError::Unknown(version.to_owned()))?;
+    Ok(files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect())
+}
+
 fn parse(version: &str, files: store::Files) -> Result<Tariff, Vec<TariffError>> {
     let files = files.into_iter().map(|(name, text)| (name, text.into_bytes())).collect();
     Ok(Tariff::from_files(files)?.published_as(version))

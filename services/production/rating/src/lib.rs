@@ -42,6 +42,7 @@ pub use refund::{
     Cancellation, Canceller, Refund, commercial_refund, compulsory_refund, tax_refund,
 };
 pub use tariff::{
-    CellChange, KeyDate, Parameter, ParameterValue, RowChange, Tariff, TariffError, Unconfirmed,
+    CellChange, KeyDate, Parameter, ParameterValue, Proposal, RowChange, Tariff, TariffError,
+    Unconfirmed,
 };
 pub use trace::{SharedText, Step, TableRow, TariffStamp, Trace, Value};

@@ -11,6 +11,7 @@ mod diff;
 mod error;
 mod manifest;
 mod parameter;
+mod proposal;
 mod sheet;
 mod tables;
 mod tax;
@@ -33,6 +34,7 @@ pub use manifest::KeyDate;
 pub(crate) use manifest::Kind;
 use manifest::{Entry, MANIFEST};
 pub use parameter::{Parameter, ParameterValue};
+pub use proposal::Proposal;
 use sheet::Sheet;
 use tables::{Sheets, Tables};
 

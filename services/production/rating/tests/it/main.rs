@@ -8,5 +8,6 @@ mod loading;
 mod market;
 mod ncd;
 mod properties;
+mod proposals;
 mod refunds;
 mod tax;
