@@ -86,6 +86,17 @@ pub(crate) enum ActuarialCommand {
         #[arg(long, default_value = "report.html")]
         out: PathBuf,
     },
+    /// Write the proposed relativities of an indication, for `commonwheel tariff propose`
+    Relativities {
+        /// Identifier of a run
+        run: String,
+        /// Names of factors, separated by commas; all when left out
+        #[arg(long)]
+        factors: Option<String>,
+        /// The file
+        #[arg(long, default_value = "relativities.csv")]
+        out: PathBuf,
+    },
     /// Cancel a run
     Cancel {
         /// Identifier of a run
@@ -133,7 +144,8 @@ pub(crate) struct ImportArgs {
 /// What to run.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// glm, boostedTrees, credibility, reserving, cusum, survival, network or forecast
+    /// glm, boostedTrees, credibility, indication, region, validation, reserving, cusum, survival, network,
+    /// forecast, segments or lapse
     method: String,
     /// Name or identifier of the dataset
     #[arg(long)]
@@ -194,6 +206,15 @@ impl ActuarialCommand {
                 let is_book = out.extension().is_some_and(|ending| ending == "xlsx");
                 let what = if is_book { "workbook" } else { "report" };
                 api.download(&format!("/v1/actuarial/runs/{run}/{what}"), &out).await
+            }
+            ActuarialCommand::Relativities { run, factors, out } => {
+                let mut path = format!("/v1/actuarial/runs/{run}/relativities");
+                if let Some(factors) = factors {
+                    let names: String =
+                        form_urlencoded::byte_serialize(factors.as_bytes()).collect();
+                    path += &format!("?factors={names}");
+                }
+                api.download(&path, &out).await
             }
             ActuarialCommand::Cancel { run } => {
                 let request = api.http.delete(api.url(&format!("/v1/actuarial/runs/{run}")));

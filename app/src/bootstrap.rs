@@ -40,6 +40,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "actuarial.warning", title_zh: "超赔预警", title_en: "Early warning" },
     Level { code: "actuarial.claims", title_zh: "理赔分析", title_en: "Analysis of claims" },
     Level { code: "actuarial.fraud", title_zh: "反欺诈", title_en: "Fraud" },
+    Level { code: "actuarial.customer", title_zh: "客户分析", title_en: "Customers" },
     Level { code: "actuarial.forecast", title_zh: "保费预测", title_en: "Forecasts" },
     Level { code: "operator", title_zh: "平台运营", title_en: "Operation of the platform" },
     Level {

@@ -1,13 +1,16 @@
-//! `commonwheel tariff`: check, load, publish and compare tariff bundles.
+//! `commonwheel tariff`: check, propose, load, publish and compare tariff bundles.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
-use anyhow::{anyhow, bail};
-use clap::Subcommand;
+use anyhow::{Context, anyhow, bail};
+use clap::{Args, Subcommand};
+use jiff::civil::Date;
+use kernel::time::day_of;
 use kernel::{Clock, SystemClock};
 use pg::Db;
 use production::book::{self, BookError};
-use production_rating::{RowChange, Tariff, TariffError};
+use production_rating::{Proposal, RowChange, Tariff, TariffError};
 
 /// What to do with tariffs.
 #[derive(Debug, Subcommand)]
@@ -30,6 +33,9 @@ pub(crate) enum TariffCommand {
         #[arg(long)]
         by: String,
     },
+    /// Make a bundle of the relativities of a rate indication: written to a directory, or stored under a
+    /// version as `load` does
+    Propose(ProposeArgs),
     /// Put a loaded version in force; running servers follow within seconds
     Publish {
         /// Name of the version
@@ -50,15 +56,98 @@ pub(crate) enum TariffCommand {
     List,
 }
 
+/// Relativities, and the bundle they are to stand in.
+#[derive(Debug, Args)]
+pub(crate) struct ProposeArgs {
+    /// File of relativities, as `commonwheel actuarial relativities` writes it
+    relativities: PathBuf,
+    /// Directory or loaded version they are applied to; the version in force when left out
+    #[arg(long)]
+    base: Option<String>,
+    /// First day of cover they are in force for, as 2027-01-01
+    #[arg(long)]
+    from: Date,
+    /// Write the bundle to this directory, which must not exist yet
+    #[arg(long, conflicts_with = "version")]
+    out: Option<PathBuf>,
+    /// Store the bundle under this version, used once
+    #[arg(long, requires = "by", required_unless_present = "out")]
+    version: Option<String>,
+    /// Who proposes it (the maker)
+    #[arg(long)]
+    by: Option<String>,
+}
+
+impl ProposeArgs {
+    /// The directory of the base, when it is one.
+    fn base_dir(&self) -> Option<&Path> {
+        self.base.as_deref().map(Path::new).filter(|path| path.is_dir())
+    }
+
+    /// The files of `base` with the relativities in force, checked as a whole; says what changes.
+    fn proposed(
+        &self,
+        base: BTreeMap<String, Vec<u8>>,
+    ) -> anyhow::Result<BTreeMap<String, Vec<u8>>> {
+        let today = day_of(SystemClock.now());
+        if self.from <= today {
+            bail!("{} is not after today: a rate changes for covers to come", self.from);
+        }
+        let path = &self.relativities;
+        let bytes =
+            std::fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let proposal = Proposal::parse(&name, &bytes).map_err(faults)?;
+        let files = proposal.applied(&base, self.from).map_err(faults)?;
+        let before = Tariff::from_files(base).map_err(faults)?;
+        let after = Tariff::from_files(files.clone()).map_err(faults)?;
+        let changes = Tariff::diff(&before, &after);
+        for change in &changes {
+            print_change(change);
+        }
+        println!("{} rows differ; digest {}", changes.len(), after.digest());
+        Ok(files)
+    }
+}
+
+/// Writes a bundle to a directory that does not exist yet.
+fn write_bundle(dir: &Path, files: &BTreeMap<String, Vec<u8>>) -> anyhow::Result<()> {
+    std::fs::create_dir(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    for (name, bytes) in files {
+        let path = dir.join(name);
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent)
+                .with_context(|| format!("cannot make {}", parent.display()))?;
+        }
+        std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    println!("written to {}", dir.display());
+    Ok(())
+}
+
 impl TariffCommand {
     /// Whether the command needs a database.
     pub(crate) fn needs_database(&self) -> bool {
-        !matches!(self, TariffCommand::Check { .. })
+        match self {
+            TariffCommand::Check { .. } => false,
+            TariffCommand::Propose(asked) => asked.out.is_none() || asked.base_dir().is_none(),
+            _ => true,
+        }
     }
 
     /// Runs a command that needs none.
     pub(crate) fn run_alone(self) -> anyhow::Result<()> {
-        let TariffCommand::Check { dir } = self else { bail!("this command needs a database") };
+        let dir = match self {
+            TariffCommand::Check { dir } => dir,
+            TariffCommand::Propose(asked) => {
+                let (Some(base), Some(out)) = (asked.base_dir(), &asked.out) else {
+                    bail!("this command needs a database");
+                };
+                let files = asked.proposed(Tariff::read_files(base).map_err(faults)?)?;
+                return write_bundle(out, &files);
+            }
+            _ => bail!("this command needs a database"),
+        };
         let tariff = Tariff::load_dir(&dir).map_err(faults)?;
         let unconfirmed = tariff.unconfirmed().len();
         println!(
@@ -79,6 +168,31 @@ impl TariffCommand {
                 let tariff = book::load(db, &version, files, &by, now).await.map_err(told)?;
                 println!("loaded {version}: digest {}", tariff.digest());
                 Ok(())
+            }
+            TariffCommand::Propose(asked) => {
+                let base = match asked.base_dir() {
+                    Some(dir) => Tariff::read_files(dir).map_err(faults)?,
+                    None => {
+                        let version = match asked.base.clone() {
+                            Some(version) => version,
+                            None => book::in_force(db)
+                                .await
+                                .map_err(told)?
+                                .context("no tariff is in force; name one with --base")?,
+                        };
+                        book::stored_files(db, &version).await.map_err(told)?
+                    }
+                };
+                let files = asked.proposed(base)?;
+                match (asked.out, asked.version, asked.by) {
+                    (Some(out), ..) => write_bundle(&out, &files),
+                    (None, Some(version), Some(by)) => {
+                        book::load(db, &version, files, &by, now).await.map_err(told)?;
+                        println!("loaded {version}; another person publishes it");
+                        Ok(())
+                    }
+                    _ => bail!("give --out, or --version and --by"),
+                }
             }
             TariffCommand::Publish { version, by } => {
                 book::publish(db, &version, &by, now).await.map_err(told)?;

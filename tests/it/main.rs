@@ -9,6 +9,7 @@ mod crash;
 mod document;
 mod exports;
 mod health;
+mod indication;
 mod load;
 mod looked_at;
 mod outside;

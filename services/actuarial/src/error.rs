@@ -16,6 +16,8 @@ base_http::problems! {
     UPLOAD_TOO_LARGE = "E5004" 413 "the file is too large" "上传文件过大";
     /// A run of this method has no such report.
     NO_REPORT = "E5005" 404 "the run's method has no such report" "该方法无此报告";
+    /// No table of a tariff holds the levels of a factor.
+    NOT_IN_TARIFF = "E5010" 409 "a factor cannot be exported to a tariff" "因子无法导出为费率表";
     /// The data leave a coefficient or a parameter undetermined.
     UNDETERMINED = "E5100" 422 "the data do not determine the model" "数据不足以确定模型";
     /// A value the method cannot work with.

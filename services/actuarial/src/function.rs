@@ -13,11 +13,16 @@ base_http::functions! {
     PRICING_FIT = "actuarial.pricing.fit" "广义线性模型定价" "Fit a pricing model" Required;
     PRICING_BOOST = "actuarial.pricing.boost" "提升树定价" "Grow boosted trees and a tariff from them" Required;
     CREDIBILITY = "actuarial.pricing.credibility" "信度" "Weigh experience by its credibility" Required;
+    INDICATION = "actuarial.pricing.indicate" "费率厘定" "Propose relativities from experience" Required;
+    REGION = "actuarial.pricing.region" "区域因子" "Smooth a regional factor" Required;
+    VALIDATION = "actuarial.pricing.validate" "模型验证" "Judge predictions by what came" Required;
     RESERVING = "actuarial.reserving.estimate" "准备金评估" "Estimate reserves from a triangle" Required;
     WARNING = "actuarial.warning.chart" "超赔预警" "Chart early warnings" Required;
     SURVIVAL = "actuarial.claims.survival" "结案时长分析" "Analyse how long claims stay open" Required;
     NETWORK = "actuarial.fraud.network" "理赔关系网络" "Analyse the network of claims" Required;
     FORECAST = "actuarial.forecast.premium" "保费预测" "Forecast premium" Required;
+    SEGMENTS = "actuarial.customer.segment" "客户分群" "Segment customers by risk and value" Required;
+    LAPSE = "actuarial.customer.lapse" "退保预测" "Predict who will not renew" Required;
 }
 
 #[cfg(test)]

@@ -28,8 +28,8 @@ const SWEEP_EVERY: u32 = 60;
 const SWEPT: i32 = 20;
 /// How long a job is held without a sign of life.
 const HELD: SignedDuration = SignedDuration::from_secs(60);
-/// A sign of life is given so often.
-const BEAT: Duration = Duration::from_secs(2);
+/// A sign of life is given so often; each one tells whether the job was called off.
+const BEAT: Duration = Duration::from_millis(500);
 /// Attempts that may fail before a job does.
 pub(crate) const MOST_FAILURES: i32 = 5;
 

@@ -16,6 +16,7 @@ use utoipa_axum::routes;
 use crate::Actuarial;
 use crate::function;
 use crate::run::diff::{DiffAsked, DiffView};
+use crate::run::relativities::RelativitiesAsked;
 use crate::run::request::{RunBody, RunsAsked};
 use crate::run::view::RunView;
 
@@ -29,6 +30,7 @@ pub(super) fn router() -> OpenApiRouter<Actuarial> {
         .routes(operation(&function::RUN_READ, routes!(diff_runs)))
         .routes(operation(&function::RUN_READ, routes!(send_report)))
         .routes(operation(&function::RUN_READ, routes!(send_workbook)))
+        .routes(operation(&function::RUN_READ, routes!(send_relativities)))
 }
 
 /// Start a run of a method on a dataset (计算任务提交)
@@ -108,7 +110,8 @@ async fn diff_runs(
 
 /// Read the report of a run, with charts
 ///
-/// One HTML page that needs nothing else: for runs of `reserving`, `glm` and `boostedTrees`.
+/// One HTML page that needs nothing else: for runs of `glm`, `boostedTrees`, `credibility`,
+/// `indication`, `region`, `validation`, `reserving`, `segments` and `lapse`.
 #[utoipa::path(get, path = "/v1/actuarial/runs/{runId}/report", tag = "actuarial",
     params(("runId" = String, Path)),
     responses((status = OK, description = "The page", content_type = "text/html", body = String)))]
@@ -120,9 +123,10 @@ async fn send_report(
     actuarial.send_report(call, &run).await
 }
 
-/// Download the workbook of a reserving run
+/// Download the workbook of a run of `reserving` or `indication`
 ///
-/// XLSX whose age-to-age factors, ultimates and reserves are formulas over the triangle.
+/// XLSX whose figures are formulas: age-to-age factors, ultimates and reserves over the triangle; loss
+/// ratios, credibility, changes and relativities over experience and settings.
 #[utoipa::path(get, path = "/v1/actuarial/runs/{runId}/workbook", tag = "actuarial",
     params(("runId" = String, Path)),
     responses((status = OK, description = "The workbook",
@@ -134,4 +138,21 @@ async fn send_workbook(
     call: Call,
 ) -> Result<Response, Problem> {
     actuarial.send_workbook(call, &run).await
+}
+
+/// Download the proposed relativities of an indication, for a tariff
+///
+/// CSV: in which rows of which table a level stands, what they are multiplied by, and which run says
+/// so. Factors whose place in the tariff was not given are refused by name.
+#[utoipa::path(get, path = "/v1/actuarial/runs/{runId}/relativities", tag = "actuarial",
+    params(("runId" = String, Path), RelativitiesAsked),
+    responses((status = OK, description = "The relativities", content_type = "text/csv",
+        body = String)))]
+async fn send_relativities(
+    State(actuarial): State<Actuarial>,
+    Path(run): Path<String>,
+    asked: Result<Query<RelativitiesAsked>, QueryRejection>,
+    call: Call,
+) -> Result<Response, Problem> {
+    actuarial.send_relativities(call, &run, query(asked)?).await
 }

@@ -10,12 +10,17 @@ pub mod cusum;
 pub(crate) mod data;
 pub mod forecast;
 pub mod glm;
+pub mod indication;
+pub mod lapse;
 pub mod network;
 pub(crate) mod period;
 pub(crate) mod prepare;
+pub mod region;
 pub mod reserving;
+pub mod segments;
 pub mod survival;
 pub mod trees;
+pub mod validation;
 
 use base_http::{Function, Problem, ProblemCode};
 use serde::{Deserialize, Serialize};
@@ -39,6 +44,12 @@ pub enum Method {
     BoostedTrees,
     /// Credibility of experience.
     Credibility,
+    /// Proposed relativities of a tariff.
+    Indication,
+    /// The regional factor.
+    Region,
+    /// Predictions against what came.
+    Validation,
     /// Reserves from a development triangle.
     Reserving,
     /// Early-warning charts.
@@ -49,12 +60,20 @@ pub enum Method {
     Network,
     /// How premium goes on.
     Forecast,
+    /// Customers that are alike.
+    Segments,
+    /// Who will not renew.
+    Lapse,
 }
 
 /// The parameters of a run: those of its method.
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = RunParameters)]
-#[expect(dead_code, reason = "tells the document what parameters consist of")]
+#[expect(
+    dead_code,
+    clippy::large_enum_variant,
+    reason = "never made: it tells the document what parameters consist of"
+)]
 #[serde(untagged)]
 pub(crate) enum Parameters {
     /// Of `glm`.
@@ -63,6 +82,12 @@ pub(crate) enum Parameters {
     BoostedTrees(trees::TreesBody),
     /// Of `credibility`.
     Credibility(credibility::CredibilityBody),
+    /// Of `indication`.
+    Indication(indication::IndicationBody),
+    /// Of `region`.
+    Region(region::RegionBody),
+    /// Of `validation`.
+    Validation(validation::ValidationBody),
     /// Of `reserving`.
     Reserving(reserving::ReservingBody),
     /// Of `cusum`.
@@ -73,6 +98,10 @@ pub(crate) enum Parameters {
     Network(network::NetworkBody),
     /// Of `forecast`.
     Forecast(forecast::ForecastBody),
+    /// Of `segments`.
+    Segments(segments::SegmentsBody),
+    /// Of `lapse`.
+    Lapse(lapse::LapseBody),
 }
 
 /// A checked set of parameters.
@@ -99,15 +128,20 @@ pub(crate) struct Failure(Box<Problem>);
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 8] = [
+    pub const ALL: [Method; 13] = [
         Method::Glm,
         Method::BoostedTrees,
         Method::Credibility,
+        Method::Indication,
+        Method::Region,
+        Method::Validation,
         Method::Reserving,
         Method::Cusum,
         Method::Survival,
         Method::Network,
         Method::Forecast,
+        Method::Segments,
+        Method::Lapse,
     ];
 
     /// The word used in messages and storage.
@@ -116,11 +150,16 @@ impl Method {
             Method::Glm => "glm",
             Method::BoostedTrees => "boostedTrees",
             Method::Credibility => "credibility",
+            Method::Indication => "indication",
+            Method::Region => "region",
+            Method::Validation => "validation",
             Method::Reserving => "reserving",
             Method::Cusum => "cusum",
             Method::Survival => "survival",
             Method::Network => "network",
             Method::Forecast => "forecast",
+            Method::Segments => "segments",
+            Method::Lapse => "lapse",
         }
     }
 
@@ -135,11 +174,16 @@ impl Method {
             Method::Glm => &function::PRICING_FIT,
             Method::BoostedTrees => &function::PRICING_BOOST,
             Method::Credibility => &function::CREDIBILITY,
+            Method::Indication => &function::INDICATION,
+            Method::Region => &function::REGION,
+            Method::Validation => &function::VALIDATION,
             Method::Reserving => &function::RESERVING,
             Method::Cusum => &function::WARNING,
             Method::Survival => &function::SURVIVAL,
             Method::Network => &function::NETWORK,
             Method::Forecast => &function::FORECAST,
+            Method::Segments => &function::SEGMENTS,
+            Method::Lapse => &function::LAPSE,
         }
     }
 }
@@ -156,11 +200,16 @@ pub(crate) fn plan(
         Method::Glm => Box::new(glm::read(&check::body(parameters)?, &mut check)),
         Method::BoostedTrees => Box::new(trees::read(&check::body(parameters)?, &mut check)),
         Method::Credibility => Box::new(credibility::read(&check::body(parameters)?, &mut check)),
+        Method::Indication => Box::new(indication::read(&check::body(parameters)?, &mut check)),
+        Method::Region => Box::new(region::read(&check::body(parameters)?, &mut check)),
+        Method::Validation => Box::new(validation::read(&check::body(parameters)?, &mut check)),
         Method::Reserving => Box::new(reserving::read(&check::body(parameters)?, &mut check)),
         Method::Cusum => Box::new(cusum::read(&check::body(parameters)?, &mut check)),
         Method::Survival => Box::new(survival::read(&check::body(parameters)?, &mut check)),
         Method::Network => Box::new(network::read(&check::body(parameters)?, &mut check)),
         Method::Forecast => Box::new(forecast::read(&check::body(parameters)?, &mut check)),
+        Method::Segments => Box::new(segments::read(&check::body(parameters)?, &mut check)),
+        Method::Lapse => Box::new(lapse::read(&check::body(parameters)?, &mut check)),
     };
     check.end()?;
     Ok(plan)

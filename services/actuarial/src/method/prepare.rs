@@ -208,7 +208,7 @@ pub(crate) fn condition(
 }
 
 /// A plain value as the text a column has for it.
-fn plain(value: &Value) -> Option<String> {
+pub(crate) fn plain(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),
         Value::Bool(value) => Some(value.to_string()),

@@ -1,5 +1,6 @@
 //! 提升树: gradient-boosted trees of claim frequency, explained, with a tariff distilled from them.
 
+use actuarial_models::Stop;
 use actuarial_models::glm::{Frame, GlmError};
 use actuarial_models::trees::{Boost, Counts, Ensemble, Monotone, Tariff, TreesError};
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use crate::method::check::Check;
 use crate::method::data::Data;
 use crate::method::glm::{self, ComparisonResult};
 use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare, meet};
+use crate::method::validation::{self, JudgedResult};
 use crate::method::{Failure, Outcome, Plan};
 
 /// Most levels a comparison is shown by.
@@ -142,6 +144,12 @@ pub(crate) struct HeldResult {
     pub(crate) by_trees: Vec<StagedResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tariff_mean_deviance: Option<Figure>,
+    /// Lift and order; absent without claims.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) judged: Option<JudgedResult>,
+    /// By factor the trees look at.
+    #[serde(default)]
+    pub(crate) comparisons: Vec<ComparisonResult>,
 }
 
 /// The mean deviance after so many trees.
@@ -255,12 +263,11 @@ impl Plan for Trees {
         let boost = Boost { seed, ..self.boost.clone() };
         watch.stage("growing trees", 20);
         let refuse = |error: TreesError| refused(&error);
-        let trees = boost.fit(&rows.counts()).map_err(refuse)?;
-        if watch.is_stopped() {
-            return Err(Failure::stopped());
-        }
+        let asked = || watch.is_stopped();
+        let stop = Stop::when(&asked);
+        let trees = boost.fit_until(&rows.counts(), stop).map_err(refuse)?;
         watch.stage("explaining them", 60);
-        let permuted = trees.permuted(&rows.counts(), seed).map_err(refuse)?;
+        let permuted = trees.permuted_until(&rows.counts(), seed, stop).map_err(refuse)?;
         let frequencies = trees.frequencies(&rows.frame).map_err(refuse)?;
         let mean_deviance = trees.deviance(&rows.counts()).map_err(refuse)?;
         if watch.is_stopped() {
@@ -269,7 +276,7 @@ impl Plan for Trees {
         let tariff = match self.tariff_pairs {
             Some(pairs) => {
                 watch.stage("distilling a tariff", 70);
-                Some(boost.distil(&trees, &rows.counts(), pairs).map_err(refuse)?)
+                Some(boost.distil_until(&trees, &rows.counts(), pairs, stop).map_err(refuse)?)
             }
             None => None,
         };
@@ -349,6 +356,12 @@ impl Trees {
                 .map(|trees| StagedResult { trees, mean_deviance: staged[trees - 1].into() })
                 .collect(),
             tariff_mean_deviance: tariff,
+            judged: {
+                let counts: Vec<f64> =
+                    frequencies.iter().zip(&rows.exposure).map(|(f, e)| f * e).collect();
+                validation::judged_if_any(&rows.exposure, &counts, &rows.claims)?
+            },
+            comparisons: self.comparisons(&rows, &frequencies)?,
         })
     }
 
@@ -443,7 +456,8 @@ fn tariff_result(tariff: &Tariff, rows: &Rows) -> Result<TariffResult, Failure> 
     })
 }
 
-fn refused(error: &TreesError) -> Failure {
+/// What is the matter when trees cannot be grown, and what to change.
+pub(crate) fn refused(error: &TreesError) -> Failure {
     let text = error.to_string();
     match error {
         TreesError::Columns(error) => glm::refused(error),
@@ -485,6 +499,7 @@ fn refused(error: &TreesError) -> Failure {
         TreesError::Diverged(_) => {
             Failure::new(&error::NO_CONVERGENCE, text, "lower rate, or raise shrink")
         }
+        TreesError::Stopped(_) => Failure::stopped(),
         TreesError::NotFinite(what) => Failure::not_a_number(what.0),
         TreesError::Setting(_) | TreesError::Length { .. } => {
             Failure::new(&error::UNFIT_VALUE, text, "correct the parameters")

@@ -6,6 +6,7 @@ use crate::method::glm::{ComparisonResult, GlmResult};
 use crate::report::compare;
 use crate::report::html::{Page, amount, number};
 use crate::report::svg::{self, Interval};
+use crate::report::validation;
 
 /// Writes what was found.
 pub(crate) fn write(page: &mut Page, found: &GlmResult) {
@@ -28,6 +29,9 @@ pub(crate) fn write(page: &mut Page, found: &GlmResult) {
     judged(page, found);
     coefficients(page, found);
     tests(page, found);
+    if let Some(judged) = found.hold_out.as_ref().and_then(|held| held.judged.as_ref()) {
+        validation::judged(page, "Rows held out: ", judged);
+    }
     for comparison in &found.comparisons {
         compared(page, comparison);
     }

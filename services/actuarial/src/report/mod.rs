@@ -1,10 +1,16 @@
 //! Reports: a run's result for people, as a page with charts or as a workbook with formulas.
 
+mod credibility;
 mod glm;
 mod html;
+mod indication;
+mod lapse;
+mod region;
 mod reserving;
+mod segments;
 mod svg;
 mod trees;
+mod validation;
 mod workbook;
 
 use axum::body::Body;
@@ -17,7 +23,6 @@ use crate::Actuarial;
 use crate::error::{self, ActuarialError};
 use crate::method::Method;
 use crate::method::glm::ComparisonResult;
-use crate::method::reserving::ReservingResult;
 use crate::report::html::Page;
 use crate::report::svg::Compared;
 use crate::store::run::RunRecord;
@@ -45,14 +50,17 @@ impl Actuarial {
     /// Sends the workbook of an own run that is done.
     pub async fn send_workbook(&self, call: Call, run: &str) -> Result<Response, Problem> {
         let record = self.own_run(&call, run).await?;
-        if record.method != Method::Reserving {
+        if !matches!(record.method, Method::Reserving | Method::Indication) {
             return Err(no_report("workbook", &record).into());
         }
         let result = self.result_of(&record).await?;
         let (subject, name) = (record.subject(), format!("{}-workbook.xlsx", record.run));
         let book = made(move || {
-            let result: ReservingResult = read(&result)?;
-            workbook::reserving(&record, &result).map_err(|error| {
+            let written = match record.method {
+                Method::Indication => workbook::indication::write(&record, &read(&result)?),
+                _ => workbook::reserving::write(&record, &read(&result)?),
+            };
+            written.map_err(|error| {
                 tracing::error!(%error, "a workbook cannot be written");
                 ActuarialError::Corrupt("result")
             })
@@ -67,12 +75,16 @@ fn page(record: &RunRecord, result: &[u8]) -> Result<String, ActuarialError> {
     match record.method {
         Method::Glm => glm::write(&mut page, &read(result)?),
         Method::BoostedTrees => trees::write(&mut page, &read(result)?),
+        Method::Indication => indication::write(&mut page, &read(result)?),
         Method::Reserving => reserving::write(&mut page, &read(result)?),
-        Method::Credibility
-        | Method::Cusum
-        | Method::Survival
-        | Method::Network
-        | Method::Forecast => return Err(no_report("report", record)),
+        Method::Region => region::write(&mut page, &read(result)?),
+        Method::Validation => validation::write(&mut page, &read(result)?),
+        Method::Credibility => credibility::write(&mut page, &read(result)?),
+        Method::Segments => segments::write(&mut page, &read(result)?),
+        Method::Lapse => lapse::write(&mut page, &read(result)?),
+        Method::Cusum | Method::Survival | Method::Network | Method::Forecast => {
+            return Err(no_report("report", record));
+        }
     }
     Ok(page.end())
 }

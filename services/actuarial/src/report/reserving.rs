@@ -1,7 +1,7 @@
 //! The page of a reserving run: triangle, development, reserves with their errors.
 
 use crate::figure::Figure;
-use crate::method::reserving::{DistributionResult, ReservingResult};
+use crate::method::reserving::{BestResult, CalibratedResult, DistributionResult, ReservingResult};
 use crate::report::html::{Page, amount, number, percent};
 use crate::report::svg::{self, Bar, Series};
 
@@ -12,6 +12,12 @@ pub(crate) fn write(page: &mut Page, found: &ReservingResult) {
     development(page, found);
     reserves(page, found);
     others(page, found);
+    if let Some(calibrated) = &found.calibrated {
+        write_calibrated(page, calibrated);
+    }
+    if let Some(best) = &found.best {
+        write_best(page, best);
+    }
 }
 
 fn summary(page: &mut Page, found: &ReservingResult) {
@@ -185,6 +191,78 @@ fn others(page: &mut Page, found: &ReservingResult) {
         page.table(&head, &rows, true);
         page.note(&format!("{} triangles were drawn.", bootstrap.draws));
     }
+}
+
+fn write_calibrated(page: &mut Page, found: &CalibratedResult) {
+    page.heading("Calibrated on past valuations");
+    let hindsight = &found.hindsight;
+    page.paragraph(&format!(
+        "Cape Cod's reserve of {} with a standard deviation of {}, where Mack's error of the chain ladder \
+         is {}. Student's distribution with {} degrees of freedom; its scale takes {} of Mack's error, {} \
+         of the reserve and {} of the distance between both methods, learnt from {} past valuations.",
+        amount(found.reserve.0),
+        amount(found.deviation.0),
+        amount(found.mack_error.0),
+        number(hindsight.degrees.0, 2),
+        number(hindsight.mack.0, 3),
+        number(hindsight.reserve.0, 3),
+        number(hindsight.apart.0, 3),
+        hindsight.seen
+    ));
+    if let Some(inside) = found.inside {
+        page.note(&format!(
+            "{} companies; {} of the outcomes learnt from lie inside the interval that holds nine tenths.",
+            found.companies,
+            percent(inside.0)
+        ));
+    }
+    if !found.left_out.is_empty() {
+        let shown: Vec<&str> = found.left_out.iter().take(20).map(String::as_str).collect();
+        page.note(&format!(
+            "{} companies could not be valued in the past: {}{}",
+            found.left_out.len(),
+            shown.join(", "),
+            if found.left_out.len() > shown.len() { ", …" } else { "." }
+        ));
+    }
+    let rows = found.quantiles.iter().map(|own| vec![own.name.clone(), amount(own.amount.0)]);
+    page.table(&["Part of outcomes", "Reserve at most"], &rows.collect::<Vec<_>>(), false);
+}
+
+fn write_best(page: &mut Page, found: &BestResult) {
+    page.heading("Best estimate");
+    let mut rows: Vec<Vec<String>> = found
+        .origins
+        .iter()
+        .map(|origin| {
+            let parts: Vec<String> = origin
+                .parts
+                .iter()
+                .map(|part| format!("{} {}", percent(part.weight.0), part.method))
+                .collect();
+            vec![
+                origin.name.clone(),
+                parts.join(", "),
+                amount(origin.latest.0),
+                amount(origin.ultimate.0),
+                amount(origin.reserve.0),
+            ]
+        })
+        .collect();
+    rows.push(vec![
+        "Total".to_owned(),
+        String::new(),
+        amount(found.latest.0),
+        amount(found.ultimate.0),
+        amount(found.reserve.0),
+    ]);
+    page.table(&["Origin", "Taken", "Known", "Ultimate", "Reserve"], &rows, true);
+    let bars: Vec<Bar> = found
+        .origins
+        .iter()
+        .map(|own| Bar { name: own.name.clone(), value: own.reserve.0, error: None })
+        .collect();
+    page.drawing(&svg::bars("Best estimate of the reserve by origin", &bars));
 }
 
 fn grid(

@@ -185,6 +185,11 @@ pub(crate) fn intervals(title: &str, neutral: f64, intervals: &[Interval]) -> St
 
 /// What was against what was expected, by level, over bars of weight.
 pub(crate) fn compared(title: &str, levels: &[Compared]) -> String {
+    two(title, ("observed", "expected"), levels)
+}
+
+/// Two lines of these names, by level, over bars of weight.
+pub(crate) fn two(title: &str, names: (&str, &str), levels: &[Compared]) -> String {
     let y = Axis::over(levels.iter().flat_map(|level| [level.observed, level.expected]), true);
     let most = levels.iter().map(|level| level.weight).fold(0.0, f64::max);
     let height = 300.0;
@@ -207,7 +212,7 @@ pub(crate) fn compared(title: &str, levels: &[Compared]) -> String {
     }
     let observed: Vec<f64> = levels.iter().map(|level| level.observed).collect();
     let expected: Vec<f64> = levels.iter().map(|level| level.expected).collect();
-    let kinds = [("observed", observed), ("expected", expected)];
+    let kinds = [(names.0, observed), (names.1, expected)];
     for (index, (name, values)) in kinds.iter().enumerate() {
         let colour = COLOURS[index];
         let points: Vec<(f64, f64)> = values

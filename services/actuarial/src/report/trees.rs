@@ -4,6 +4,7 @@ use crate::method::trees::{TariffResult, TreesResult};
 use crate::report::compare;
 use crate::report::html::{Page, amount, number, percent};
 use crate::report::svg::{self, Bar, Series};
+use crate::report::validation;
 
 /// Most cells of a table of a tariff that are shown.
 const MOST_CELLS: usize = 400;
@@ -77,6 +78,9 @@ fn held_out(page: &mut Page, found: &TreesResult) {
     let points = held.by_trees.iter().map(|it| (it.trees as f64, it.mean_deviance.0));
     let series = [Series { name: "held out".to_owned(), points: points.collect() }];
     page.drawing(&svg::lines("Mean deviance of the rows held out, by number of trees", &series));
+    if let Some(judged) = &held.judged {
+        validation::judged(page, "Rows held out: ", judged);
+    }
 }
 
 fn write_tariff(page: &mut Page, tariff: &TariffResult) {

@@ -7,6 +7,7 @@
 //! ends the run with a problem document that says what to change.
 
 pub mod diff;
+pub mod relativities;
 pub mod request;
 pub mod view;
 pub mod work;

@@ -27,8 +27,8 @@ use crate::store::run::{self as store, RunRecord, RunStage};
 #[serde(rename_all = "camelCase", default)]
 #[schema(as = RunRequest)]
 pub struct RunBody {
-    /// `glm`, `boostedTrees`, `credibility`, `reserving`, `cusum`, `survival`, `network` or
-    /// `forecast`.
+    /// `glm`, `boostedTrees`, `credibility`, `indication`, `region`, `validation`, `reserving`, `cusum`,
+    /// `survival`, `network`, `forecast`, `segments` or `lapse`.
     #[schema(example = "reserving")]
     pub method: Option<String>,
     /// Name or identifier of the dataset.

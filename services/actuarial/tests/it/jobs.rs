@@ -146,3 +146,37 @@ async fn another_seed_or_version_is_another_run() {
     old["version"] = json!(1);
     assert_eq!(first, digest(&old).await);
 }
+
+/// Five thousand trees on sixty thousand rows: minutes, unless somebody calls them off.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_single_long_fit_ends_soon_after_it_was_called_off() {
+    let world = World::new().await;
+    let mut rows = "claims,years,age,power\n".to_owned();
+    for row in 0..60_000_u64 {
+        let claims = u8::from(row * 2_654_435_761 % 4_294_967_296 < 400_000_000);
+        rows += &format!("{claims},1,{},{}\n", 18 + row % 60, row % 13);
+    }
+    world.import(&world.picc, &json!({ "name": "motor" }), rows.as_bytes()).await;
+    let long = json!({ "method": "boostedTrees", "dataset": "motor", "seed": 3, "parameters": {
+        "claims": "claims", "exposure": "years", "trees": 5_000, "rate": 0.01,
+        "features": [{ "column": "age" }, { "column": "power" }] } });
+    let run = word(&world.start(&world.picc, &long).await.unwrap(), "runId");
+    let calling_off = async {
+        // Until trees grow: the look itself takes its time.
+        loop {
+            let seen = world.look(&world.picc, &run).await.unwrap();
+            if seen["stage"] == "growing trees" {
+                break;
+            }
+            assert_ne!(seen["state"], "done", "so many trees cannot be grown yet");
+        }
+        world.cancel(&world.picc, &run).await.unwrap();
+        std::time::Instant::now()
+    };
+    let (attempt, called_off) = tokio::join!(world.work_on_run(), calling_off);
+    let took = called_off.elapsed();
+    assert_eq!(attempt, Some(Attempt::Lost));
+    assert_eq!(world.look(&world.picc, &run).await.unwrap()["state"], "cancelled");
+    // A second is usual: half of it until the next sign of life. A busy machine is given more.
+    assert!(took < std::time::Duration::from_secs(10), "{took:?}");
+}

@@ -2,10 +2,14 @@
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 #![expect(clippy::float_arithmetic, reason = "figures are compared with those of other programs")]
 
+mod customers;
 mod datasets;
+mod indication;
 mod jobs;
 mod oracles;
 mod pricing;
 mod refusals;
+mod region;
 mod reserving;
 mod support;
+mod validation;

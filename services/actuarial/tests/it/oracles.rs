@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::support::{World, near, oracle, unpacked};
+use crate::support::{World, near, oracle, unpacked, word};
 
 #[tokio::test]
 async fn credibility_of_hachemeister_is_that_of_actuar() {
@@ -34,6 +34,53 @@ async fn credibility_of_hachemeister_is_that_of_actuar() {
         near("premium", &group["premium"], &case["credibility_premiums"][at], 0.0, 1e-9);
         near("factor", &group["credibility"], &case["credibility_factors"][at], 0.0, 1e-9);
     }
+    let page = String::from_utf8(world.report(&word(&run, "runId")).await.unwrap()).unwrap();
+    assert!(page.contains("Credible mean") && page.contains("<svg") && !page.contains("NaN"));
+
+    // Cohorts 1, 2, 1, 2, 2, iterative: the vignette on credibility of actuar prints whole premiums.
+    let parameters = json!({ "group": "state", "sector": "cohort", "value": "ratio",
+        "weight": "weight", "estimator": "iterative",
+        "derive": [{ "name": "cohort", "from": "state", "how": "groups",
+            "groups": { "first": ["1", "3"], "second": ["2", "4", "5"] } }] });
+    let (run, result) = world.done("credibility", "hachemeister", &parameters).await;
+    near("collective", &run["figures"]["collective"], &json!(1746.0), 0.5, 0.0);
+    near("cohorts", &run["figures"]["betweenSectors"], &json!(88_981.0), 0.0, 1e-5);
+    near("states", &run["figures"]["between"], &json!(10_952.0), 0.0, 1e-4);
+    let premiums = |of: &str| -> Vec<(String, f64)> {
+        let own = result[of].as_array().unwrap().iter();
+        own.map(|own| (word(own, "name"), own["premium"].as_f64().unwrap().round())).collect()
+    };
+    let named = |pairs: &[(&str, f64)]| -> Vec<(String, f64)> {
+        pairs.iter().map(|(name, premium)| ((*name).to_owned(), *premium)).collect()
+    };
+    assert_eq!(premiums("sectors"), named(&[("first", 1949.0), ("second", 1543.0)]));
+    let states = [("1", 2048.0), ("3", 1875.0), ("2", 1524.0), ("4", 1497.0), ("5", 1585.0)];
+    assert_eq!(premiums("groups"), named(&states));
+}
+
+#[tokio::test]
+async fn a_single_sector_and_rows_without_volume_are_named() {
+    let world = World::new().await;
+    let rows = "state,cohort,ratio,weight\n1,a,5,2\n1,a,6,2\n2,a,7,2\n2,a,9,2\n";
+    world.import(&world.picc, &json!({ "name": "states" }), rows.as_bytes()).await;
+    let asked =
+        json!({ "group": "state", "sector": "cohort", "value": "ratio", "weight": "weight" });
+    let run = world.run("credibility", "states", &asked).await;
+    assert_eq!(
+        (&run["failure"]["code"], &run["failure"]["column"]),
+        (&json!("E5102"), &json!("state"))
+    );
+    let rows = format!("{rows}3,b,1,1\n3,b,2,0\n4,b,2,2\n4,b,3,1\n");
+    world.import(&world.picc, &json!({ "name": "states" }), rows.as_bytes()).await;
+    let run = world.run("credibility", "states", &asked).await;
+    assert_eq!(
+        (&run["failure"]["code"], &run["failure"]["column"]),
+        (&json!("E5101"), &json!("weight"))
+    );
+    assert!(
+        word(&run["failure"], "detail").contains("of 3 has no positive weight in row 6"),
+        "{run}"
+    );
 }
 
 #[tokio::test]

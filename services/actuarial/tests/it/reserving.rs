@@ -314,3 +314,108 @@ async fn the_workbook_computes_the_chain_ladder_by_formulas() {
     let factor = &result["development"]["factors"][0];
     near("the formula's value", &json!(sum(2) / sum(1)), factor, 0.0, 1e-12);
 }
+
+/// A company of the back-test as it stood at the end of 2007, with the others of its line.
+const COMPANIES: &str = "triangles/cas_comauto_1998_2007.csv.gz";
+
+fn backtest() -> Value {
+    json!({ "origin": "AccidentYear", "development": "lag", "developmentIs": "lag",
+        "amount": "CumPaidLoss", "exposure": "EarnedPremNet", "methods": ["capeCod"],
+        "rows": [{ "column": "DevelopmentYear", "most": 2007 }] })
+}
+
+#[tokio::test]
+async fn a_calibrated_reserve_is_spread_as_past_valuations_teach() {
+    let Some(case) = oracle("reserving_backtest_comauto") else { return };
+    let case = &case["lines"]["comauto"]["company_results"][0];
+    let world = World::new().await;
+    world.import_shared("comauto", COMPANIES).await.unwrap();
+    let company = case["company"].to_string();
+    let mut asked = backtest();
+    asked["rows"].as_array_mut().unwrap().push(json!({ "column": "GRCODE", "in": [company] }));
+    let taught =
+        json!({ "mack": 0.85503, "reserve": 0.098176, "apart": 0.63586, "degrees": 2.63205 });
+    asked["calibrate"] = json!({ "parameters": taught });
+    let (run, result) = world.done("reserving", "comauto", &asked).await;
+    let found = &result["calibrated"];
+    near("reserve", &found["reserve"], &case["cape_cod_reserve"], 1e-6, 1e-8);
+    near("mack", &found["mackError"], &case["mack_se"], 0.0, 1e-8);
+    let number = |value: &Value| value.as_f64().unwrap();
+    let (cape, ladder) = (number(&case["cape_cod_reserve"]), number(&case["chain_ladder_reserve"]));
+    let parts = [0.85503 * number(&case["mack_se"]), 0.098176 * cape, 0.63586 * (cape - ladder)];
+    let scale = parts.iter().map(|part| part * part).sum::<f64>().sqrt();
+    near("scale", &found["scale"], &json!(scale), 0.0, 1e-6);
+    // The middle is the reserve, and the distribution is symmetric around it.
+    let quantile = |name: &str| {
+        let own = found["quantiles"].as_array().unwrap().iter();
+        number(&own.clone().find(|own| own["name"] == name).unwrap()["amount"])
+    };
+    near("middle", &json!(quantile("50%")), &json!(cape), 1e-6, 1e-9);
+    near("sides", &json!(quantile("95%") + quantile("5%")), &json!(2.0 * cape), 1e-5, 1e-9);
+    let page = String::from_utf8(world.report(&word(&run, "runId")).await.unwrap()).unwrap();
+    assert!(page.contains("Calibrated on past valuations"));
+
+    // Learnt from the market in the dataset, and given to another run: the same spread.
+    let mut learnt = backtest();
+    learnt["calibrate"] = json!({ "company": "GRCODE", "of": company, "views": [4, 5] });
+    let (_, first) = world.done("reserving", "comauto", &learnt).await;
+    let first = &first["calibrated"];
+    assert!(
+        first["companies"].as_u64().unwrap() > 50
+            && first["hindsight"]["seen"].as_u64() > Some(300)
+    );
+    assert!((0.8..=0.97).contains(&number(&first["inside"])), "{first}");
+    near("reserve", &first["reserve"], &case["cape_cod_reserve"], 1e-6, 1e-8);
+    asked["calibrate"] = json!({ "parameters": first["hindsight"] });
+    let (_, again) = world.done("reserving", "comauto", &asked).await;
+    near("scale", &again["calibrated"]["scale"], &first["scale"], 0.0, 1e-12);
+
+    learnt["calibrate"]["of"] = json!("nobody");
+    let run = world.run("reserving", "comauto", &learnt).await;
+    assert_eq!(
+        (&run["failure"]["code"], &run["failure"]["column"]),
+        (&json!("E5101"), &json!("GRCODE"))
+    );
+}
+
+#[tokio::test]
+async fn a_best_estimate_takes_of_each_method_what_is_said() {
+    let world = World::new().await;
+    let file = "origin,age,paid,premium\n2021,12,100,200\n2021,24,150,200\n2021,36,165,200\n\
+                2022,12,110,220\n2022,24,170,220\n2023,12,120,240\n";
+    world.import(&world.picc, &json!({ "name": "cells" }), file.as_bytes()).await;
+    let mut asked = json!({ "origin": "origin", "development": "age", "amount": "paid",
+        "exposure": "premium", "expected": { "lossRatio": 0.8 }, "methods": ["bornhuetterFerguson"],
+        "best": { "origins": { "2023": { "bornhuetterFerguson": 0.75, "chainLadder": 0.25 } } } });
+    let (run, result) = world.done("reserving", "cells", &asked).await;
+    // 187 of 2022; of 2023 the chain ladder's 120 · 320/210 · 1.1 and 120 + 192 · (1 − 1/q).
+    let to_ultimate = 320.0 / 210.0 * 1.1;
+    let (ladder, expected) = (120.0 * to_ultimate, 120.0 + 192.0 * (1.0 - 1.0 / to_ultimate));
+    let wanted = 17.0 + 0.25 * ladder + 0.75 * expected - 120.0;
+    near("best", &run["figures"]["bestReserve"], &json!(wanted), 1e-9, 0.0);
+    assert_eq!(result["best"]["origins"][2]["parts"][1]["method"], "bornhuetterFerguson");
+    let book = world.workbook(&word(&run, "runId")).await.unwrap();
+    let mut book: Xlsx<_> = Xlsx::new(std::io::Cursor::new(book)).unwrap();
+    let formulas = book.worksheet_formula("Best estimate").unwrap();
+    let formulas: Vec<String> = formulas.rows().flatten().cloned().collect();
+    assert!(formulas.contains(&"SUMPRODUCT(C7:F7,G7:J7)".to_owned()), "{formulas:?}");
+
+    asked["best"] = json!({ "otherwise": { "capeCod": 0.5, "guess": 0.5 },
+        "origins": { "2023": { "chainLadder": 0.9 } } });
+    asked["calibrate"] =
+        json!({ "parameters": { "mack": 1, "reserve": 1, "apart": 1, "degrees": 1 } });
+    let body = json!({ "method": "reserving", "dataset": "cells", "parameters": asked });
+    let problem = world.start(&world.picc, &body).await.unwrap_err();
+    let wanted = [
+        "/parameters/calibrate/parameters/degrees",
+        "/parameters/best/otherwise/capeCod",
+        "/parameters/best/otherwise/guess",
+        "/parameters/best/otherwise",
+        "/parameters/best/origins/2023",
+    ];
+    assert_eq!(crate::support::pointers(&problem), wanted);
+    asked.as_object_mut().unwrap().remove("calibrate");
+    asked["best"] = json!({ "origins": { "1999": { "chainLadder": 1 } } });
+    let run = world.run("reserving", "cells", &asked).await;
+    assert!(word(&run["failure"], "advice").contains("2021, 2022, 2023"), "{run}");
+}

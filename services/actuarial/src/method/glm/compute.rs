@@ -2,8 +2,9 @@
 
 use std::num::NonZero;
 
+use actuarial_models::Stop;
 use actuarial_models::glm::{
-    Family, Fit, Frame, Link, Model, Observations, Term, Test, type_three,
+    Family, Fit, Frame, Link, Model, Observations, Term, Test, type_three_until,
 };
 
 use super::result::{
@@ -15,6 +16,7 @@ use crate::figure::Figure;
 use crate::job::Watch;
 use crate::method::data::Data;
 use crate::method::prepare::meet;
+use crate::method::validation;
 use crate::method::{Failure, Outcome, Plan};
 
 /// Threads of a pass. A constant: sums of another number of threads differ in their last digits, and
@@ -62,15 +64,14 @@ impl Plan for Glm {
         drop(data);
         watch.stage("fitting", 30);
         let observations = rows.observations();
-        let (fit, shape) = self.fit(terms, &observations)?;
-        if watch.is_stopped() {
-            return Err(Failure::stopped());
-        }
+        let asked = || watch.is_stopped();
+        let stop = Stop::when(&asked);
+        let (fit, shape) = self.fit(terms, &observations, stop)?;
         watch.stage("testing the terms", 60);
         let refuse = |error| refused(&error);
         let wald = if self.wald { fit.wald().map_err(refuse)? } else { vec![] };
         let third = match self.type_three {
-            true => type_three(&fit, &observations).map_err(refuse)?,
+            true => type_three_until(&fit, &observations, stop).map_err(refuse)?,
             false => vec![],
         };
         watch.stage("comparing with what was", 85);
@@ -95,7 +96,7 @@ impl Plan for Glm {
             aic: fit.aic().map(Figure),
             wald: tests(&wald),
             type_three: tests(&third),
-            comparisons: self.comparisons(&rows, &fit)?,
+            comparisons: self.comparisons(&rows, &fit.means)?,
             hold_out,
         };
         let mut shown = vec![
@@ -192,6 +193,7 @@ impl Glm {
         &self,
         terms: Vec<Term>,
         observations: &Observations<'_>,
+        stop: Stop<'_>,
     ) -> Result<(Fit, Option<f64>), Failure> {
         let family = match self.family {
             FamilyAsked::Given(family) => family,
@@ -206,10 +208,11 @@ impl Glm {
             threads: THREADS,
         };
         if self.family == FamilyAsked::NegativeBinomial {
-            let found = model.fit_negative_binomial(observations).map_err(|e| refused(&e))?;
+            let found = model.fit_negative_binomial_until(observations, stop);
+            let found = found.map_err(|error| refused(&error))?;
             return Ok((found.fit, Some(found.alpha)));
         }
-        let fit = model.fit(observations).map_err(|error| refused(&error))?;
+        let fit = model.fit_until(observations, stop).map_err(|error| refused(&error))?;
         let shape = match family {
             Family::Tweedie { power } => Some(power),
             Family::NegativeBinomial { alpha } => Some(alpha),
@@ -236,10 +239,18 @@ impl Glm {
             observed: (observed / volume).into(),
             expected: (expected / volume).into(),
             mean_deviance: (deviance / means.len() as f64).into(),
+            judged: {
+                let weigh = |values: &[f64]| -> Vec<f64> {
+                    let weight = |row: usize| rows.weight.as_ref().map_or(1.0, |own| own[row]);
+                    values.iter().enumerate().map(|(row, value)| weight(row) * value).collect()
+                };
+                validation::judged_if_any(&rows.volume, &weigh(&means), &weigh(&rows.response))?
+            },
+            comparisons: self.comparisons(&rows, &means)?,
         })
     }
 
-    fn comparisons(&self, rows: &Rows, fit: &Fit) -> Result<Vec<ComparisonResult>, Failure> {
+    fn comparisons(&self, rows: &Rows, means: &[f64]) -> Result<Vec<ComparisonResult>, Failure> {
         let mut found: Vec<ComparisonResult> = vec![];
         for (column, _) in self.terms.iter().flat_map(TermAsked::factors) {
             if found.iter().any(|known| known.name == *column) {
@@ -247,7 +258,7 @@ impl Glm {
             }
             let (levels, codes) = rows.frame.factor(column).map_err(|error| refused(&error))?;
             let levels = compare(levels, codes, rows.weight.as_deref(), &rows.volume, |row| {
-                (rows.response[row], fit.means[row])
+                (rows.response[row], means[row])
             });
             found.push(ComparisonResult { name: column.clone(), levels });
         }

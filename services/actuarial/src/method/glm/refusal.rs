@@ -56,6 +56,7 @@ pub(crate) fn refused(error: &GlmError) -> Failure {
              or it varies no more than chance",
             "choose more rows, another response, or another family",
         ),
+        GlmError::Stopped(_) => Failure::stopped(),
         GlmError::Knots(name) => Failure::new(
             &error::UNFIT_VALUE,
             text,

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::figure::Figure;
+use crate::method::validation::JudgedResult;
 
 /// All of it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -97,4 +98,10 @@ pub(crate) struct HoldOutResult {
     pub(crate) expected: Figure,
     /// Mean deviance per row.
     pub(crate) mean_deviance: Figure,
+    /// Lift and order; absent where something below zero came or is expected, or nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) judged: Option<JudgedResult>,
+    /// By factor of the model.
+    #[serde(default)]
+    pub(crate) comparisons: Vec<ComparisonResult>,
 }

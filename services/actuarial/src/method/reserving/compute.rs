@@ -1,11 +1,11 @@
 //! Computing reserves, and saying what is the matter when they cannot be.
 
-use actuarial_models::Triangle;
 use actuarial_models::reserving::{
     Average, Bootstrap, ChainLadder, Development, LastSigma, Mack, Projected, ReservingError,
     Selection, Simulated, Tail, TailFit, benktander, bornhuetter_ferguson, cape_cod, chain_ladder,
     mack, munich, odp,
 };
+use actuarial_models::{Stop, Triangle};
 
 use super::result::{
     BootstrapResult, CapeCodResult, DevelopmentResult, DistributionResult, ErrorResult, MackResult,
@@ -22,7 +22,7 @@ use crate::method::period::Period;
 use crate::method::{Failure, Outcome, Plan};
 
 /// Which parts of the draws are shown.
-const QUANTILES: [(&str, f64); 8] = [
+pub(super) const QUANTILES: [(&str, f64); 8] = [
     ("5%", 0.05),
     ("25%", 0.25),
     ("50%", 0.5),
@@ -39,9 +39,11 @@ impl Plan for Reserving {
     }
 
     fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
-        let data = self.prepare.apply(data)?;
+        let market = self.prepare.apply(data)?;
+        let own = self.own_rows(&market)?;
+        let data = own.as_ref().unwrap_or(&market);
         watch.stage("building the triangle", 20);
-        let named = self.triangle(&data, None)?;
+        let named = self.triangle(data, None)?;
         let refuse = |error: ReservingError| refused(&error, &named.origins, named.triangle.ages());
         watch.stage("developing", 30);
         let selection = self.selection(&named)?;
@@ -59,6 +61,8 @@ impl Plan for Reserving {
             munich: None,
             odp: None,
             bootstrap: None,
+            calibrated: None,
+            best: None,
         };
         let mut shown = vec![
             ("latest", found.chain_ladder.latest.0),
@@ -71,9 +75,9 @@ impl Plan for Reserving {
             found.mack = Some(self.mack_result(&named, &mack));
         }
         watch.stage("leaning on expectations", 40);
-        self.expectations(&data, &named, &ladder, &mut found, &mut shown)?;
+        self.expectations(data, &named, &ladder, &mut found, &mut shown)?;
         if self.munich {
-            let incurred = self.triangle(&data, self.incurred.as_deref())?;
+            let incurred = self.triangle(data, self.incurred.as_deref())?;
             let both = munich(&named.triangle, &incurred.triangle).map_err(refuse)?;
             let (paid, incurred) = (both.paid.iter().sum(), both.incurred.iter().sum());
             shown.extend([("munichPaidUltimate", paid), ("munichIncurredUltimate", incurred)]);
@@ -93,12 +97,11 @@ impl Plan for Reserving {
             found.odp = Some(odp_result(&named, odp));
         }
         if let Some((draws, residuals)) = self.bootstrap {
-            if watch.is_stopped() {
-                return Err(Failure::stopped());
-            }
             watch.stage("drawing triangles", 60);
             let bootstrap = Bootstrap { draws, seed, residuals, ..Bootstrap::default() };
-            let drawn = bootstrap.run(&named.triangle).map_err(refuse)?;
+            let asked = || watch.is_stopped();
+            let drawn = bootstrap.run_until(&named.triangle, Stop::when(&asked));
+            let drawn = drawn.map_err(refuse)?;
             shown.extend([
                 ("bootstrapMean", drawn.prediction.mean()),
                 ("bootstrapDeviation", drawn.prediction.deviation()),
@@ -115,6 +118,18 @@ impl Plan for Reserving {
                 total: distribution("total", &drawn.prediction),
             });
         }
+        if let (Some(_), Some(column)) = (&self.calibrate, &self.exposure) {
+            watch.stage("looking back", 85);
+            let exposure = self.by_origin(data, column, &named)?;
+            found.calibrated = self.calibrated(&market, &named, &exposure, watch)?;
+        }
+        if let Some(calibrated) = &found.calibrated {
+            shown.push(("calibratedDeviation", calibrated.deviation.0));
+            shown
+                .extend(calibrated.quantiles.last().map(|last| ("calibrated99.5%", last.amount.0)));
+        }
+        found.best = self.best(&named, &found)?;
+        shown.extend(found.best.as_ref().map(|best| ("bestReserve", best.reserve.0)));
         watch.stage("writing down", 95);
         Outcome::of(&found, shown)
     }
@@ -408,6 +423,7 @@ pub(super) fn refused(error: &ReservingError, origins: &[Period], ages: &[u32]) 
             error.to_string(),
             "look for cells that are out of line with their neighbours",
         ),
+        ReservingError::Stopped(_) => return Failure::stopped(),
         ReservingError::NotFinite(what) => return Failure::not_a_number(what.0),
         ReservingError::Empty
         | ReservingError::Ages

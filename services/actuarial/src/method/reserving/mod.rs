@@ -1,19 +1,28 @@
 //! 准备金: reserves from a triangle that is long or wide in a dataset.
 //!
 //! The chain ladder always; its error after Mack, methods that lean on an expectation, paid and
-//! incurred together, and increments with a distribution where they are asked for.
+//! incurred together, and increments with a distribution where they are asked for; a distribution learnt
+//! from a market's past valuations; and what is taken of each method, origin by origin.
 
+mod best;
+mod calibrated;
 mod compute;
 mod read;
 mod result;
 mod triangle;
 
-use actuarial_models::reserving::{Average, CapeCodTrend, LastSigma, Residuals, TailCurve};
+use std::collections::BTreeMap;
+
+use actuarial_models::reserving::{
+    Average, CapeCodTrend, Hindsight, LastSigma, Residuals, TailCurve,
+};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use read::read;
-pub(crate) use result::{DistributionResult, ReservingResult, TriangleResult};
+pub(crate) use result::{
+    BestResult, CalibratedResult, DistributionResult, ReservingResult, TriangleResult,
+};
 
 use crate::method::prepare::{ConditionBody, Prepare};
 
@@ -78,6 +87,55 @@ pub struct ReservingBody {
     pub draws: Option<u64>,
     /// How `bootstrap` adjusts residuals: `degrees` (the default) or `hat`.
     pub residuals: Option<String>,
+    /// A distribution of Cape Cod's reserve, calibrated on past valuations whose outcome is known.
+    pub calibrate: Option<CalibrateBody>,
+    /// What is taken of each method: the best estimate.
+    pub best: Option<BestBody>,
+}
+
+/// What a reserve is calibrated on: a market in the dataset, or what another run learnt.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = ReservingCalibration)]
+pub struct CalibrateBody {
+    /// The column that names companies; each has a triangle of its own.
+    pub company: Option<String>,
+    /// The company whose reserve is wanted.
+    pub of: Option<String>,
+    /// Of how many origins and ages earlier views are; 4 and 5 when absent.
+    pub views: Option<Vec<u64>>,
+    /// What another run learnt: `hindsight` of its result.
+    pub parameters: Option<HindsightBody>,
+}
+
+/// How much each sign of an error counts.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = ReservingHindsight)]
+pub struct HindsightBody {
+    /// Part of Mack's error in the scale.
+    pub mack: Option<f64>,
+    /// Part of the reserve.
+    pub reserve: Option<f64>,
+    /// Part of the distance between Cape Cod and chain ladder.
+    pub apart: Option<f64>,
+    /// Degrees of freedom of Student's distribution, above 2.
+    pub degrees: Option<f64>,
+    /// From how many valuations it was learnt.
+    pub seen: Option<u64>,
+}
+
+/// Weights of methods, which add up to one: `chainLadder`, `bornhuetterFerguson`, `benktander`, `capeCod`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = ReservingBest)]
+pub struct BestBody {
+    /// Of origins that are not named; the chain ladder alone when absent.
+    #[schema(value_type = Option<Object>)]
+    pub otherwise: Option<BTreeMap<String, f64>>,
+    /// By origin.
+    #[schema(value_type = Option<Object>)]
+    pub origins: Option<BTreeMap<String, BTreeMap<String, f64>>>,
 }
 
 /// A column that holds the amounts of an age.
@@ -156,6 +214,30 @@ pub(crate) struct Reserving {
     munich: bool,
     odp: bool,
     bootstrap: Option<(usize, Residuals)>,
+    calibrate: Option<Calibrate>,
+    best: Option<Best>,
+}
+
+#[derive(Clone, Debug)]
+enum Calibrate {
+    Given(Hindsight),
+    Market { company: String, of: String, views: Vec<usize> },
+}
+
+/// Weights by origin.
+#[derive(Clone, Debug)]
+struct Best {
+    otherwise: BTreeMap<Method, f64>,
+    origins: BTreeMap<String, BTreeMap<Method, f64>>,
+}
+
+/// A method whose ultimates can be selected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Method {
+    ChainLadder,
+    BornhuetterFerguson,
+    Benktander,
+    CapeCod,
 }
 
 #[derive(Clone, Debug)]

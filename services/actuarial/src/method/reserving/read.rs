@@ -1,9 +1,14 @@
 //! Parameters of a reserving run, checked against the columns.
 
-use actuarial_models::reserving::{Average, CapeCodTrend, LastSigma, Residuals, TailCurve};
+use std::collections::BTreeMap;
+
+use actuarial_models::reserving::{
+    Average, CapeCodTrend, Hindsight, LastSigma, Residuals, TailCurve,
+};
 
 use super::{
-    DevelopmentIs, Expected, ExpectedBody, Layout, Reserving, ReservingBody, TailAsked, TailBody,
+    Best, BestBody, Calibrate, CalibrateBody, DevelopmentIs, Expected, ExpectedBody, Layout,
+    Method, Reserving, ReservingBody, TailAsked, TailBody,
 };
 use crate::dataset::Role;
 use crate::method::check::Check;
@@ -50,7 +55,7 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
         check.fault("/methods", "munich takes a dataset with one row for each cell");
     }
     let ratio = body.expected.as_ref().is_some_and(|expected| expected.loss_ratio.is_some());
-    let exposure = match has(Beside::CapeCod) || ratio {
+    let exposure = match has(Beside::CapeCod) || ratio || body.calibrate.is_some() {
         true => Some(check.number("/exposure", body.exposure.as_ref(), Some(Role::Exposure))),
         false => check.optional_number("/exposure", body.exposure.as_ref(), None),
     };
@@ -59,6 +64,8 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
     if expects && expected.is_none() && check.is_clean() {
         check.fault("/expected", "give lossRatio, or the column of expected ultimate losses");
     }
+    let calibrate = body.calibrate.as_ref().map(|body| calibration(body, check));
+    let best = body.best.as_ref().map(|body| best(body, &beside, check));
     let months = |check: &mut Check<'_>, at: &str, value: Option<u64>| {
         value.map(|value| check.whole(at, Some(value), 1, 1..=MOST_MONTHS) as u32)
     };
@@ -101,6 +108,8 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
         layout,
         incurred,
         exposure,
+        calibrate,
+        best,
         origin_months,
         age_months,
         expected,
@@ -150,6 +159,87 @@ fn beside(body: &ReservingBody, check: &mut Check<'_>) -> Vec<Beside> {
     each.filter(|(_, method)| *method != "chainLadder")
         .map(|(at, method)| check.word(&format!("/methods/{at}"), Some(method), &BESIDE))
         .collect()
+}
+
+fn calibration(body: &CalibrateBody, check: &mut Check<'_>) -> Calibrate {
+    if let Some(given) = &body.parameters {
+        if body.company.is_some() || body.of.is_some() || body.views.is_some() {
+            check.fault("/calibrate", "give company and of, or parameters, one of both");
+        }
+        let mut part = |member: &str, value: Option<f64>, bounds: std::ops::RangeInclusive<f64>| {
+            let at = format!("/calibrate/parameters/{member}");
+            if value.is_none() {
+                check.fault(&at, "give the figure another run learnt");
+                return 1.0;
+            }
+            check.within(&at, value, 1.0, bounds)
+        };
+        return Calibrate::Given(Hindsight {
+            mack: part("mack", given.mack, 0.0..=100.0),
+            reserve: part("reserve", given.reserve, 0.0..=100.0),
+            apart: part("apart", given.apart, 0.0..=100.0),
+            degrees: part("degrees", given.degrees, 2.000_001..=1e9),
+            seen: usize::try_from(given.seen.unwrap_or(0)).unwrap_or(usize::MAX),
+        });
+    }
+    let company = check.needed("/calibrate/company", body.company.as_ref(), None);
+    let of = body.of.clone().unwrap_or_default();
+    if of.is_empty() {
+        check.fault("/calibrate/of", "name the company whose reserve is wanted");
+    }
+    let views = body.views.clone().unwrap_or_else(|| vec![4, 5]);
+    if views.is_empty() {
+        check.fault("/calibrate/views", "name at least one number of origins");
+    }
+    let views = views.into_iter().enumerate();
+    let views = views
+        .map(|(at, view)| check.whole(&format!("/calibrate/views/{at}"), Some(view), 4, 3..=50))
+        .collect();
+    Calibrate::Market { company, of, views }
+}
+
+fn best(body: &BestBody, beside: &[Beside], check: &mut Check<'_>) -> Best {
+    let mut weights = |at: &str, given: &BTreeMap<String, f64>| {
+        let mut read = BTreeMap::new();
+        for (name, weight) in given {
+            let at = format!("{at}/{name}");
+            let (method, wanted) = match &**name {
+                "chainLadder" => (Method::ChainLadder, None),
+                "bornhuetterFerguson" => {
+                    (Method::BornhuetterFerguson, Some(Beside::BornhuetterFerguson))
+                }
+                "benktander" => (Method::Benktander, Some(Beside::Benktander)),
+                "capeCod" => (Method::CapeCod, Some(Beside::CapeCod)),
+                _ => {
+                    check.fault(&at, "is chainLadder, bornhuetterFerguson, benktander or capeCod");
+                    continue;
+                }
+            };
+            if wanted.is_some_and(|wanted| !beside.contains(&wanted)) {
+                check.fault(&at, "is not among methods");
+            }
+            check.within(&at, Some(*weight), 1.0, 0.0..=1.0);
+            read.insert(method, *weight);
+        }
+        if (read.values().sum::<f64>() - 1.0).abs() > 1e-9 {
+            check.fault(at, "has weights that add up to one");
+        }
+        read
+    };
+    let otherwise = match &body.otherwise {
+        Some(given) => weights("/best/otherwise", given),
+        None => BTreeMap::from([(Method::ChainLadder, 1.0)]),
+    };
+    let origins = body.origins.iter().flatten();
+    let origins = origins
+        .map(|(origin, given)| {
+            let own = weights(&format!("/best/origins/{origin}"), given);
+            // As the run names its periods.
+            let name = Period::parse(origin).map_or(origin.clone(), |period| period.to_string());
+            (name, own)
+        })
+        .collect();
+    Best { otherwise, origins }
 }
 
 fn without(body: &ReservingBody, check: &mut Check<'_>) -> Vec<(String, u32)> {

@@ -25,6 +25,73 @@ pub(crate) struct ReservingResult {
     pub(crate) odp: Option<OdpResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bootstrap: Option<BootstrapResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) calibrated: Option<CalibratedResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) best: Option<BestResult>,
+}
+
+/// A distribution calibrated on past valuations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CalibratedResult {
+    /// Cape Cod's, which is the middle.
+    pub(crate) reserve: Figure,
+    pub(crate) mack_error: Figure,
+    /// Cape Cod's reserve less the chain ladder's.
+    pub(crate) apart: Figure,
+    /// What Student's variable is multiplied with.
+    pub(crate) scale: Figure,
+    pub(crate) deviation: Figure,
+    pub(crate) quantiles: Vec<QuantileResult>,
+    pub(crate) hindsight: HindsightResult,
+    /// Companies it was learnt from, and those that could not be valued.
+    pub(crate) companies: usize,
+    pub(crate) left_out: Vec<String>,
+    /// Part of the outcomes it was learnt from that lie inside nine tenths; absent where parameters were
+    /// given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) inside: Option<Figure>,
+}
+
+/// What past valuations teach; may be given to another run.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct HindsightResult {
+    pub(crate) mack: Figure,
+    pub(crate) reserve: Figure,
+    pub(crate) apart: Figure,
+    pub(crate) degrees: Figure,
+    pub(crate) seen: usize,
+}
+
+/// The best estimate.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BestResult {
+    pub(crate) origins: Vec<BestOriginResult>,
+    pub(crate) latest: Figure,
+    pub(crate) ultimate: Figure,
+    pub(crate) reserve: Figure,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BestOriginResult {
+    pub(crate) name: String,
+    pub(crate) latest: Figure,
+    pub(crate) ultimate: Figure,
+    pub(crate) reserve: Figure,
+    pub(crate) parts: Vec<WeightResult>,
+}
+
+/// What is taken of a method.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct WeightResult {
+    pub(crate) method: String,
+    pub(crate) weight: Figure,
+    pub(crate) ultimate: Figure,
 }
 
 /// The triangle as it was read.

@@ -4,28 +4,17 @@
 //! triangle: whoever changes an amount, or overrules a factor, sees what follows. Each formula
 //! carries the figure of the run, for programs that do not calculate.
 
-use rust_xlsxwriter::{Format, FormatAlign, Formula, Workbook, Worksheet, XlsxError, utility};
+use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 
-use crate::method::reserving::{ReservingResult, TriangleResult};
+use crate::method::reserving::{BestResult, ReservingResult, TriangleResult};
+use crate::report::workbook::{Styles, formula_at, place};
 use crate::store::run::RunRecord;
 
 /// Rows above the triangle.
 const HEAD: u32 = 4;
 
-struct Styles {
-    title: Format,
-    note: Format,
-    head: Format,
-    name: Format,
-    amount: Format,
-    factor: Format,
-    chosen: Format,
-    total: Format,
-    part: Format,
-}
-
 /// Writes the workbook.
-pub(crate) fn reserving(record: &RunRecord, found: &ReservingResult) -> Result<Vec<u8>, XlsxError> {
+pub(crate) fn write(record: &RunRecord, found: &ReservingResult) -> Result<Vec<u8>, XlsxError> {
     let mut book = Workbook::new();
     let styles = Styles::new();
     let mut sheet = Worksheet::new();
@@ -36,6 +25,12 @@ pub(crate) fn reserving(record: &RunRecord, found: &ReservingResult) -> Result<V
         let mut sheet = Worksheet::new();
         sheet.set_name("Mack error")?;
         errors(&mut sheet, &styles, found)?;
+        book.push_worksheet(sheet);
+    }
+    if let Some(best) = &found.best {
+        let mut sheet = Worksheet::new();
+        sheet.set_name("Best estimate")?;
+        selected(&mut sheet, &styles, best)?;
         book.push_worksheet(sheet);
     }
     book.save_to_buffer()
@@ -242,38 +237,60 @@ fn errors(
     Ok(())
 }
 
-fn formula_at(
-    sheet: &mut Worksheet,
-    row: u32,
-    column: u16,
-    formula: &str,
-    value: f64,
-    style: &Format,
-) -> Result<(), XlsxError> {
-    let formula = Formula::new(formula).set_result(value.to_string());
-    sheet.write_formula_with_format(row, column, formula, style).map(|_| ())
-}
+/// Methods whose ultimates may be selected, in the order of their columns.
+const METHODS: [(&str, &str); 4] = [
+    ("chainLadder", "Chain ladder"),
+    ("bornhuetterFerguson", "Bornhuetter–Ferguson"),
+    ("benktander", "Benktander"),
+    ("capeCod", "Cape Cod"),
+];
 
-fn place(row: u32, column: u16) -> String {
-    utility::row_col_to_cell(row, column)
-}
-
-impl Styles {
-    fn new() -> Styles {
-        let amount = Format::new().set_num_format("#,##0");
-        Styles {
-            title: Format::new().set_bold().set_font_size(14),
-            note: Format::new().set_italic().set_font_color("#5A6675"),
-            head: Format::new()
-                .set_bold()
-                .set_align(FormatAlign::Right)
-                .set_border_bottom(rust_xlsxwriter::FormatBorder::Thin),
-            name: Format::new().set_align(FormatAlign::Left),
-            factor: Format::new().set_num_format("0.0000"),
-            chosen: Format::new().set_num_format("0.0000").set_background_color("#FFF6D6"),
-            total: amount.clone().set_bold().set_border_top(rust_xlsxwriter::FormatBorder::Thin),
-            part: Format::new().set_num_format("0.0%"),
-            amount,
-        }
+/// Ultimates and weights are entered; what is selected is a formula.
+fn selected(sheet: &mut Worksheet, styles: &Styles, found: &BestResult) -> Result<(), XlsxError> {
+    sheet.write_with_format(0, 0, "Best estimate", &styles.title)?;
+    let note =
+        "Known amounts, ultimates of methods and weights are entered; weights may be overruled.";
+    sheet.write_with_format(1, 0, note, &styles.note)?;
+    sheet.set_column_width(0, 22)?;
+    let count = METHODS.len() as u16;
+    sheet.set_column_range_width(1, 2 * count + 3, 15)?;
+    let (weights, results) = (2 + count, 2 + 2 * count);
+    sheet.write_with_format(3, 0, "Origin", &styles.head)?;
+    sheet.write_with_format(3, 1, "Known", &styles.head)?;
+    for (column, (_, name)) in (0..).zip(METHODS) {
+        sheet.write_with_format(3, 2 + column, name, &styles.head)?;
+        sheet.write_with_format(3, weights + column, format!("Weight {name}"), &styles.head)?;
     }
+    sheet.write_with_format(3, results, "Selected ultimate", &styles.head)?;
+    sheet.write_with_format(3, results + 1, "Reserve", &styles.head)?;
+    for (row, origin) in (4..).zip(&found.origins) {
+        sheet.write_with_format(row, 0, &origin.name, &styles.name)?;
+        sheet.write_with_format(row, 1, origin.latest.0, &styles.amount)?;
+        for (column, (method, _)) in (0..).zip(METHODS) {
+            let part = origin.parts.iter().find(|part| part.method == method);
+            if let Some(part) = part {
+                sheet.write_with_format(row, 2 + column, part.ultimate.0, &styles.amount)?;
+            }
+            let weight = part.map_or(0.0, |part| part.weight.0);
+            sheet.write_with_format(row, weights + column, weight, &styles.chosen)?;
+        }
+        let formula = format!(
+            "=SUMPRODUCT({}:{},{}:{})",
+            place(row, 2),
+            place(row, 1 + count),
+            place(row, weights),
+            place(row, weights + count - 1)
+        );
+        formula_at(sheet, row, results, &formula, origin.ultimate.0, &styles.amount)?;
+        let formula = format!("={}-{}", place(row, results), place(row, 1));
+        formula_at(sheet, row, results + 1, &formula, origin.reserve.0, &styles.amount)?;
+    }
+    let total = 4 + found.origins.len() as u32;
+    sheet.write_with_format(total, 0, "Total", &styles.total)?;
+    let sums = [(1, found.latest), (results, found.ultimate), (results + 1, found.reserve)];
+    for (column, value) in sums {
+        let formula = format!("=SUM({}:{})", place(4, column), place(total - 1, column));
+        formula_at(sheet, total, column, &formula, value.0, &styles.total)?;
+    }
+    Ok(())
 }
