@@ -53,6 +53,33 @@ impl<'a> Check<'a> {
         self.errors.push(FieldError::at(format!("{ROOT}{at}"), detail));
     }
 
+    /// Reads parameters that stand inside these, at `at`: their faults and columns become ours.
+    pub(crate) fn nested<T: DeserializeOwned, P>(
+        &mut self,
+        at: &str,
+        parameters: &Value,
+        read: impl FnOnce(&T, &mut Check<'a>) -> P,
+    ) -> Option<P> {
+        let inside = |mut error: FieldError| {
+            let rest = error.pointer.strip_prefix(ROOT).unwrap_or(&error.pointer);
+            error.pointer = format!("{ROOT}{at}{rest}");
+            error
+        };
+        match body::<T>(parameters) {
+            Ok(body) => {
+                let mut inner = Check::over(self.profiles);
+                let found = read(&body, &mut inner);
+                self.used.extend(inner.used);
+                self.errors.extend(inner.errors.into_iter().map(inside));
+                Some(found)
+            }
+            Err(problem) => {
+                self.errors.extend(problem.errors.into_iter().map(inside));
+                None
+            }
+        }
+    }
+
     /// Whether nothing is wrong so far.
     pub(crate) fn is_clean(&self) -> bool {
         self.errors.is_empty()

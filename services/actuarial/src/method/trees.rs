@@ -313,6 +313,25 @@ impl Plan for Trees {
 }
 
 impl Trees {
+    /// Claims the trees expect of the rows that are held, grown from the others, by row.
+    pub(crate) fn expected_of(
+        &self,
+        data: Data,
+        held: &[bool],
+        seed: u64,
+        stop: Stop<'_>,
+    ) -> Result<Vec<f64>, Failure> {
+        let data = self.prepare.apply(data)?;
+        let others: Vec<bool> = held.iter().map(|held| !held).collect();
+        let (held, others) = (data.clone().only(held), data.only(&others));
+        let boost = Boost { seed, ..self.boost.clone() };
+        let refuse = |error: TreesError| refused(&error);
+        let trees = boost.fit_until(&self.rows(&others)?.counts(), stop).map_err(refuse)?;
+        let rows = self.rows(&held)?;
+        let frequencies = trees.frequencies(&rows.frame).map_err(refuse)?;
+        Ok(frequencies.iter().zip(&rows.exposure).map(|(rate, years)| rate * years).collect())
+    }
+
     fn rows(&self, data: &Data) -> Result<Rows, Failure> {
         let mut frame = Frame::new();
         let refuse = |error: GlmError| glm::refused(&error);

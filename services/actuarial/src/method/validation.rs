@@ -1,9 +1,11 @@
 //! 模型验证: predictions against what came, on rows no model was fitted to: lift, Gini, double lift, and
 //! actual against expected by factor.
 
+use actuarial_models::Stop;
 use actuarial_models::validation::ValidationError;
 use actuarial_models::validation::pricing::{Band, Priced};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 
 use crate::dataset::Role;
@@ -12,8 +14,9 @@ use crate::figure::Figure;
 use crate::job::Watch;
 use crate::method::check::Check;
 use crate::method::data::Data;
-use crate::method::glm::{ComparisonResult, compare};
-use crate::method::prepare::{ConditionBody, DerivedBody, Prepare};
+use crate::method::glm::{self, ComparisonResult, Glm, compare};
+use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare, meet};
+use crate::method::trees::{self, Trees};
 use crate::method::{Failure, Outcome, Plan};
 
 /// Points of a Lorenz curve that are told.
@@ -40,6 +43,11 @@ pub struct ValidationBody {
     /// The column of what the model expects, in the same unit.
     #[schema(example = "expected")]
     pub expected: Option<String>,
+    /// Instead of `expected` and `rival`: one or two models, with the parameters of runs of `glm` or
+    /// `boostedTrees`. Each is fitted to the rows that are not held out, and judged on those that are.
+    pub models: Option<Vec<JudgedModelBody>>,
+    /// With `models`: the rows that are held out.
+    pub hold_out: Option<Vec<ConditionBody>>,
     /// The column of what another model, or the market's premium, expects: for a double lift.
     pub rival: Option<String>,
     /// The column of exposure; one for each row when absent.
@@ -50,14 +58,38 @@ pub struct ValidationBody {
     pub bands: Option<u64>,
 }
 
+/// A model that is judged.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = JudgedModel)]
+pub struct JudgedModelBody {
+    /// `glm` or `boostedTrees`.
+    pub method: Option<String>,
+    /// The parameters of a run of it, without `rows`, `holdOut` and `missing`.
+    #[schema(value_type = Option<Object>)]
+    pub parameters: Option<Value>,
+}
+
+/// Where predictions come from.
+#[derive(Clone, Debug)]
+enum Source {
+    Columns { expected: String, rival: Option<String> },
+    Models { models: Vec<Model>, hold_out: Vec<Condition> },
+}
+
+#[derive(Clone, Debug)]
+enum Model {
+    Glm(Box<Glm>),
+    Trees(Box<Trees>),
+}
+
 /// Checked parameters.
 #[derive(Clone, Debug)]
 pub(crate) struct Validation {
     columns: Vec<String>,
     prepare: Prepare,
     actual: String,
-    expected: String,
-    rival: Option<String>,
+    source: Source,
     exposure: Option<String>,
     factors: Vec<String>,
     bands: usize,
@@ -133,8 +165,7 @@ pub(crate) fn read(body: &ValidationBody, check: &mut Check<'_>) -> Validation {
         .collect();
     Validation {
         actual: check.number("/actual", body.actual.as_ref(), Some(Role::Claims)),
-        expected: check.number("/expected", body.expected.as_ref(), None),
-        rival: check.optional_number("/rival", body.rival.as_ref(), None),
+        source: source(body, check),
         exposure: check.optional_number("/exposure", body.exposure.as_ref(), Some(Role::Exposure)),
         bands: check.whole("/bands", body.bands, 10, 2..=100),
         columns: check.used(),
@@ -143,28 +174,90 @@ pub(crate) fn read(body: &ValidationBody, check: &mut Check<'_>) -> Validation {
     }
 }
 
+fn source(body: &ValidationBody, check: &mut Check<'_>) -> Source {
+    let Some(bodies) = &body.models else {
+        if body.hold_out.is_some() {
+            check.fault("/holdOut", "belongs to models: choose rows of predictions under rows");
+        }
+        return Source::Columns {
+            expected: check.number("/expected", body.expected.as_ref(), None),
+            rival: check.optional_number("/rival", body.rival.as_ref(), None),
+        };
+    };
+    if body.expected.is_some() || body.rival.is_some() {
+        check.fault("/models", "give columns or models, not both");
+    }
+    if !(1..=2).contains(&bodies.len()) {
+        check.fault("/models", "name one or two models");
+    }
+    let hold_out = glm::conditions(body.hold_out.as_ref(), check, "/holdOut");
+    if body.hold_out.as_ref().is_none_or(Vec::is_empty) {
+        check.fault("/holdOut", "say which rows models are judged by and not fitted to");
+    }
+    let each = bodies.iter().enumerate();
+    let models = each.filter_map(|(index, body)| model(index, body, check)).collect();
+    Source::Models { models, hold_out }
+}
+
+fn model(index: usize, body: &JudgedModelBody, check: &mut Check<'_>) -> Option<Model> {
+    let at = format!("/models/{index}/parameters");
+    let parameters = body.parameters.clone().unwrap_or_else(|| Value::Object(Map::new()));
+    // Both are judged on the same rows, so neither may choose its own.
+    for member in ["rows", "holdOut", "missing"] {
+        if parameters.get(member).is_some() {
+            check.fault(&format!("{at}/{member}"), "is for all models: leave it out here");
+        }
+    }
+    let words = [("glm", false), ("boostedTrees", true)];
+    match check.word(&format!("/models/{index}/method"), body.method.as_ref(), &words) {
+        false => {
+            let read = check.nested(&at, &parameters, glm::read);
+            read.map(|own| Model::Glm(Box::new(own)))
+        }
+        true => {
+            let read = check.nested(&at, &parameters, trees::read);
+            read.map(|own| Model::Trees(Box::new(own)))
+        }
+    }
+}
+
+impl Model {
+    /// What it expects of the rows that are held, fitted to the others.
+    fn expected_of(
+        &self,
+        data: Data,
+        held: &[bool],
+        seed: u64,
+        stop: Stop<'_>,
+    ) -> Result<Vec<f64>, Failure> {
+        match self {
+            Model::Glm(own) => own.expected_of(data, held, stop),
+            Model::Trees(own) => own.expected_of(data, held, seed, stop),
+        }
+    }
+}
+
 impl Plan for Validation {
     fn columns(&self) -> Vec<String> {
         self.columns.clone()
     }
 
-    fn compute(&self, data: Data, _seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
+    fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
         let data = self.prepare.apply(data)?;
+        let Predicted { data, expected, rival } = self.predicted(data, seed, watch)?;
         let actual = data.numbers(&self.actual)?;
-        let expected = data.numbers(&self.expected)?;
         let exposure = match &self.exposure {
             Some(column) => data.numbers(column)?,
             None => vec![1.0; data.rows()],
         };
-        watch.stage("judging", 30);
-        let refuse = |error: ValidationError| self.refused(&error, &self.expected);
+        watch.stage("judging", 80);
+        let (own_name, rival_name) = self.names();
+        let refuse = |error: ValidationError| self.refused(&error, own_name, own_name);
         let own = judged(&exposure, &expected, &actual, self.bands).map_err(refuse)?;
-        let rival = match &self.rival {
-            Some(column) => {
-                watch.stage("judging the rival", 60);
-                let rival = data.numbers(column)?;
+        let rival = match rival {
+            Some(rival) => {
                 let found = self.rival(&exposure, &expected, &actual, &rival);
-                Some(found.map_err(|error| self.refused(&error, column))?)
+                Some(found.map_err(|error| self.refused(&error, own_name, rival_name))?)
             }
             None => None,
         };
@@ -196,7 +289,47 @@ impl Plan for Validation {
     }
 }
 
+/// Predictions, and the rows they are of.
+struct Predicted {
+    data: Data,
+    expected: Vec<f64>,
+    rival: Option<Vec<f64>>,
+}
+
 impl Validation {
+    fn predicted(&self, data: Data, seed: u64, watch: &Watch) -> Result<Predicted, Failure> {
+        let (models, hold_out) = match &self.source {
+            Source::Models { models, hold_out } => (models, hold_out),
+            Source::Columns { expected, rival } => {
+                let expected = data.numbers(expected)?;
+                let rival = rival.as_ref().map(|rival| data.numbers(rival)).transpose()?;
+                return Ok(Predicted { data, expected, rival });
+            }
+        };
+        let held = meet(hold_out, &data)?;
+        if !held.contains(&true) || !held.contains(&false) {
+            let detail = "holdOut holds out every row or none";
+            return Err(Failure::new(&error::NOTHING_TO_LEARN, detail, "change its conditions"));
+        }
+        let asked = || watch.is_stopped();
+        let mut found = vec![];
+        for (place, model) in models.iter().enumerate() {
+            watch.stage("fitting models", if place == 0 { 15 } else { 45 });
+            found.push(model.expected_of(data.clone(), &held, seed, Stop::when(&asked))?);
+        }
+        let mut found = found.into_iter();
+        let expected = found.next().unwrap_or_default();
+        Ok(Predicted { data: data.only(&held), expected, rival: found.next() })
+    }
+
+    /// What predictions are called when they do not suit.
+    fn names(&self) -> (&str, &str) {
+        match &self.source {
+            Source::Columns { expected, rival } => (expected, rival.as_deref().unwrap_or_default()),
+            Source::Models { .. } => ("the first model", "the second model"),
+        }
+    }
+
     fn rival(
         &self,
         exposure: &[f64],
@@ -225,7 +358,7 @@ impl Validation {
         })
     }
 
-    fn refused(&self, error: &ValidationError, expected: &str) -> Failure {
+    fn refused(&self, error: &ValidationError, expected: &str, rival: &str) -> Failure {
         match error {
             ValidationError::NotFinite(what) => Failure::not_a_number(what.0),
             ValidationError::NoClaims => {
@@ -238,8 +371,8 @@ impl Validation {
                 let column = match *what {
                     "exposure" => self.exposure.as_deref().unwrap_or_default(),
                     "claims" => &self.actual,
-                    "expected claims" => &self.expected,
-                    _ => expected,
+                    "expected claims" => expected,
+                    _ => rival,
                 };
                 let detail = format!("{column} is out of range in row {}", row + 1);
                 let advice = "exposure and what is compared are positive, claims not negative: leave \

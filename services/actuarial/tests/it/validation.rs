@@ -70,6 +70,61 @@ async fn lift_gini_and_double_lift_of_a_worked_example() {
 }
 
 #[tokio::test]
+async fn two_models_are_fitted_to_the_same_rows_and_judged_on_the_others() {
+    let world = World::new().await;
+    let mut rows = "part,zone,years,claims\n".to_owned();
+    for row in 0..400 {
+        let zone = ["a", "b"][row % 2];
+        let claims = u8::from(row % 2 == 1 && row % 4 == 1 || row % 16 == 0);
+        rows += &format!("{},{zone},1,{claims}\n", ["learn", "test"][usize::from(row % 5 == 0)]);
+    }
+    world.import(&world.picc, &json!({ "name": "motor" }), rows.as_bytes()).await;
+    let mut asked = json!({ "actual": "claims", "exposure": "years", "factors": ["zone"], "bands": 2,
+        "holdOut": [{ "column": "part", "in": ["test"] }],
+        "models": [
+            { "method": "glm", "parameters": { "response": "claims", "exposure": "years",
+                "terms": [{ "factor": "zone" }] } },
+            { "method": "glm", "parameters": { "response": "claims", "exposure": "years" } }] });
+    let (run, result) = world.done("validation", "motor", &asked).await;
+    assert_eq!(result["rows"], 80);
+    // The model without a term tells nothing apart; that with zones hits what came where both differ.
+    near("rival", &run["figures"]["rivalGini"], &json!(0.0), 1e-9, 0.0);
+    assert!(run["figures"]["gini"].as_f64().unwrap() > 0.2);
+    assert!(
+        run["figures"]["distance"].as_f64() < run["figures"]["rivalDistance"].as_f64(),
+        "{run}"
+    );
+    // The model is that of a run of its own with the same rows held out.
+    let alone = json!({ "response": "claims", "exposure": "years", "terms": [{ "factor": "zone" }],
+        "holdOut": asked["holdOut"] });
+    let (_, alone) = world.done("glm", "motor", &alone).await;
+    near("gini", &result["judged"]["gini"], &alone["holdOut"]["judged"]["gini"], 1e-12, 0.0);
+    asked["models"][1] = json!({ "method": "boostedTrees", "parameters": { "claims": "claims",
+        "exposure": "years", "trees": 20, "leastExpected": 1, "features": [{ "column": "zone" }] } });
+    world.done("validation", "motor", &asked).await;
+
+    asked["expected"] = json!("years");
+    asked.as_object_mut().unwrap().remove("holdOut");
+    asked["models"] = json!([{ "method": "forest" }, { "method": "glm",
+        "parameters": { "response": "x", "rows": [], "typo": 1 } }, { "method": "boostedTrees",
+        "parameters": { "trees": 0, "features": [{ "column": "zone" }] } }]);
+    let body = json!({ "method": "validation", "dataset": "motor", "parameters": asked });
+    let problem = world.start(&world.picc, &body).await.unwrap_err();
+    let told = pointers(&problem);
+    for wanted in [
+        "/parameters/models",
+        "/parameters/holdOut",
+        "/parameters/models/0/method",
+        "/parameters/models/1/parameters/rows",
+        "/parameters/models/1/parameters/typo",
+        "/parameters/models/2/parameters/claims",
+        "/parameters/models/2/parameters/trees",
+    ] {
+        assert!(told.contains(&wanted), "{wanted}: {told:?}");
+    }
+}
+
+#[tokio::test]
 async fn models_are_judged_on_rows_they_were_not_fitted_to() {
     let world = World::new().await;
     let mut rows = "part,zone,years,claims\n".to_owned();

@@ -8,11 +8,16 @@ use crate::number::all_finite;
 impl Fit {
     /// Means that the model expects of other rows.
     ///
-    /// A level the model was not fitted with is refused.
+    /// A level the model was not fitted with is refused. A frame without columns has as many rows as the
+    /// offset.
     pub fn predict(&self, frame: &Frame, offset: Option<&[f64]>) -> Result<Vec<f64>, GlmError> {
-        let mut eta = vec![self.coefficients[0].estimate; frame.rows()];
+        let rows = match offset {
+            Some(offset) if frame.is_empty() => offset.len(),
+            _ => frame.rows(),
+        };
+        let mut eta = vec![self.coefficients[0].estimate; rows];
         if let Some(offset) = offset {
-            same_length("offset", offset.len(), frame.rows())?;
+            same_length("offset", offset.len(), rows)?;
             finite_rows("offset", offset)?;
             eta.iter_mut().zip(offset).for_each(|(eta, offset)| *eta += offset);
         }

@@ -221,10 +221,28 @@ impl Glm {
         Ok((fit, shape))
     }
 
+    /// What the model expects of the rows that are held, fitted to the others: sums of the response, by
+    /// row.
+    pub(crate) fn expected_of(
+        &self,
+        data: Data,
+        held: &[bool],
+        stop: Stop<'_>,
+    ) -> Result<Vec<f64>, Failure> {
+        let data = self.prepare.apply(data)?;
+        let others: Vec<bool> = held.iter().map(|held| !held).collect();
+        let (held, others) = (data.clone().only(held), data.only(&others));
+        let terms = self.terms(&others)?;
+        let (fit, _) = self.fit(terms, &self.rows(&others)?.observations(), stop)?;
+        let rows = self.rows(&held)?;
+        let means = rows.means(&fit)?;
+        let weight = |row: usize| rows.weight.as_ref().map_or(1.0, |weight| weight[row]);
+        Ok(means.iter().enumerate().map(|(row, mean)| weight(row) * mean).collect())
+    }
+
     fn hold_out(&self, fit: &Fit, held: &Data) -> Result<HoldOutResult, Failure> {
         let rows = self.rows(held)?;
-        let means =
-            fit.predict(&rows.frame, rows.offset.as_deref()).map_err(|error| refused(&error))?;
+        let means = rows.means(fit)?;
         let (mut deviance, mut observed, mut expected) = (0.0, 0.0, 0.0);
         for (row, (response, mean)) in rows.response.iter().zip(&means).enumerate() {
             let weight = rows.weight.as_ref().map_or(1.0, |weight| weight[row]);
@@ -300,6 +318,15 @@ pub(crate) fn compare(
 }
 
 impl Rows {
+    /// What a fit expects of them.
+    fn means(&self, fit: &Fit) -> Result<Vec<f64>, Failure> {
+        // A model without terms has no column to count rows by.
+        let none = vec![0.0; self.response.len()];
+        let offset = self.offset.as_deref();
+        let offset = offset.or_else(|| self.frame.is_empty().then_some(&*none));
+        fit.predict(&self.frame, offset).map_err(|error| refused(&error))
+    }
+
     fn observations(&self) -> Observations<'_> {
         Observations {
             frame: &self.frame,
