@@ -106,9 +106,39 @@ pub fn half_up(value: Decimal, places: u32) -> Decimal {
 
 impl fmt::Display for Fen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let sign = if self.0 < 0 { "-" } else { "" };
-        let whole = self.0.unsigned_abs();
-        write!(f, "{sign}{}.{:02}", whole / 100, whole % 100)
+        f.write_str(self.written(&mut [0; LONGEST]))
+    }
+}
+
+/// Bytes of the longest amount: a sign, 19 digits and a point.
+const LONGEST: usize = 21;
+
+impl Fen {
+    /// Yuan with two decimals, written from the end of `text`. By hand: an answer is full of amounts,
+    /// and the formatter costs ten times as much.
+    fn written(self, text: &mut [u8; LONGEST]) -> &str {
+        let mut rest = self.0.unsigned_abs();
+        let mut start = LONGEST;
+        let mut put = |byte| {
+            start -= 1;
+            text[start] = byte;
+        };
+        for place in 0.. {
+            if place > 2 && rest == 0 {
+                break;
+            }
+            if place == 2 {
+                put(b'.');
+            }
+            // Below ten.
+            put(b'0' + (rest % 10) as u8);
+            rest /= 10;
+        }
+        if self.0 < 0 {
+            put(b'-');
+        }
+        // Digits, a point and a sign only.
+        std::str::from_utf8(&text[start..]).unwrap_or_default()
     }
 }
 
@@ -133,7 +163,7 @@ impl FromStr for Fen {
 
 impl Serialize for Fen {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        serializer.serialize_str(self.written(&mut [0; LONGEST]))
     }
 }
 
@@ -186,6 +216,24 @@ mod tests {
         assert_eq!(serde_json::to_string(&Fen(-1_230)).unwrap(), r#""-12.30""#);
         for text in ["", "-", "1.234", "1e3", ".5", "1.", "1234567890123", "+1", " 1", "１"] {
             assert!(text.parse::<Fen>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn amounts_are_written_in_yuan_with_two_decimals() {
+        let cases = [
+            (0, "0.00"),
+            (5, "0.05"),
+            (-5, "-0.05"),
+            (99, "0.99"),
+            (66_500, "665.00"),
+            (-123_456_789, "-1234567.89"),
+            (i64::MAX, "92233720368547758.07"),
+            (i64::MIN, "-92233720368547758.08"),
+        ];
+        for (fen, text) in cases {
+            assert_eq!(Fen(fen).to_string(), text);
+            assert_eq!(serde_json::to_string(&Fen(fen)).unwrap(), format!("\"{text}\""));
         }
     }
 
