@@ -5,15 +5,15 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
 /// A normalised frame number (车架号): a 17-character VIN, or a shorter number of 5 to 16.
 ///
 /// Upper case, without blanks around it. A VIN is of 0-9 and A-Z without I, O, Q (GB 16735);
 /// a shorter number is of 0-9, A-Z and `-`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct FrameNo(String);
 
 /// Which frame numbers a message may carry (RACK_NO_FLAG).
@@ -144,6 +144,12 @@ fn value(byte: u8) -> u32 {
 impl fmt::Display for FrameNo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
+    }
+}
+
+impl Serialize for FrameNo {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
     }
 }
 

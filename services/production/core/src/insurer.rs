@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Four upper-case letters naming an insurer on the platform, for example `PICC`.
 ///
 /// Whether such an insurer takes part is the tenancy's to say.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct InsurerCode([u8; 4]);
 
 /// The text is not four upper-case letters.
@@ -41,6 +41,12 @@ impl fmt::Display for InsurerCode {
 impl fmt::Debug for InsurerCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "InsurerCode({self})")
+    }
+}
+
+impl Serialize for InsurerCode {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.as_str())
     }
 }
 

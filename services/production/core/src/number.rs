@@ -21,7 +21,7 @@
 
 use std::fmt;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::coded_enum;
 use crate::frame::Slot;
@@ -43,8 +43,8 @@ coded_enum! {
 }
 
 /// A number the platform issued, taken apart. Reads and writes as its thirty characters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct PlatformNumber {
     kind: NumberKind,
     insurer: InsurerCode,
@@ -277,6 +277,13 @@ impl fmt::Display for PlatformNumber {
         let text = self.text();
         // Digits and capital letters only.
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl Serialize for PlatformNumber {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // Digits and capital letters only.
+        serializer.serialize_str(std::str::from_utf8(&self.text()).unwrap_or_default())
     }
 }
 
