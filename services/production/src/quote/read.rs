@@ -120,6 +120,29 @@ pub fn message(
     })
 }
 
+/// JSON pointers to the fields below one place, written into one text: most fields are right, and
+/// nobody reads theirs.
+struct Pointer {
+    text: String,
+    place: usize,
+}
+
+impl Pointer {
+    fn below(place: &str) -> Pointer {
+        let mut text = String::with_capacity(place.len() + 24);
+        text.push_str(place);
+        Pointer { text, place: place.len() }
+    }
+
+    /// The pointer to a field.
+    fn to(&mut self, field: &str) -> &str {
+        self.text.truncate(self.place);
+        self.text.push('/');
+        self.text.push_str(field);
+        &self.text
+    }
+}
+
 /// Findings as errors of a problem document.
 pub fn errors(findings: Vec<Finding>) -> Vec<FieldError> {
     findings
@@ -213,48 +236,46 @@ pub(crate) fn read_vehicle(
     body: &VehicleBody,
     found: &mut Findings,
 ) -> Option<(FrameNo, VehicleIdentity, VehicleFacts)> {
-    let at = |field: &str| format!("/vehicle/{field}");
     let new_vehicle = body.new_vehicle.unwrap_or(false);
     let form = if body.short_frame.unwrap_or(false) {
         FrameForm::ShortAllowed
     } else {
         FrameForm::VinOnly
     };
-    let frame = text(&body.frame_no, &at("frameNo"), found)
-        .and_then(|raw| format::frame_no(raw, form, &at("frameNo"), found));
-    let engine_no = text(&body.engine_no, &at("engineNo"), found)
-        .map(|raw| format::engine_no(raw, &at("engineNo"), found));
+    let frame = text(&body.frame_no, "/vehicle/frameNo", found)
+        .and_then(|raw| format::frame_no(raw, form, "/vehicle/frameNo", found));
+    let engine_no = text(&body.engine_no, "/vehicle/engineNo", found)
+        .map(|raw| format::engine_no(raw, "/vehicle/engineNo", found));
     let kind = body
         .plate_kind
         .as_deref()
         .filter(|kind| !kind.is_empty())
-        .and_then(|kind| format::plate_kind(kind, &at("plateKind"), found));
-    let plate = format::plate(body.plate.as_deref(), kind, new_vehicle, &at("plate"), found);
-    let category = text(&body.category, &at("category"), found)
-        .and_then(|code| format::category(code, &at("category"), found));
-    let usage = text(&body.usage, &at("usage"), found)
-        .and_then(|code| format::usage(code, &at("usage"), found));
-    let fuel = text(&body.fuel, &at("fuel"), found)
-        .and_then(|code| format::fuel(code, &at("fuel"), found));
+        .and_then(|kind| format::plate_kind(kind, "/vehicle/plateKind", found));
+    let plate = format::plate(body.plate.as_deref(), kind, new_vehicle, "/vehicle/plate", found);
+    let category = text(&body.category, "/vehicle/category", found)
+        .and_then(|code| format::category(code, "/vehicle/category", found));
+    let usage = text(&body.usage, "/vehicle/usage", found)
+        .and_then(|code| format::usage(code, "/vehicle/usage", found));
+    let fuel = text(&body.fuel, "/vehicle/fuel", found)
+        .and_then(|code| format::fuel(code, "/vehicle/fuel", found));
     let seats = match (body.seats, category.map(|category| category.family())) {
         (Some(seats), _) => Some(seats),
         // Only what carries people must say how many.
         (None, Some(Family::Trailer)) => Some(0),
-        (None, _) => missing(&at("seats"), found),
+        (None, _) => missing("/vehicle/seats", found),
     };
     let ecdemic = match body.ecdemic.as_deref() {
         None => Some(EcdemicFlag::Local),
-        Some(code) => word(code, RuleId::L28, &at("ecdemic"), found),
+        Some(code) => word(code, RuleId::L28, "/vehicle/ecdemic", found),
     };
-    let mut decimals =
-        |value: &Option<String>, field: &str| decimal(value, RuleId::F21, &at(field), found);
-    let tonnage_t = decimals(&body.tonnage_t, "tonnageT");
-    let curb_weight_kg = decimals(&body.curb_weight_kg, "curbWeightKg");
-    let power_kw = decimals(&body.power_kw, "powerKw");
-    let made_on = date(&body.made_on, &at("madeOn"), found);
-    let first_registered_on = date(&body.first_registered_on, &at("firstRegisteredOn"), found);
-    let invoiced_on = date(&body.invoiced_on, &at("invoicedOn"), found);
-    let new_price = amount(&body.new_price, &at("newPrice"), found);
+    let mut decimals = |value: &Option<String>, at: &str| decimal(value, RuleId::F21, at, found);
+    let tonnage_t = decimals(&body.tonnage_t, "/vehicle/tonnageT");
+    let curb_weight_kg = decimals(&body.curb_weight_kg, "/vehicle/curbWeightKg");
+    let power_kw = decimals(&body.power_kw, "/vehicle/powerKw");
+    let made_on = date(&body.made_on, "/vehicle/madeOn", found);
+    let first_registered_on = date(&body.first_registered_on, "/vehicle/firstRegisteredOn", found);
+    let invoiced_on = date(&body.invoiced_on, "/vehicle/invoicedOn", found);
+    let new_price = amount(&body.new_price, "/vehicle/newPrice", found);
     let (category, usage, fuel) = (category?, usage?, fuel?);
     let facts = VehicleFacts {
         plug_in: body.plug_in.unwrap_or(false),
@@ -319,17 +340,18 @@ pub(crate) fn read_party(
     certified: bool,
     found: &mut Findings,
 ) -> Option<Party> {
+    let mut pointer = Pointer::below(at);
     let holder = match body.holder.as_deref() {
         None => Holder::Person,
-        Some(word_) => word(word_, RuleId::F23, &format!("{at}/holder"), found)?,
+        Some(word_) => word(word_, RuleId::F23, pointer.to("holder"), found)?,
     };
-    let name = text(&body.name, &format!("{at}/name"), found)?.to_owned();
-    format::name(&name, holder, &format!("{at}/name"), found);
+    let name = text(&body.name, pointer.to("name"), found)?.to_owned();
+    format::name(&name, holder, pointer.to("name"), found);
     let mobile = body
         .mobile
         .as_deref()
         .filter(|mobile| !mobile.is_empty())
-        .and_then(|mobile| format::mobile(mobile, &[], &format!("{at}/mobile"), found));
+        .and_then(|mobile| format::mobile(mobile, &[], pointer.to("mobile"), found));
     let certificate = match (&body.certificate_kind, &body.certificate_no) {
         (Some(kind), Some(number)) => read_certificate(kind, number, holder, at, found),
         (None, None) if !certified => None,
@@ -416,20 +438,20 @@ fn read_commercial(body: &CommercialBody, found: &mut Findings) -> Option<Commer
 }
 
 pub(crate) fn read_cover(body: &CoverBody, at: &str, found: &mut Findings) -> Option<CoverRequest> {
-    let field = |name: &str| format!("{at}/{name}");
-    let cover = text(&body.coverage_code, &field("coverageCode"), found)
-        .and_then(|code| format::cover(code, &field("coverageCode"), found));
+    let mut pointer = Pointer::below(at);
+    let cover = text(&body.coverage_code, pointer.to("coverageCode"), found)
+        .and_then(|code| format::cover(code, pointer.to("coverageCode"), found));
     let part: Option<Option<Part>> = match body.part.as_deref() {
         None => Some(None),
-        Some(part) => word(part, RuleId::F26, &field("part"), found).map(Some),
+        Some(part) => word(part, RuleId::F26, pointer.to("part"), found).map(Some),
     };
     let linked = match body.linked.as_deref() {
         None => Some(None),
-        Some(code) => format::cover(code, &field("linked"), found).map(Some),
+        Some(code) => format::cover(code, pointer.to("linked"), found).map(Some),
     };
-    let limit = amount(&body.limit_amount, &field("limitAmount"), found);
-    let agreed_value = amount(&body.agreed_value, &field("agreedValue"), found);
-    let daily = amount(&body.daily, &field("daily"), found);
+    let limit = amount(&body.limit_amount, pointer.to("limitAmount"), found);
+    let agreed_value = amount(&body.agreed_value, pointer.to("agreedValue"), found);
+    let daily = amount(&body.daily, pointer.to("daily"), found);
     Some(CoverRequest {
         cover: cover?,
         part: part?,
@@ -486,12 +508,10 @@ pub(crate) fn read_tax(body: &TaxBody, found: &mut Findings) -> TaxInput {
 }
 
 fn read_declared(body: &DeclaredBody, found: &mut Findings) -> Declared {
-    let mut money =
-        |value: &Option<String>, field: &str| amount(value, &format!("/declared/{field}"), found);
-    let compulsory_base = money(&body.compulsory_base, "compulsoryBase");
-    let compulsory_premium = money(&body.compulsory_premium, "compulsoryPremium");
-    let tax = money(&body.tax, "tax");
-    let commercial_premium = money(&body.commercial_premium, "commercialPremium");
+    let compulsory_base = amount(&body.compulsory_base, "/declared/compulsoryBase", found);
+    let compulsory_premium = amount(&body.compulsory_premium, "/declared/compulsoryPremium", found);
+    let tax = amount(&body.tax, "/declared/tax", found);
+    let commercial_premium = amount(&body.commercial_premium, "/declared/commercialPremium", found);
     Declared {
         compulsory_base,
         compulsory_premium,
@@ -510,15 +530,16 @@ fn read_period(
     at: &str,
     found: &mut Findings,
 ) -> Option<Period> {
-    let from = text(start, &format!("{at}/start"), found)
-        .and_then(|raw| format::instant(raw, Edge::Start, &format!("{at}/start"), found))?;
+    let mut pointer = Pointer::below(at);
+    let from = text(start, pointer.to("start"), found)
+        .and_then(|raw| format::instant(raw, Edge::Start, pointer.to("start"), found))?;
     let to = match end.as_deref() {
-        Some(raw) => format::instant(raw, Edge::End, &format!("{at}/end"), found)?,
+        Some(raw) => format::instant(raw, Edge::End, pointer.to("end"), found)?,
         None => a_year_after(from)?,
     };
     let period = Period::new(from, to);
     if period.is_none() {
-        found.add(RuleId::F09, format!("{at}/end"), "the end is not after the start");
+        found.add(RuleId::F09, pointer.to("end"), "the end is not after the start");
     }
     period
 }

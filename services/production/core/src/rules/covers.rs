@@ -57,10 +57,11 @@ fn lines_of(covers: &[CoverRequest], lines: &[PolicyClass], at: &str, found: &mu
 pub fn combination(covers: &[CoverRequest], at: &str, found: &mut Findings) {
     let held = |cover: Cover| covers.iter().any(|request| request.cover == cover);
     for (index, request) in covers.iter().enumerate() {
-        let at = format!("{at}/{index}");
+        let at = || format!("{at}/{index}");
+        let linked = || format!("{}/linked", at());
         let cover = request.cover;
         if covers[..index].iter().any(|earlier| earlier.key() == request.key()) {
-            found.add(RuleId::S04, &at, format!("cover {cover} is asked for twice; send it once"));
+            found.add(RuleId::S04, at(), format!("cover {cover} is asked for twice; send it once"));
         }
         if cover.class() != CoverClass::Additional {
             continue;
@@ -71,21 +72,21 @@ pub fn combination(covers: &[CoverRequest], at: &str, found: &mut Findings) {
             None if cover.names_its_main() => {
                 let message =
                     format!("cover {cover} names no main cover; link it to one of {}", list());
-                found.add(RuleId::L17, format!("{at}/linked"), message);
+                found.add(RuleId::L17, linked(), message);
             }
             Some(main) if !needs.contains(&main) => {
                 let message =
                     format!("cover {cover} cannot hang on {main}; link it to one of {}", list());
-                found.add(RuleId::L17, format!("{at}/linked"), message);
+                found.add(RuleId::L17, linked(), message);
             }
             Some(main) if !held(main) => {
                 let message = format!("cover {cover} hangs on {main}, which is not asked for");
-                found.add(RuleId::S04, format!("{at}/linked"), message);
+                found.add(RuleId::S04, linked(), message);
             }
             Some(_) => {}
             None if !needs.iter().any(|&main| held(main)) => {
                 let message = format!("cover {cover} comes only with one of {}", list());
-                found.add(RuleId::S04, &at, message);
+                found.add(RuleId::S04, at(), message);
             }
             None => {}
         }
