@@ -14,6 +14,7 @@ pub mod claims;
 pub(crate) mod party;
 pub mod policies;
 pub mod quotes;
+pub mod rated;
 pub mod recovery;
 pub(crate) mod replay;
 mod stage;

@@ -182,31 +182,31 @@ pub struct CoverRequest {
     /// The cover.
     pub cover: Cover,
     /// Driver or passengers: occupants' liability, and what is linked to it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
     /// Limit or sum insured; per seat for passengers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<Fen>,
     /// Seats covered, for passengers.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seats: Option<u16>,
     /// Absolute deductible in percent (绝对免赔率): 5, 10, 15 or 20.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deductible_pct: Option<u8>,
     /// Agreed actual value of the vehicle, for own damage.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreed_value: Option<Fen>,
     /// Days of compensation, for the repair period: at most 90.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub days: Option<u16>,
     /// Compensation a day, for the repair period.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub daily: Option<Fen>,
     /// The main cover this one hangs on.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub linked: Option<Cover>,
     /// How often a service may be called on, for value-added services.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub times: Option<u16>,
 }
 

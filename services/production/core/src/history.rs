@@ -3,6 +3,8 @@
 //! The history is gathered across all insurers and handed to rating as data, so that a quote can
 //! be computed again from what was known when it was made.
 
+use std::ops::Not;
+
 use jiff::Timestamp;
 use kernel::{Fen, Period};
 use serde::{Deserialize, Serialize};
@@ -57,13 +59,13 @@ pub struct PriorPolicy {
     /// When its quote was queried: the no-claim discount looks back from one query to the next.
     pub quoted_at: Timestamp,
     /// Written for less than a year.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub short_term: bool,
     /// When it was endorsed for a transfer of ownership.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transferred_at: Option<Timestamp>,
     /// When it ended before its time: surrendered, revoked or terminated.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ended_early: Option<Timestamp>,
 }
 
@@ -87,10 +89,10 @@ pub struct ClaimRecord {
     /// When the accident happened.
     pub accident_at: Timestamp,
     /// When it was last closed (结案); `None` while open.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub closed_at: Option<Timestamp>,
     /// When it was last paid.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid_at: Option<Timestamp>,
     /// When it first came to count: first closed with a payment (commercial cover) or first paid
     /// (compulsory cover). Later payments and closings move it to no other year, and a reopened
@@ -103,16 +105,16 @@ pub struct ClaimRecord {
     /// The insured driver bears some fault (有责).
     pub at_fault: bool,
     /// Somebody died.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub death: bool,
     /// Whether the insurer reported it as counting (RegistTimesFlag).
     #[serde(default = "yes")]
     pub counts: bool,
     /// All that was paid is own damage, recovered in full from the liable side by subrogation.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub fully_recovered: bool,
     /// The vehicle was stolen when it happened, proven by the police.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub stolen_at_the_time: bool,
 }
 
@@ -160,14 +162,14 @@ coded_enum! {
 #[serde(rename_all = "camelCase")]
 pub struct Violation {
     /// The police's number of the event (PECCANCY_ID), for the customer's dispute.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub violation_id: Option<String>,
     /// What was done.
     pub kind: ViolationKind,
     /// When.
     pub at: Timestamp,
     /// When it was decided (处理时间); `None` while pending.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decided_at: Option<Timestamp>,
 }
 
@@ -176,13 +178,13 @@ pub struct Violation {
 #[serde(rename_all = "camelCase")]
 pub struct VehicleHistory {
     /// Earlier policies of both lines, in no particular order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub policies: Vec<PriorPolicy>,
     /// Claims of both lines, in no particular order.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub claims: Vec<ClaimRecord>,
     /// Violations; `None` where there is no police link or it did not answer.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub violations: Option<Vec<Violation>>,
 }
 

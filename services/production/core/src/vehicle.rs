@@ -3,6 +3,8 @@
 //! Facts are as the quote stated them (or the model library and the police corrected them); they
 //! are stored with the quote and are a published format. Nothing here judges them: see `rules`.
 
+use std::ops::Not;
+
 use jiff::civil::Date;
 use kernel::Fen;
 use rust_decimal::Decimal;
@@ -272,51 +274,51 @@ pub struct VehicleFacts {
     /// 燃料种类.
     pub fuel: Fuel,
     /// Chargeable from outside: plug-in hybrid or range extender (插电式含增程式).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub plug_in: bool,
     /// Seats approved on the registration certificate, the driver's included (核定载客).
     pub seats: u16,
     /// Approved load in tonnes (核定载质量).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tonnage_t: Option<Decimal>,
     /// Kerb weight in kilograms (整备质量).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub curb_weight_kg: Option<Decimal>,
     /// Displacement in cubic centimetres (排量).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub displacement_cc: Option<u32>,
     /// Rated power in kilowatts (功率).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub power_kw: Option<Decimal>,
     /// Day of manufacture (出厂日期).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub made_on: Option<Date>,
     /// Day of first registration (初次登记日期); empty for a car not yet registered.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first_registered_on: Option<Date>,
     /// Day on the purchase invoice; the vehicle tax of a new vehicle starts with its month.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invoiced_on: Option<Date>,
     /// Not yet registered (新车标志).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub new_vehicle: bool,
     /// Price of the same vehicle new, tax included (新车购置价).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub new_price: Option<Fen>,
     /// Model code of the industry's model library (行业车型编码).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_code: Option<String>,
     /// Made abroad: its VIN need not carry a check digit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub imported: bool,
     /// On the list of energy-saving vehicles: half the vehicle tax (节能车船目录).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub energy_saving_listed: bool,
     /// Registered here, in another province, or in Hong Kong or Macao.
     #[serde(default = "local")]
     pub ecdemic: EcdemicFlag,
     /// Motorcycle with a side-car (侧三轮): rated in the highest motorcycle class.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub side_car: bool,
 }
 
@@ -389,9 +391,14 @@ mod tests {
             facts,
             VehicleFacts::new(Category::BusUnder6, Usage::PrivateFamily, Fuel::Petrol, 5)
         );
+        // What is not so is not written.
         let text = serde_json::to_string(&facts).unwrap();
-        assert!(text.contains(r#""plugIn":false"#) && text.contains(r#""ecdemic":"0""#), "{text}");
+        assert_eq!(text, r#"{"category":"11","usage":"210","fuel":"A","seats":5,"ecdemic":"0"}"#);
         assert_eq!(serde_json::from_str::<VehicleFacts>(&text).unwrap(), facts);
+        let plugged = VehicleFacts { plug_in: true, power_kw: Some(Decimal::from(81)), ..facts };
+        let text = serde_json::to_string(&plugged).unwrap();
+        assert!(text.contains(r#""plugIn":true"#) && text.contains(r#""powerKw":"81""#), "{text}");
+        assert_eq!(serde_json::from_str::<VehicleFacts>(&text).unwrap(), plugged);
         let unknown = serde_json::from_str::<Category>(r#""99""#).unwrap_err().to_string();
         assert_eq!(unknown, r#""99" is not a known vehicle category"#);
     }

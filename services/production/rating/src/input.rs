@@ -1,4 +1,9 @@
 //! What a rating is computed from: stored with the quote, so that it can be computed again.
+//!
+//! What is not there is not written: most elements are not in most quotes, and a quote that is short
+//! lies in its row. Text of releases that wrote every element as `null` or `false` reads the same.
+
+use std::ops::Not;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -25,22 +30,22 @@ pub struct RatingInput {
     /// here, and late tax is paid on this day.
     pub issued_on: Date,
     /// The latest day ownership passed to somebody else, if it ever did.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub transferred_on: Option<Date>,
     /// Compulsory cover, when asked for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compulsory: Option<CompulsoryInput>,
     /// Commercial covers, when asked for.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commercial: Option<CommercialInput>,
     /// Vehicle tax. It goes with compulsory cover: left out there, the plain case is assumed.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<TaxInput>,
     /// Earlier policies, claims and violations of the vehicle, across all insurers.
     #[serde(default)]
     pub history: VehicleHistory,
     /// What the insurer computed itself; any difference is refused.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Declared::is_silent")]
     pub declared: Declared,
 }
 
@@ -51,10 +56,10 @@ pub struct CompulsoryInput {
     /// Period of cover: one year, unless `short_term` says why not.
     pub period: Period,
     /// Why it may be shorter than a year (条例 art. 20).
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub short_term: Option<ShortTermReason>,
     /// Reasons not to float that lie outside the history, for example a loan policy of years.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub no_float: Vec<NoFloatReason>,
 }
 
@@ -167,14 +172,14 @@ pub struct CommercialInput {
     /// The insurer's autonomous coefficient (自主定价系数).
     pub autonomous: Decimal,
     /// The insurer's expense ratio (附加费用率); the cap when left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expense_ratio: Option<Decimal>,
     /// Deductible chosen for own damage, in yuan a loss; none when left out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hull_deductible: Option<Fen>,
     /// Pure risk premium of own damage as the model library answers it, for the vehicle at its
     /// standard depreciated value; replaces the table.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model_pure_risk: Option<Fen>,
 }
 
@@ -183,19 +188,19 @@ pub struct CommercialInput {
 #[serde(rename_all = "camelCase")]
 pub struct TaxInput {
     /// Tax item when the category does not settle it, for example wheeled machinery.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub item: Option<TaxItem>,
     /// Proof that the year is paid.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub paid: Option<TaxReceipt>,
     /// Proof of an exemption or reduction.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub derate: Option<TaxDerate>,
     /// Earlier calendar years still unpaid.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unpaid_years: Vec<i16>,
     /// The taxpayer refuses to pay through the insurer; the tax office is told.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub refused: bool,
 }
 
@@ -263,7 +268,7 @@ pub struct TaxReceipt {
     /// Calendar year it is for.
     pub year: i16,
     /// Whether the region writes `W` instead of `P`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Not::not")]
     pub variant: bool,
 }
 
@@ -284,24 +289,84 @@ pub struct TaxDerate {
 #[serde(rename_all = "camelCase")]
 pub struct Declared {
     /// Compulsory base premium.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compulsory_base: Option<Fen>,
     /// Compulsory premium.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compulsory_premium: Option<Fen>,
     /// Code of the accident float, for example `E3`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accident_code: Option<String>,
     /// Vehicle tax in all.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tax: Option<Fen>,
     /// No-claim coefficient.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ncd: Option<Decimal>,
     /// Violation coefficient.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub violation: Option<Decimal>,
     /// Commercial premium in all.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub commercial_premium: Option<Fen>,
+}
+
+impl Declared {
+    /// Whether the insurer computed nothing itself.
+    fn is_silent(&self) -> bool {
+        *self == Declared::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As written before what is not there was left out.
+    const WHOLE: &str = r#"
+        {"region": "110000", "vehicle": {"category": "11", "usage": "210", "fuel": "A", "plugIn":
+        false, "seats": 5, "tonnageT": null, "curbWeightKg": "1280", "displacementCc": 1598,
+        "powerKw": "81", "madeOn": "2019-12-01", "firstRegisteredOn": "2020-01-15", "invoicedOn":
+        null, "newVehicle": false, "newPrice": "120000.00", "modelCode": "BDZ1600FV7160",
+        "imported": false, "energySavingListed": false, "ecdemic": "0", "sideCar": false},
+        "quotedAt": "2026-11-26T15:34:21.655191Z", "issuedOn": "2026-11-26", "transferredOn": null,
+        "compulsory": {"period": {"from": "2026-12-12T16:00:00Z", "to": "2027-12-12T16:00:00Z"},
+        "shortTerm": null, "noFloat": []}, "commercial": {"period": {"from": "2026-12-12T16:00:00Z",
+        "to": "2027-12-12T16:00:00Z"}, "covers": [{"cover": "M01", "part": null, "limit": null,
+        "seats": null, "deductiblePct": null, "agreedValue": "60000.00", "days": null, "daily":
+        null, "linked": null, "times": null}, {"cover": "M03", "part": "driver", "limit":
+        "10000.00", "seats": null, "deductiblePct": null, "agreedValue": null, "days": null,
+        "daily": null, "linked": null, "times": null}], "autonomous": "1.00", "expenseRatio": null,
+        "hullDeductible": null, "modelPureRisk": null}, "tax": {"item": null, "paid": null,
+        "derate": null, "unpaidYears": [], "refused": false}, "history": {"policies": [{"confirmNo":
+        "02CPIC110025441210000000387653", "insurer": "CPIC", "class": "compulsory", "period":
+        {"from": "2025-12-12T16:00:00Z", "to": "2026-12-12T16:00:00Z"}, "issuedAt":
+        "2025-12-09T16:00:00Z", "quotedAt": "2025-12-09T16:00:00Z", "shortTerm": false,
+        "transferredAt": null, "endedEarly": null}], "claims": [], "violations": []}, "declared":
+        {"compulsoryBase": null, "compulsoryPremium": null, "accidentCode": null, "tax": null,
+        "ncd": null, "violation": null, "commercialPremium": null}}"#;
+
+    #[test]
+    fn an_input_written_whole_reads_as_the_same_one_written_short() {
+        let input: RatingInput = serde_json::from_str(WHOLE).unwrap();
+        let short = serde_json::to_string(&input).unwrap();
+        assert_eq!(serde_json::from_str::<RatingInput>(&short).unwrap(), input);
+        assert!(!short.contains("null") && !short.contains("false"), "{short}");
+        assert!(short.len() < WHOLE.len() * 2 / 3, "{} bytes", short.len());
+        assert_eq!((input.vehicle.seats, input.vehicle.imported), (5, false));
+        assert_eq!(input.commercial.unwrap().covers[1].limit, Some(Fen(1_000_000)));
+    }
+
+    #[test]
+    fn no_violations_are_told_from_unknown_ones() {
+        let input: RatingInput = serde_json::from_str(WHOLE).unwrap();
+        assert_eq!(input.history.violations, Some(Vec::new()));
+        let short = serde_json::to_value(&input).unwrap();
+        assert_eq!(short["history"]["violations"], serde_json::json!([]));
+        let mut unknown = input.clone();
+        unknown.history.violations = None;
+        let read: RatingInput =
+            serde_json::from_str(&serde_json::to_string(&unknown).unwrap()).unwrap();
+        assert_eq!(read, unknown);
+    }
 }

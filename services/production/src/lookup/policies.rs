@@ -18,6 +18,7 @@ use crate::error::ProductionError;
 use crate::lookup::Shown;
 use crate::lookup::ask::{self, Sieve, View};
 use crate::lookup::party::{self, PartyView};
+use crate::lookup::rated::{AgreedCover, RatedVehicle};
 use crate::pre_confirm::number;
 use crate::quote::{Parties, VehicleIdentity};
 use crate::sealed;
@@ -163,11 +164,11 @@ pub struct PolicyView {
     pub short_term: bool,
     /// The vehicle as rated.
     #[schema(value_type = Object)]
-    pub vehicle: production_core::vehicle::VehicleFacts,
+    pub vehicle: RatedVehicle,
     /// Commercial covers as agreed.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schema(value_type = Vec<Object>)]
-    pub covers: Vec<production_core::cover::CoverRequest>,
+    pub covers: Vec<AgreedCover>,
     /// Owner, applicant, insured and drivers.
     pub parties: Vec<PartyView>,
     /// What happened to it: suspensions, ending, transfer.
@@ -330,8 +331,8 @@ fn policy_view(
         query_code: record.query_no.to_string(),
         engine_no: vehicle.engine_no,
         short_term: record.short_term,
-        vehicle: input.vehicle,
-        covers,
+        vehicle: input.vehicle.into(),
+        covers: covers.into_iter().map(AgreedCover::from).collect(),
         parties: Vec::new(),
         facts: known.facts.clone(),
         versions: versions.iter().map(version_view).collect(),

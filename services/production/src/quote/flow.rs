@@ -33,7 +33,7 @@ use crate::store::quote::{QuoteRecord, QuotedProduct};
 const VIOLATION_YEARS: i64 = 3;
 
 /// A rating input as JSON is rarely longer.
-const INPUT_BYTES: usize = 4 << 10;
+const INPUT_BYTES: usize = 3 << 10;
 
 impl Production {
     /// Answers a quote message.
