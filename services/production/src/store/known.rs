@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use futures::TryStreamExt;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, Period};
@@ -53,7 +54,8 @@ pub struct Known {
 }
 
 /// What is known of each frame, in order: one statement, whatever the number of frames and of
-/// tables. Each part fills its own columns and leaves the others null.
+/// tables. A column means what its part of the statement puts there ([`KnownRow`]): with columns of
+/// their own for each part, most of what is sent and read would be nulls.
 pub async fn read(
     conn: &mut PgConnection,
     frames: &[&FrameNo],
@@ -62,52 +64,45 @@ pub async fn read(
     let (slots, numbers) = vehicles.columns();
     let rows = sqlx::query_as!(
         KnownRow,
-        r#"select v.frame_no as "frame_no!", v.police_sealed as "police_sealed?",
-                  v.police_at as "police_at?", v.model::text as "model?",
-                  v.model_at as "model_at?", v.tax_sealed as "tax_sealed?",
-                  v.tax_at as "tax_at?",
-                  null::text as "confirm_no?", null::text as "insurer?", null::text as "class?",
-                  null::text as "policy_no?", null::text as "plate_kind?",
-                  null::text as "plate?", null::text as "engine_no?",
-                  null::bytea as "owner_index?", null::timestamptz as "quoted_at?",
-                  null::timestamptz as "issued_at?", null::timestamptz as "cover_from?",
-                  null::timestamptz as "cover_to?", null::boolean as "short_term?",
-                  null::timestamptz as "transferred_at?", null::timestamptz as "ended_at?",
-                  null::text as "end_kind?", null::text as "claim_no?",
-                  null::timestamptz as "accident_at?", null::timestamptz as "closed_at?",
-                  null::timestamptz as "paid_at?", null::timestamptz as "first_settled_at?",
-                  null::bigint as "total_fen?", null::boolean as "at_fault?",
-                  null::boolean as "death?", null::boolean as "counts?",
+        r#"select v.frame_no as "frame_no!", null::text as "number?", null::text as "insurer?",
+                  null::text as "class?", v.model::text as "text?", null::text as "plate_kind?",
+                  null::text as "plate?", null::text as "engine_no?", null::text as "end_kind?",
+                  v.police_sealed as "bytes?", v.tax_sealed as "tax_sealed?",
+                  v.police_at as "first_at?", v.model_at as "second_at?", v.tax_at as "third_at?",
+                  null::timestamptz as "fourth_at?", null::timestamptz as "transferred_at?",
+                  null::timestamptz as "ended_at?", null::bigint as "total_fen?",
+                  null::boolean as "flag?", null::boolean as "death?", null::boolean as "counts?",
                   null::boolean as "fully_recovered?", null::boolean as "stolen?"
            from (select unnest($1::integer[]) as slot, unnest($2::text[]) as frame_no) wanted
            join production.vehicle v on v.slot = wanted.slot and v.frame_no = wanted.frame_no
            union all
-           select frame_no, null, null, null, null, null, null, confirm_no, insurer, class,
-                  policy_no, plate_kind, plate, engine_no, owner_index, quoted_at, issued_at,
-                  cover_from, cover_to, short_term, transferred_at, ended_at, end_kind,
-                  null, null, null, null, null, null, null, null, null, null, null
+           select frame_no, confirm_no, insurer, class, policy_no, plate_kind, plate, engine_no,
+                  end_kind, owner_index, null, quoted_at, issued_at, cover_from, cover_to,
+                  transferred_at, ended_at, null, short_term, null, null, null, null
            from production.vehicle_policies($1, $2)
            union all
-           select frame_no, null, null, null, null, null, null, null, insurer, class, null, null,
-                  null, null, null, null, null, null, null, null, null, null, null, claim_no,
-                  accident_at, closed_at, paid_at, first_settled_at, total_fen, at_fault, death,
-                  counts, fully_recovered, stolen
+           select frame_no, claim_no, insurer, class, null, null, null, null, null, null, null,
+                  accident_at, closed_at, paid_at, first_settled_at, null, null, total_fen,
+                  at_fault, death, counts, fully_recovered, stolen
            from production.vehicle_claims($1, $2)"#,
         &slots,
         &numbers as _
     );
-    for mut row in rows.fetch_all(conn).await? {
+    // As they come: gathered first, a hundred wide rows would be moved several times.
+    let mut rows = rows.fetch(conn);
+    while let Some(row) = rows.try_next().await? {
         let Some(known) = vehicles.of_frame(&row.frame_no) else { continue };
-        if row.claim_no.is_some() {
+        if row.number.is_none() {
+            known.kept = row.kept();
+        } else if row.total_fen.is_some() {
             let claim = row.claim().ok_or(ProductionError::Corrupt("claim"))?;
             known.claims.push(ClaimRecord::try_from(claim)?);
-        } else if row.confirm_no.is_some() {
+        } else {
             let policy = row.policy().ok_or(ProductionError::Corrupt("policy"))?;
             known.policies.push(KnownPolicy::try_from(policy)?);
-        } else {
-            known.kept = row.kept();
         }
     }
+    drop(rows);
     Ok(vehicles.for_each_of(frames))
 }
 
@@ -196,38 +191,35 @@ impl<'a> Vehicles<'a> {
     }
 }
 
-/// A row of [`read`]: a kept answer or a policy.
+/// A row of [`read`]. Kept answers have no number, and of numbered rows only claims have an amount.
 struct KnownRow {
     frame_no: String,
-    police_sealed: Option<Vec<u8>>,
-    police_at: Option<jiff_sqlx::Timestamp>,
-    model: Option<String>,
-    model_at: Option<jiff_sqlx::Timestamp>,
-    tax_sealed: Option<Vec<u8>>,
-    tax_at: Option<jiff_sqlx::Timestamp>,
-    confirm_no: Option<String>,
+    /// Confirm code or claim code.
+    number: Option<String>,
     insurer: Option<String>,
     class: Option<String>,
-    policy_no: Option<String>,
+    /// The policy's number of its insurer; the model kept, JSON.
+    text: Option<String>,
     plate_kind: Option<String>,
     plate: Option<String>,
     engine_no: Option<String>,
-    owner_index: Option<Vec<u8>>,
-    quoted_at: Option<jiff_sqlx::Timestamp>,
-    issued_at: Option<jiff_sqlx::Timestamp>,
-    cover_from: Option<jiff_sqlx::Timestamp>,
-    cover_to: Option<jiff_sqlx::Timestamp>,
-    short_term: Option<bool>,
+    end_kind: Option<String>,
+    /// The owner's index; the police's answer kept, sealed.
+    bytes: Option<Vec<u8>>,
+    tax_sealed: Option<Vec<u8>>,
+    /// Quoted, accident, police's answer.
+    first_at: Option<jiff_sqlx::Timestamp>,
+    /// Issued, closed, model.
+    second_at: Option<jiff_sqlx::Timestamp>,
+    /// Cover from, paid, tax office's answer.
+    third_at: Option<jiff_sqlx::Timestamp>,
+    /// Cover to, first settled.
+    fourth_at: Option<jiff_sqlx::Timestamp>,
     transferred_at: Option<jiff_sqlx::Timestamp>,
     ended_at: Option<jiff_sqlx::Timestamp>,
-    end_kind: Option<String>,
-    claim_no: Option<String>,
-    accident_at: Option<jiff_sqlx::Timestamp>,
-    closed_at: Option<jiff_sqlx::Timestamp>,
-    paid_at: Option<jiff_sqlx::Timestamp>,
-    first_settled_at: Option<jiff_sqlx::Timestamp>,
     total_fen: Option<i64>,
-    at_fault: Option<bool>,
+    /// Short term; at fault.
+    flag: Option<bool>,
     death: Option<bool>,
     counts: Option<bool>,
     fully_recovered: Option<bool>,
@@ -235,11 +227,12 @@ struct KnownRow {
 }
 
 impl KnownRow {
-    fn kept(&mut self) -> KeptAnswers {
+    /// The kept answers of a row that is some.
+    fn kept(self) -> KeptAnswers {
         KeptAnswers {
-            police: self.police_sealed.take().zip(self.police_at.map(|at| at.to_jiff())),
-            model: self.model.take().zip(self.model_at.map(|at| at.to_jiff())),
-            tax: self.tax_sealed.take().zip(self.tax_at.map(|at| at.to_jiff())),
+            police: self.bytes.zip(self.first_at.map(|at| at.to_jiff())),
+            model: self.text.zip(self.second_at.map(|at| at.to_jiff())),
+            tax: self.tax_sealed.zip(self.third_at.map(|at| at.to_jiff())),
         }
     }
 
@@ -247,39 +240,37 @@ impl KnownRow {
     fn policy(self) -> Option<KnownPolicyRow> {
         Some(KnownPolicyRow {
             frame_no: self.frame_no,
-            confirm_no: self.confirm_no?,
+            confirm_no: self.number?,
             insurer: self.insurer?,
             class: self.class?,
-            policy_no: self.policy_no?,
+            policy_no: self.text?,
             plate_kind: self.plate_kind,
             plate: self.plate,
             engine_no: self.engine_no?,
-            owner_index: self.owner_index?,
-            quoted_at: self.quoted_at?,
-            issued_at: self.issued_at?,
-            cover_from: self.cover_from?,
-            cover_to: self.cover_to?,
-            short_term: self.short_term?,
+            owner_index: self.bytes?,
+            quoted_at: self.first_at?,
+            issued_at: self.second_at?,
+            cover_from: self.third_at?,
+            cover_to: self.fourth_at?,
+            short_term: self.flag?,
             transferred_at: self.transferred_at,
             ended_at: self.ended_at,
             end_kind: self.end_kind,
         })
     }
-}
 
-impl KnownRow {
     /// The claim of a row that is one.
     fn claim(self) -> Option<KnownClaimRow> {
         Some(KnownClaimRow {
-            claim_no: self.claim_no?,
+            claim_no: self.number?,
             insurer: self.insurer?,
             class: self.class?,
-            accident_at: self.accident_at?,
-            closed_at: self.closed_at,
-            paid_at: self.paid_at,
-            first_settled_at: self.first_settled_at,
+            accident_at: self.first_at?,
+            closed_at: self.second_at,
+            paid_at: self.third_at,
+            first_settled_at: self.fourth_at,
             total_fen: self.total_fen?,
-            at_fault: self.at_fault?,
+            at_fault: self.flag?,
             death: self.death?,
             counts: self.counts?,
             fully_recovered: self.fully_recovered?,
