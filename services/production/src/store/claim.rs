@@ -261,7 +261,7 @@ pub async fn steps(
     rows.fetch_all(tx.conn()).await?.into_iter().map(StepRow::try_from).collect()
 }
 
-/// Writes new cases.
+/// Writes new cases. The arrays stand in the select list, as those of quotes do.
 pub async fn insert(tx: &mut Tx, claims: &[&ClaimRow]) -> Result<(), ProductionError> {
     if claims.is_empty() {
         return Ok(());
@@ -273,22 +273,16 @@ pub async fn insert(tx: &mut Tx, claims: &[&ClaimRow]) -> Result<(), ProductionE
                 frame_no, accident_at, district, stage, steps, facts, terms, closed_at, paid_at,
                 first_settled_at, total_fen, at_fault, death, counts, fully_recovered, stolen, corrected_at,
                 next_due_at, recorded_at, changed_at)
-           select slot, claim_no, tenant_id, insurer, region, confirm_no, class, policy_no,
-                  report_no, frame_no, accident_at, district, stage, steps, facts::json,
-                  terms::json, closed_at, paid_at, first_settled_at, total_fen, at_fault, death,
-                  counts, fully_recovered, stolen, corrected_at, next_due_at, recorded_at, changed_at
-           from unnest($1::integer[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::text[],
-                       $7::text[], $8::text[], $9::text[], $10::text[], $11::timestamptz[],
-                       $12::text[], $13::text[], $14::integer[], $15::text[], $16::text[],
-                       $17::timestamptz[], $18::timestamptz[], $19::bigint[], $20::boolean[],
-                       $21::boolean[], $22::boolean[], $23::boolean[], $24::boolean[],
-                       $25::timestamptz[], $26::timestamptz[], $27::timestamptz[],
-                       $28::timestamptz[], $29::timestamptz[])
-                    as fresh (slot, claim_no, tenant_id, insurer, region, confirm_no, class,
-                              policy_no, report_no, frame_no, accident_at, district, stage, steps,
-                              facts, terms, closed_at, paid_at, total_fen, at_fault, death, counts,
-                              fully_recovered, stolen, corrected_at, next_due_at, recorded_at,
-                              changed_at, first_settled_at)"#,
+           select unnest($1::integer[]), unnest($2::text[]), unnest($3::uuid[]), unnest($4::text[]),
+                  unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
+                  unnest($9::text[]), unnest($10::text[]), unnest($11::timestamptz[]),
+                  unnest($12::text[]), unnest($13::text[]), unnest($14::integer[]),
+                  unnest($15::text[])::json, unnest($16::text[])::json,
+                  unnest($17::timestamptz[]), unnest($18::timestamptz[]),
+                  unnest($29::timestamptz[]), unnest($19::bigint[]), unnest($20::boolean[]),
+                  unnest($21::boolean[]), unnest($22::boolean[]), unnest($23::boolean[]),
+                  unnest($24::boolean[]), unnest($25::timestamptz[]), unnest($26::timestamptz[]),
+                  unnest($27::timestamptz[]), unnest($28::timestamptz[])"#,
         column!(claims, |claim| i32::from(claim.claim_no.slot().0)),
         column!(claims, |claim| claim.claim_no.to_string()),
         column!(claims, |claim| claim.tenant.0),
@@ -374,29 +368,26 @@ pub async fn insert_steps(tx: &mut Tx, steps: &[&StepRow]) -> Result<(), Product
         r#"insert into production.claim_step
                (slot, claim_no, sequence, tenant_id, step, business_no, round, standing,
                 occurred_at, recorded_at, client, digest, facts, message_sealed, answer)
-           select slot, claim_no, sequence, tenant_id, step, business_no, round, standing,
-                  occurred_at, recorded_at, client, digest, facts::json, message_sealed, answer
-           from unnest($1::integer[], $2::text[], $3::integer[], $4::uuid[], $5::text[], $6::text[],
-                       $7::integer[], $8::text[], $9::timestamptz[], $10::timestamptz[],
-                       $11::text[], $12::bytea[], $13::text[], $14::bytea[], $15::bytea[])
-                    as fresh (slot, claim_no, sequence, tenant_id, step, business_no, round,
-                              standing, occurred_at, recorded_at, client, digest, facts,
-                              message_sealed, answer)"#,
+           select unnest($1::integer[]), unnest($2::text[]), unnest($3::integer[]),
+                  unnest($4::uuid[]), unnest($5::text[]), unnest($6::text[]), unnest($7::integer[]),
+                  unnest($8::text[]), unnest($9::timestamptz[]), unnest($10::timestamptz[]),
+                  unnest($11::text[]), unnest($12::bytea[]), unnest($13::text[])::json,
+                  unnest($14::bytea[]), unnest($15::bytea[])"#,
         column!(steps, |step| i32::from(step.claim_no.slot().0)),
         column!(steps, |step| step.claim_no.to_string()),
         column!(steps, |step| step.sequence),
         column!(steps, |step| step.tenant.0),
-        column!(steps, |step| step.step.code().to_owned()),
-        column!(steps, |step| step.business_no.clone()),
+        column!(steps, |step| step.step.code()) as _,
+        column!(steps, |step| step.business_no.as_str()) as _,
         column!(steps, |step| i32::try_from(step.round).unwrap_or(i32::MAX)),
-        column!(steps, |step| standing_name(step.standing).to_owned()),
+        column!(steps, |step| standing_name(step.standing)) as _,
         column!(steps, |step| step.occurred_at.to_sqlx()) as _,
         column!(steps, |step| step.recorded_at.to_sqlx()) as _,
-        column!(steps, |step| step.client.clone()),
-        column!(steps, |step| step.digest.to_vec()),
-        column!(steps, |step| step.facts.clone()),
-        column!(steps, |step| step.message_sealed.clone()),
-        column!(steps, |step| step.answer.clone()),
+        column!(steps, |step| step.client.as_str()) as _,
+        column!(steps, |step| &step.digest[..]) as _,
+        column!(steps, |step| step.facts.as_str()) as _,
+        column!(steps, |step| step.message_sealed.as_slice()) as _,
+        column!(steps, |step| step.answer.as_slice()) as _,
     )
     .execute(tx.conn())
     .await?;
