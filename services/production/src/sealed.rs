@@ -25,6 +25,9 @@ pub const OUTSIDE: &str = "production.outside";
 /// Blind index of an owner, shared by the market so that a change of owner shows.
 pub const OWNER_INDEX: &str = "production.owner";
 
+/// Room for the parties of a quote as JSON: growing to it costs as much as writing it.
+const PLAIN_BYTES: usize = 1 << 10;
+
 /// Seals and opens; cheap to clone.
 #[derive(Clone)]
 pub struct Sealer {
@@ -45,8 +48,9 @@ impl Sealer {
         purpose: &str,
         value: &(impl Serialize + Sync),
     ) -> Result<Vec<u8>, ProductionError> {
-        let plain =
-            serde_json::to_vec(value).map_err(|_| ProductionError::Corrupt("personal data"))?;
+        let mut plain = Vec::with_capacity(PLAIN_BYTES);
+        serde_json::to_writer(&mut plain, value)
+            .map_err(|_| ProductionError::Corrupt("personal data"))?;
         Ok(self.keys.of(tenant).await?.seal(purpose, &plain)?)
     }
 
