@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::bounds;
 use crate::call::Call;
 use crate::problem::{self, FieldError, Problem};
+use crate::unknown;
 
 /// Largest body an operation takes, in bytes.
 pub const LARGEST_BODY: usize = 1 << 20;
@@ -98,18 +99,26 @@ async fn drain(mut body: Body) {
 
 /// The value and the pointers of what it does not know, or everything that is wrong with it.
 pub fn read<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, Vec<String>), Problem> {
-    let mut unknown = Vec::new();
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let read =
-        serde_ignored::deserialize(&mut json, |path| unknown.push(pointer(&path.to_string())))
-            .and_then(|value| json.end().map(|()| value));
+    let read = unknown::read::<T, _>(&mut json).and_then(|read| json.end().map(|()| read));
     match read {
-        Ok(value) => {
+        Ok((value, skipped)) => {
             let broken = bounds::broken(bytes);
+            let unknown = if skipped { unknown_elements::<T>(bytes) } else { Vec::new() };
             if broken.is_empty() { Ok((value, unknown)) } else { Err(Problem::invalid(broken)) }
         }
         Err(error) => Err(wrong_types::<T>(bytes, &error)),
     }
+}
+
+/// The pointers of what a readable message says beside what `T` knows.
+fn unknown_elements<T: DeserializeOwned>(bytes: &[u8]) -> Vec<String> {
+    let mut unknown = Vec::new();
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let note = |path: serde_ignored::Path<'_>| unknown.push(pointer(&path.to_string()));
+    // It was read once already.
+    let _ = serde_ignored::deserialize::<_, _, T>(&mut json, note);
+    unknown
 }
 
 /// Every wrong type at once: each offender is noted, blanked, and the rest is read again. `first`

@@ -25,8 +25,21 @@ pub(crate) fn broken(bytes: &[u8]) -> Vec<FieldError> {
 fn may_break(bytes: &[u8]) -> bool {
     bytes.contains(&b'\\')
         || bytes.contains(&0x7f)
-        || bytes.split(|&byte| byte == b'"').any(|part| part.len() > LONGEST_TEXT)
+        || has_long_text(bytes)
         || bytes.iter().filter(|&&byte| byte == b',').count() >= LONGEST_LIST
+}
+
+/// Whether more than [`LONGEST_TEXT`] bytes stand together without a quotation mark. Leaps from the
+/// last mark within reach to the next.
+fn has_long_text(bytes: &[u8]) -> bool {
+    let mut rest = bytes;
+    while let Some(reach) = rest.get(..=LONGEST_TEXT) {
+        match reach.iter().rposition(|&byte| byte == b'"') {
+            Some(mark) => rest = &rest[mark + 1..],
+            None => return true,
+        }
+    }
+    false
 }
 
 fn look(value: &Value, pointer: &mut String, errors: &mut Vec<FieldError>) {
@@ -82,6 +95,20 @@ mod tests {
     fn pointers(value: &Value) -> Vec<String> {
         let errors = broken(value.to_string().as_bytes());
         errors.into_iter().map(|error| error.pointer).collect()
+    }
+
+    #[test]
+    fn a_long_text_is_seen_wherever_it_stands() {
+        for before in [0, 1, 7, LONGEST_TEXT, 3 * LONGEST_TEXT + 1] {
+            for length in [0, 1, LONGEST_TEXT - 1, LONGEST_TEXT, LONGEST_TEXT + 1] {
+                let message = format!("{}{}\"{}", "a\"".repeat(before), "b".repeat(length), "c");
+                let bytes = message.as_bytes();
+                let parts = bytes.split(|&byte| byte == b'"');
+                let long = parts.map(<[u8]>::len).any(|part| part > LONGEST_TEXT);
+                assert_eq!(has_long_text(bytes), long, "{before} {length}");
+                assert_eq!(long, length > LONGEST_TEXT);
+            }
+        }
     }
 
     #[test]

@@ -19,6 +19,7 @@ pub mod problem;
 pub mod spine;
 pub mod tls;
 pub mod trace;
+mod unknown;
 
 pub use body::Incoming;
 pub use call::{Call, Caller};
