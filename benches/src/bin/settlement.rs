@@ -8,6 +8,7 @@
 
 #![expect(clippy::float_arithmetic, reason = "rates and ratios of measurements, never money")]
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -177,7 +178,10 @@ impl Command for Take<'_> {
     async fn apply(&self, tx: &mut Tx) -> Result<(), ClearingError> {
         let now = SystemClock.now();
         match &self.step {
-            Step::State(cycle) => settlement::state(tx, *cycle, now, (self.ids, self.key)).await,
+            Step::State(cycle) => {
+                let (rest_days, with) = (BTreeSet::new(), (self.ids, self.key));
+                settlement::state(tx, *cycle, &rest_days, now, with).await
+            }
             Step::Confirm(cycle, who, digest) => {
                 settlement::confirm(tx, *cycle, (*who, "bench"), digest, now, self.ids).await?;
                 Ok(())

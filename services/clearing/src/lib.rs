@@ -8,6 +8,7 @@
 pub mod api;
 pub mod app;
 pub mod books;
+mod calendar;
 pub mod error;
 pub mod function;
 pub mod ledger;

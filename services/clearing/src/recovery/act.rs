@@ -20,7 +20,7 @@ use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
 use super::{Insurer, Market, amount, item, number, refused, route};
 use crate::error::{self, ClearingError};
-use crate::{Clearing, HOUSE};
+use crate::{Clearing, HOUSE, calendar};
 
 /// 锁定取消, or giving a claim up.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -371,11 +371,7 @@ impl Days {
         now: Timestamp,
     ) -> Option<(Timestamp, Timestamp)> {
         let clock = clock::running(life)?;
-        let listed = self.0.text(clock::REST_DAYS, HOUSE, region, now).unwrap_or_default();
-        let (rest_days, unread) = clock::rest_days(&listed);
-        if !unread.is_empty() {
-            tracing::warn!(parameter = clock::REST_DAYS, ?unread, "days of rest cannot be read");
-        }
+        let rest_days = calendar::listed(&self.0, region, now);
         Some(clock.due(self.days(clock.duty, region, now).0, &rest_days))
     }
 }

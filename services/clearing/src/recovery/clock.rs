@@ -5,18 +5,13 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
-use kernel::time;
 use production_core::claim::dispute::end_of_working_days;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::review::{Life, Side, Stage};
-
-/// The parameter that lists public holidays (法定节假日) of a region, or of all: days and spans of
-/// them, parted by commas, as `2026-10-01..2026-10-08, 2027-01-01`.
-pub const REST_DAYS: &str = "rest_days";
 
 /// A step somebody is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
@@ -105,24 +100,6 @@ impl Clock {
     }
 }
 
-/// Reads [`REST_DAYS`]. What is no day or span, runs backwards or is longer than a year is left out
-/// and returned beside the days.
-pub fn rest_days(text: &str) -> (BTreeSet<Date>, Vec<&str>) {
-    let (mut days, mut unread) = (BTreeSet::new(), Vec::new());
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let (first, last) = part.split_once("..").unwrap_or((part, part));
-        let span = first.trim().parse::<Date>().ok().zip(last.trim().parse::<Date>().ok());
-        let length = span.map(|(first, last)| time::days_between(first, last));
-        match span.filter(|_| length.is_some_and(|length| (0..366).contains(&length))) {
-            Some((first, last)) => {
-                days.extend(first.series(1.day()).take_while(|day| *day <= last));
-            }
-            None => unread.push(part),
-        }
-    }
-    (days, unread)
-}
-
 /// How far a wait has gone that is due, and escalated, at these instants.
 pub fn escalation((due, escalated): (Timestamp, Timestamp), now: Timestamp) -> Escalation {
     match now {
@@ -136,6 +113,7 @@ pub fn escalation((due, escalated): (Timestamp, Timestamp), now: Timestamp) -> E
 mod tests {
     use super::super::review::{Act, By};
     use super::*;
+    use crate::calendar::rest_days;
     use uuid::Uuid;
 
     fn at(text: &str) -> Timestamp {
@@ -172,20 +150,6 @@ mod tests {
         let expected = (at("2026-10-21T00:00:00+08:00"), at("2026-11-04T00:00:00+08:00"));
         assert_eq!(clock.due(10, &holidays), expected);
         assert_eq!(clock.due(10, &BTreeSet::new()).0, at("2026-10-13T00:00:00+08:00"));
-    }
-
-    #[test]
-    fn days_of_rest_are_read_one_by_one_and_what_cannot_be_read_is_named() {
-        let (days, unread) = rest_days(" 2027-01-01, 2026-10-01 .. 2026-10-02,,");
-        let days: Vec<String> = days.iter().map(Date::to_string).collect();
-        assert_eq!(
-            (days, unread),
-            (["2026-10-01", "2026-10-02", "2027-01-01"].map(String::from).to_vec(), vec![])
-        );
-        let (days, unread) =
-            rest_days("soon,2026-10-08..2026-10-01,2026-01-01..2027-01-02,2026-05-01");
-        assert_eq!(days.len(), 1);
-        assert_eq!(unread, ["soon", "2026-10-08..2026-10-01", "2026-01-01..2027-01-02"]);
     }
 
     #[test]

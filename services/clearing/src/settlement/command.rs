@@ -1,9 +1,12 @@
 //! What members and the operator do to settlement, and what the clock does, as commands: each opens
 //! its transaction to the clearing house and hands on to the room that decides.
 
+use std::collections::BTreeSet;
+
 use clearing_ledger::CycleId;
 use crypto::SigningKey;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::{Fen, Ids, TenantId};
 use pg::{Command, Tx, failure};
 use uuid::Uuid;
@@ -38,6 +41,7 @@ impl Command for CloseCycle<'_> {
 
 pub(super) struct SendStatements<'a> {
     pub(super) cycle: CycleId,
+    pub(super) rest_days: BTreeSet<Date>,
     pub(super) now: Timestamp,
     pub(super) ids: &'a Ids,
     pub(super) key: &'a SigningKey,
@@ -49,7 +53,8 @@ impl Command for SendStatements<'_> {
     type Error = ClearingError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<(), ClearingError> {
-        statement::state(tx, self.cycle, self.now, (self.ids, self.key)).await
+        let with = (self.ids, self.key);
+        statement::state(tx, self.cycle, &self.rest_days, self.now, with).await
     }
 }
 

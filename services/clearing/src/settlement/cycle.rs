@@ -1,13 +1,17 @@
 //! Cycles: opened by the first item or by the close of the one before, closed once.
 
+use std::collections::BTreeSet;
+
 use clearing_ledger::CycleId;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::Ids;
 use pg::Tx;
 use production_core::coded_enum;
 
 use super::scheme::{Division, Scheme};
 use super::store;
+use crate::calendar;
 use crate::error::{self, ClearingError};
 
 coded_enum! {
@@ -47,6 +51,8 @@ pub struct Cycle {
     pub settled_at: Option<Timestamp>,
     /// When every order of money had ended.
     pub reconciled_at: Option<Timestamp>,
+    /// Public holidays as they were listed when its statements were sent; none before.
+    pub rest_days: BTreeSet<Date>,
     /// How it is settled: as it was when it opened.
     pub scheme: Scheme,
 }
@@ -76,8 +82,20 @@ impl Cycle {
             funds_ordered_at: None,
             settled_at: None,
             reconciled_at: None,
+            rest_days: BTreeSet::new(),
             scheme: scheme.clone(),
         }
+    }
+
+    /// When the time to confirm what was sent at `sent_at` is over: the end in China of its last
+    /// day, which is a working day.
+    pub fn confirm_by(&self, sent_at: Timestamp) -> Timestamp {
+        calendar::end_of_days(sent_at, self.scheme.confirm_days, &self.rest_days)
+    }
+
+    /// When money ordered at `ordered_at` must be there: the end in China of a working day.
+    pub fn funds_by(&self, ordered_at: Timestamp) -> Timestamp {
+        calendar::end_of_days(ordered_at, self.scheme.funds_days, &self.rest_days)
     }
 
     /// How far it has come.

@@ -76,7 +76,7 @@ pub async fn dispute(
     let told = store::statement::standings(tx, cycle.id).await?;
     let told = told.into_iter().find(|told| told.participant == participant);
     let told = told.ok_or_else(|| ClearingError::not_found("statement of cycle", cycle.id))?;
-    if told.manner.is_some() || cycle.scheme.confirm_by(told.sent_at) <= now {
+    if told.manner.is_some() || cycle.confirm_by(told.sent_at) <= now {
         let detail = "the statement was agreed to, or the time to dispute it is over";
         return Err(ClearingError::refused(&error::TOO_LATE, detail));
     }

@@ -143,7 +143,7 @@ fn new_order(
         amount,
         arrived: Fen(0),
         ordered_at: now,
-        due_at: cycle.scheme.funds_by(now),
+        due_at: cycle.funds_by(now),
         outcome: None,
     }
 }

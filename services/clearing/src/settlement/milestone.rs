@@ -26,7 +26,7 @@ pub(super) async fn stated(
             "revision": statement.revision,
             "net": statement.net,
             "digest": statement.digest_hex(),
-            "confirmBy": cycle.scheme.confirm_by(statement.sent_at),
+            "confirmBy": cycle.confirm_by(statement.sent_at),
         });
         fact(cycle, statement.participant, "clearing.settlement.stated", data)
     });

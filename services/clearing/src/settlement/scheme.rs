@@ -54,9 +54,10 @@ pub struct Scheme {
     pub division: Division,
     /// When a cycle is closed.
     pub period: Period,
-    /// Calendar days from the statement to the end of the time to confirm.
+    /// Calendar days from the statement to the end of the time to confirm, which ends on no day of
+    /// rest.
     pub confirm_days: i32,
-    /// Calendar days from the order of funds until they must be there.
+    /// Calendar days from the order of funds until they must be there, on no day of rest.
     pub funds_days: i32,
     /// What silence means.
     pub on_silence: OnSilence,
@@ -91,23 +92,6 @@ impl Scheme {
         };
         next.and_then(start_of)
     }
-
-    /// When the time to confirm what was sent at `sent_at` is over: the end of its last day in
-    /// China.
-    pub fn confirm_by(&self, sent_at: Timestamp) -> Timestamp {
-        days_after(sent_at, self.confirm_days)
-    }
-
-    /// When money ordered at `ordered_at` must be there.
-    pub fn funds_by(&self, ordered_at: Timestamp) -> Timestamp {
-        days_after(ordered_at, self.funds_days)
-    }
-}
-
-/// The end of the day of China that lies `days` after the day of `at`.
-fn days_after(at: Timestamp, days: i32) -> Timestamp {
-    let after = day_of(at).checked_add((i64::from(days) + 1).days()).ok().and_then(start_of);
-    after.unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]
@@ -146,14 +130,6 @@ mod tests {
             let opened_at = opened_at.parse().unwrap();
             assert_eq!(scheme(period).due_at(opened_at), due_at, "{period} {opened_at}");
         }
-    }
-
-    #[test]
-    fn clocks_run_to_the_end_of_the_last_day_in_china() {
-        let sent_at = "2025-03-05T15:59:59Z".parse().unwrap();
-        let scheme = scheme(Period::Month);
-        assert_eq!(scheme.confirm_by(sent_at), "2025-03-20T16:00:00Z".parse().unwrap());
-        assert_eq!(scheme.funds_by(sent_at), "2025-03-10T16:00:00Z".parse().unwrap());
     }
 
     #[test]

@@ -38,7 +38,7 @@ use super::view::{
 };
 use super::{account_of, store};
 use crate::error::{self, ClearingError};
-use crate::{Clearing, HOUSE, ledger};
+use crate::{Clearing, HOUSE, calendar, ledger};
 
 /// How often the clock is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -396,7 +396,9 @@ impl Clearing {
         match cycle.stage() {
             CycleStage::Open | CycleStage::Closed => {
                 let key = &self.statement_key;
-                db.run(house, &SendStatements { cycle: cycle_id, now, ids, key }).await
+                let rest_days = calendar::listed(&self.parameters, &cycle.region, now);
+                let send = SendStatements { cycle: cycle_id, rest_days, now, ids, key };
+                db.run(house, &send).await
             }
             CycleStage::Stated => {
                 let deemed = db.run(house, &Deem { cycle: cycle_id, now, ids }).await?;
@@ -568,8 +570,7 @@ async fn overdue(
 ) -> Result<(), ClearingError> {
     let positions = positions(&store::pairs(tx, cycle.id).await?)?;
     let told = store::statement::standings(tx, cycle.id).await?;
-    let late =
-        |told: &&Standing| told.manner.is_none() && cycle.scheme.confirm_by(told.sent_at) <= now;
+    let late = |told: &&Standing| told.manner.is_none() && cycle.confirm_by(told.sent_at) <= now;
     for told in told.iter().filter(late) {
         let whose = positions.iter().find(|position| position.participant == told.participant);
         view.statements.push(OverdueStatementView {

@@ -1,11 +1,14 @@
 //! Statements (对账单): what a cycle comes to for one participant, signed by the platform, and the
 //! participant's agreement to it.
 
+use std::collections::BTreeSet;
+
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clearing_ledger::{CycleId, Purpose};
 use crypto::{Digest, SigningKey, sha256};
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::{Fen, Ids, TenantId};
 use pg::Tx;
 use serde::Serialize;
@@ -143,7 +146,7 @@ impl Statement {
             insurer: &position.insurer,
             revision,
             sent_at: now,
-            confirm_by: cycle.scheme.confirm_by(now),
+            confirm_by: cycle.confirm_by(now),
             owes: position.owes()?,
             due: position.due()?,
             net,
@@ -171,22 +174,25 @@ impl From<Overflow> for ClearingError {
 }
 
 /// Nets a closed cycle and tells every participant what it comes to. Takes as long as there are
-/// pairs. Refused unless the cycle is closed and was not told yet.
+/// pairs. None of the cycle's deadlines will end on one of `rest_days`. Refused unless the cycle is
+/// closed and was not told yet.
 pub async fn state(
     tx: &mut Tx,
     cycle: CycleId,
+    rest_days: &BTreeSet<Date>,
     now: Timestamp,
     (ids, key): (&Ids, &SigningKey),
 ) -> Result<(), ClearingError> {
     let mut cycle = store::cycle::lock_cycle(tx, cycle).await?;
     cycle.must_be(&[CycleStage::Closed], "net")?;
+    cycle.rest_days = rest_days.clone();
     let pairs = store::pairs(tx, cycle.id).await?;
     let positions = positions(&pairs)?;
     prove(tx, &cycle, &positions).await?;
     let statements = positions.iter().map(|position| Statement::of(&cycle, position, 1, now, key));
     let statements = statements.collect::<Result<Vec<_>, _>>()?;
     store::statement::insert(tx, &statements).await?;
-    store::cycle::set_stated(tx, cycle.id, now).await?;
+    store::cycle::set_stated(tx, &cycle, now).await?;
     milestone::stated(tx, &cycle, &statements, now, ids).await?;
     cycle.stated_at = Some(now);
     if positions.is_empty() {
@@ -278,7 +284,7 @@ pub async fn deem(
     let silent: Vec<(TenantId, i32)> = store::statement::standings(tx, cycle.id)
         .await?
         .into_iter()
-        .filter(|told| told.manner.is_none() && cycle.scheme.confirm_by(told.sent_at) <= now)
+        .filter(|told| told.manner.is_none() && cycle.confirm_by(told.sent_at) <= now)
         .map(|told| (told.participant, told.revision))
         .collect();
     if !silent.is_empty() {

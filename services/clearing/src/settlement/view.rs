@@ -32,9 +32,9 @@ pub struct SchemeView {
     pub division: &'static str,
     /// `day`, `week`, `month` or `by_hand`.
     pub period: &'static str,
-    /// Calendar days to confirm.
+    /// Calendar days to confirm; the last is a working day.
     pub confirm_days: i32,
-    /// Calendar days to pay.
+    /// Calendar days to pay; the last is a working day.
     pub funds_days: i32,
     /// `deem` or `hold`.
     pub on_silence: &'static str,
@@ -481,7 +481,7 @@ impl StatementStandingView {
         StatementStandingView {
             revision: told.revision,
             sent_at: told.sent_at,
-            confirm_by: cycle.scheme.confirm_by(told.sent_at),
+            confirm_by: cycle.confirm_by(told.sent_at),
             agreed: told.manner.clone(),
         }
     }

@@ -11,11 +11,11 @@ use clearing::{Clearing, Parts, api, function};
 use crypto::{Context, MasterKey, Secret, SigningKey};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use kernel::{Ids, SetClock, TenantId};
+use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::Scope;
 use sandbox::Sandbox;
 use sandbox::bank::{Access, Notices};
-use tenancy::TenantKeys;
+use tenancy::{ParameterScope, SetParameter, TenantKeys};
 use testkit::TestDb;
 use testkit::spine;
 pub(crate) use testkit::spine::{Memory, view};
@@ -184,6 +184,19 @@ impl World {
             memory,
             _stop: stop.drop_guard(),
         }
+    }
+
+    /// Lists public holidays of everybody from an instant on.
+    pub(crate) async fn set_rest_days(&self, days: &str, from: &str) {
+        let set = SetParameter {
+            parameter_id: self.ids.next(self.clock.now()),
+            name: "rest_days".to_owned(),
+            scope: ParameterScope::default(),
+            value: days.to_owned(),
+            from: from.parse().unwrap(),
+        };
+        self.test.db.run(Scope::of(clearing::HOUSE), &set).await.unwrap();
+        self.clearing.parameters.refresh(&self.test.db).await.unwrap();
     }
 
     /// A call of `function`, with a key and a purpose of its own.

@@ -26,6 +26,7 @@ struct CycleRow {
     funds_ordered_at: Option<jiff_sqlx::Timestamp>,
     settled_at: Option<jiff_sqlx::Timestamp>,
     reconciled_at: Option<jiff_sqlx::Timestamp>,
+    rest_days: Vec<jiff_sqlx::Date>,
     region: String,
     since: jiff_sqlx::Timestamp,
     division: String,
@@ -46,7 +47,7 @@ macro_rules! cycles {
             r#"select cycle_id, cover, cycle_number, opened_at as "opened_at: _",
                due_at as "due_at: _", closed_at as "closed_at: _", stated_at as "stated_at: _",
                funds_ordered_at as "funds_ordered_at: _", settled_at as "settled_at: _",
-               reconciled_at as "reconciled_at: _", region, since as "since: _", division,
+               reconciled_at as "reconciled_at: _", rest_days as "rest_days: _", region, since as "since: _", division,
                period, confirm_days, funds_days, on_silence, on_failure, proposed, set_by
                from clearing.cycle
                join clearing.scheme using (region)
@@ -84,6 +85,7 @@ impl TryFrom<CycleRow> for Cycle {
             funds_ordered_at: at(row.funds_ordered_at),
             settled_at: at(row.settled_at),
             reconciled_at: at(row.reconciled_at),
+            rest_days: row.rest_days.into_iter().map(jiff_sqlx::Date::to_jiff).collect(),
             scheme: scheme.try_into()?,
         })
     }
@@ -247,13 +249,16 @@ pub(in crate::settlement) async fn unreconciled(tx: &mut Tx) -> Result<Vec<Cycle
 /// Notes that the statements were sent.
 pub(in crate::settlement) async fn set_stated(
     tx: &mut Tx,
-    cycle: CycleId,
+    cycle: &Cycle,
     at: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    let rest_days: Vec<_> = cycle.rest_days.iter().map(|day| day.to_sqlx()).collect();
     sqlx::query!(
-        "update clearing.cycle set stated_at = coalesce(stated_at, $2) where cycle_id = $1",
-        cycle.0,
-        at.to_sqlx() as _
+        "update clearing.cycle set stated_at = $2, rest_days = $3
+         where cycle_id = $1 and stated_at is null",
+        cycle.id.0,
+        at.to_sqlx() as _,
+        &rest_days as _
     )
     .execute(tx.conn())
     .await?;

@@ -6,7 +6,7 @@ use base_http::{Caller, Problem};
 use clearing::function;
 use clearing::settlement::{DisputeBody, DisputedItem, ItemStage, SchemeBody};
 use clearing_ledger::CycleId;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use kernel::Clock;
 use serde_json::{Value, json};
 
@@ -28,6 +28,10 @@ async fn dispute(
     let body = DisputeBody { items: Some(listed.collect()) };
     let call = world.call(caller, &function::ITEM_DISPUTE);
     view(world.clearing.dispute_items(call, &cycle.to_string(), body).await)
+}
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
 }
 
 fn nets(detail: &Value) -> Vec<(&str, &str)> {
@@ -111,11 +115,11 @@ async fn silence_until_the_deadline_is_agreement_where_the_rule_says_so() {
     let cycle = world.stated(&worked_example()).await;
     let digest = world.statement(&world.picc, cycle).await["digest"].clone();
     world.confirm(&world.picc, cycle, &digest).await.unwrap();
-    // 15 days of the nation's scheme, counted to the end of the last day.
-    world.clock.advance(SignedDuration::from_hours(24 * 15 - 1));
+    // 15 days of the nation's scheme from Saturday 1 March end on Sunday 16th, so with Monday 17th.
+    world.clock.set(at("2025-03-17T23:59:59+08:00"));
     world.clearing.settle_due(world.clock.now()).await.unwrap();
     assert_eq!(world.stage(cycle).await, "stated");
-    world.clock.advance(SignedDuration::from_hours(25));
+    world.clock.set(at("2025-03-18T00:00:00+08:00"));
     let late = dispute(&world, &world.paic, cycle, &[1]).await.unwrap_err();
     assert_eq!(late.code.code, "E4204");
     world.clearing.settle_due(world.clock.now()).await.unwrap();
@@ -123,6 +127,32 @@ async fn silence_until_the_deadline_is_agreement_where_the_rule_says_so() {
     let agreed = world.statement(&world.paic, cycle).await["agreed"].clone();
     assert_eq!(agreed, "deemed");
     assert_eq!(world.statement(&world.picc, cycle).await["agreed"], "confirmed");
+}
+
+#[tokio::test]
+async fn no_deadline_ends_on_a_holiday_and_a_later_list_moves_none_that_was_told() {
+    let world = World::new().await;
+    // Invented: the 17th to the 19th of March. Then a list without them.
+    world.set_rest_days("2025-03-17..2025-03-19", "2025-01-01T00:00:00+08:00").await;
+    let cycle = world.stated(&worked_example()).await;
+    world.set_rest_days("2025-10-01..2025-10-08", "2025-03-02T00:00:00+08:00").await;
+    let body = world.statement(&world.paic, cycle).await["body"].clone();
+    let signed: Value = serde_json::from_str(body.as_str().unwrap()).unwrap();
+    // Wednesday 19th is the last holiday.
+    assert_eq!(signed["confirmBy"], "2025-03-20T16:00:00Z");
+    world.clock.set(at("2025-03-20T23:59:59+08:00"));
+    world.clearing.settle_due(world.clock.now()).await.unwrap();
+    assert_eq!(world.stage(cycle).await, "stated");
+    dispute(&world, &world.paic, cycle, &[1]).await.unwrap();
+    // PAIC and PICC were told anew on the 20th, so they have until the 4th of April, a Friday.
+    world.clock.set(at("2025-04-04T23:59:59+08:00"));
+    world.clearing.settle_due(world.clock.now()).await.unwrap();
+    assert_eq!(world.stage(cycle).await, "stated");
+    world.clock.set(at("2025-04-05T00:00:00+08:00"));
+    world.clearing.settle_due(world.clock.now()).await.unwrap();
+    // Ordered on Saturday 5 April for five days: Thursday 10th.
+    let funds = world.detail(cycle).await["funds"][0].clone();
+    assert_eq!(funds["dueAt"], "2025-04-10T16:00:00Z");
 }
 
 #[tokio::test]
