@@ -353,4 +353,6 @@ fn written_at(at: Timestamp) -> String {
 }
 
 #[cfg(test)]
+mod definition;
+#[cfg(test)]
 mod tests;

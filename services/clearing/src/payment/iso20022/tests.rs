@@ -1,11 +1,14 @@
-//! Against messages other software wrote, and against their schemas where these are at hand.
+//! Against messages other software wrote, against the message definitions, and against their schemas
+//! where these are at hand.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use jiff::civil::date;
+use proptest::prelude::{prop_assert, prop_assert_eq, proptest};
 use uuid::Uuid;
 
+use super::definition::faults;
 use super::*;
 use crate::payment::order::{Direction, OrderId};
 use crate::payment::payee::BankAccountBody;
@@ -116,6 +119,84 @@ fn what_is_written_reads_back_as_the_order() {
     }
 }
 
+#[test]
+fn what_is_written_keeps_to_the_message_definitions() {
+    for (message, text) in written() {
+        let found = faults(message, &Element::read(&text).unwrap());
+        assert_eq!(found, Vec::<String>::new(), "{message}");
+    }
+}
+
+#[test]
+fn the_message_definitions_allow_what_others_write() {
+    for message in ["pacs.008.001.07", "pacs.009.001.07"] {
+        let Some(theirs) = vector_of(message) else { return };
+        let theirs = Element::read(&theirs).unwrap();
+        let found = faults(message, theirs.all("Document")[0]);
+        assert_eq!(found, Vec::<String>::new(), "{message}");
+    }
+}
+
+#[test]
+fn the_message_definitions_refuse_what_is_not_in_them() {
+    let [(pain, initiation), (pacs, transfer), _] = written();
+    let changed = |message: &str, text: &str, from: &str, to: &str| {
+        assert!(text.contains(from), "{from}");
+        faults(message, &Element::read(&text.replacen(from, to, 1)).unwrap())
+    };
+    let table = [
+        (
+            pain,
+            &initiation,
+            "<PmtMtd>TRF</PmtMtd>",
+            "",
+            "Document/CstmrCdtTrfInitn/PmtInf/PmtMtd: missing",
+        ),
+        (
+            pain,
+            &initiation,
+            "TRF",
+            "XXX",
+            "Document/CstmrCdtTrfInitn/PmtInf/PmtMtd: \"XXX\" is no PaymentMethod3Code",
+        ),
+        (
+            pain,
+            &initiation,
+            "ICBKCNBJSHI",
+            "ICBKCN1OSHI",
+            "Document/CstmrCdtTrfInitn/PmtInf/CdtTrfTxInf/CdtrAgt/FinInstnId/BICFI: \"ICBKCN1OSHI\" is no BICFIIdentifier",
+        ),
+        (
+            pacs,
+            &transfer,
+            "<ChrgBr>SLEV</ChrgBr>",
+            "",
+            "Document/FIToFICstmrCdtTrf/CdtTrfTxInf/ChrgBr: missing",
+        ),
+        (
+            pacs,
+            &transfer,
+            "<SttlmMtd>CLRG</SttlmMtd>",
+            "<Cd>CLRG</Cd>",
+            "Document/FIToFICstmrCdtTrf/GrpHdr/SttlmInf/Cd: not in SettlementInstruction4",
+        ),
+        (
+            pacs,
+            &transfer,
+            "3460.00",
+            "3460.000001",
+            "Document/FIToFICstmrCdtTrf/GrpHdr/TtlIntrBkSttlmAmt: \"3460.000001\" is no Amount",
+        ),
+    ];
+    for (message, text, from, to, fault) in table {
+        let found = changed(message, text, from, to);
+        assert!(found.iter().any(|found| found == fault), "{from}: {found:?}");
+    }
+    let (name, id) = ("<NbOfTxs>1</NbOfTxs>", "<CreDtTm>2025-03-02T02:30:00</CreDtTm>");
+    let swapped = changed(pacs, &transfer, &format!("{id}{name}"), &format!("{name}{id}"));
+    assert_eq!(swapped, ["Document/FIToFICstmrCdtTrf/GrpHdr/CreDtTm: out of order"]);
+}
+
 /// Children of each element of a path, in the order in which they stand.
 fn orders(element: &Element, path: &str, into: &mut BTreeMap<String, Vec<String>>) {
     let path = format!("{path}/{}", element.local());
@@ -216,4 +297,34 @@ fn a_statement_gives_its_booked_lines_and_must_add_up() {
     assert_eq!(read.lines[0].booked_on, date(2025, 3, 1));
     let off = camt_053(&statement(&booked, "69.49"));
     assert_eq!(off, Err(MessageError::DoesNotAddUp(6_950)));
+}
+
+proptest! {
+    /// Whatever a caller may write keeps to the definitions and reads back.
+    #[test]
+    fn every_order_that_is_taken_is_written_validly(
+        fen in 1i64..=999_999_999_999_999,
+        name in "[^\\p{Cc}]{1,140}",
+        number in "[A-Za-z0-9]{5,34}",
+        is_bic: bool,
+        reference in "[A-Za-z0-9?:().,'+-]{1,35}",
+    ) {
+        let bank = if is_bic { "ICBKCNBJ" } else { "102301000028" };
+        let body = BankAccountBody { bank: bank.into(), account: number.clone(), name };
+        let Ok(account) = BankAccount::read(&body, "") else { return Ok(()) };
+        let order = Instruction { amount: Fen(fen), reference, account, ..order() };
+        let written = [
+            ("pain.001.001.08", pain_001(&sender(), &order)),
+            ("pacs.008.001.07", pacs_008(&sender(), &order)),
+            ("pacs.009.001.07", pacs_009(&sender(), &order)),
+        ];
+        for (message, text) in written {
+            let document = Element::read(&text);
+            prop_assert!(document.is_ok(), "{}: {}", message, text);
+            prop_assert_eq!(faults(message, &document.unwrap()), Vec::<String>::new());
+            let read = credit_transfers(&text).unwrap();
+            prop_assert_eq!(read[0].amount, Fen(fen));
+            prop_assert_eq!(read[0].account.as_deref(), Some(number.as_str()));
+        }
+    }
 }
