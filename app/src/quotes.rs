@@ -1,6 +1,6 @@
 //! Lets the clearing cloud collect premiums for quotes of the production cloud.
 
-use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
+use clearing::payment::premium::{Awaited, MoneyCame, Quotes, QuotesError, Registration};
 use clearing::payment::split::Payable;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -18,15 +18,19 @@ impl Quotes for ProductionQuotes {
         participant: TenantId,
         query_code: &'a str,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Payable>, QuotesError>> {
+    ) -> BoxFuture<'a, Result<Option<Awaited>, QuotesError>> {
         Box::pin(async move {
             let awaited = self.0.awaited_money(participant, query_code, now).await;
             let awaited = awaited.map_err(|error| QuotesError(Box::new(error)))?;
-            Ok(awaited.map(|amounts| Payable {
-                compulsory: amounts.compulsory.unwrap_or_default(),
-                commercial: amounts.commercial.unwrap_or_default(),
-                tax: amounts.tax,
-                commission: amounts.fee,
+            Ok(awaited.map(|awaited| Awaited {
+                payable: Payable {
+                    compulsory: awaited.amounts.compulsory.unwrap_or_default(),
+                    commercial: awaited.amounts.commercial.unwrap_or_default(),
+                    tax: awaited.amounts.tax,
+                    commission: awaited.amounts.fee,
+                },
+                region: awaited.region,
+                intermediary: awaited.intermediary,
             }))
         })
     }

@@ -137,6 +137,9 @@ pub struct ProofView {
     pub half_chains: i64,
     /// Reservations noted as open that have ended, or the other way round.
     pub reservations_off: i64,
+    /// Remittances that are not what was booked, and payees whose account does not have what gathered
+    /// less what was paid on.
+    pub remittances_off: i64,
 }
 
 impl TryFrom<Balance> for BalanceView {
@@ -211,6 +214,7 @@ impl From<Proof> for ProofView {
             balances_off: proof.balances_off,
             half_chains: proof.half_chains,
             reservations_off: proof.reservations_off,
+            remittances_off: proof.remittances_off,
         }
     }
 }

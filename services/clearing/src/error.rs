@@ -46,6 +46,8 @@ base_http::problems! {
     NO_STATEMENT = "E4307" 409 "there is no statement that can be taken" "无可导入的银行对账单";
     /// What was ordered cannot be done or does not add up.
     WRONG_ORDER = "E4304" 422 "the payment order cannot be carried out as written" "支付指令内容有误";
+    /// The day is remitted already, or the remittance is not the latest or not over.
+    REMITTANCE_STAGE = "E4308" 409 "the remittance does not allow this" "上缴批次当前状态不允许此操作";
     /// A look at other insurers' records without a reason.
     PURPOSE_MISSING = "E4100" 400 "an X-Purpose header is required" "缺少查询目的";
     /// None or several policies fit, or the caller's own.

@@ -16,6 +16,9 @@ base_http::functions! {
     ADVANCE_RECOVER = "operator.payment.advance_recover" "垫付追偿" "Collect an advance from the liable insurer" Optional;
     STATEMENT_TAKE = "operator.payment.statement_take" "银行对账单导入" "Take the bank's statement of a day" Optional;
     ANY_CASE_STEP = "operator.payment.case_step" "差错核销" "Work cases of all members and write them off" Required;
+    PAYEE_SET = "operator.payment.payee_set" "收款方登记" "Register who is paid what gathers of premiums" Optional;
+    REMIT = "operator.payment.remit" "上缴" "Pay on what gathered of premiums" Optional;
+    REMITTANCE_READ = "operator.payment.remittance_read" "上缴查询" "Read payees, remittances and their source payments" Optional;
     STUCK_PAYMENTS_READ = "operator.payment.stuck_read" "卡单监控" "List payment orders that do not move" Optional;
     LOCK_QUERY = "clearing.recovery.lock_query" "锁定查询" "Ask who is liable" Optional;
     RECOVERY_LOCK = "clearing.recovery.lock" "锁定确认" "Lock a liable policy" Required;

@@ -26,7 +26,7 @@ use tokio_util::task::TaskTracker;
 
 pub use batch::settle;
 pub use error::LedgerError;
-pub use open::{OpenError, open_all};
+pub use open::{OpenError, hold, open_all};
 pub use proof::{Proof, Sums};
 pub use read::{
     Cursor, CursorError, Line, Side, Statement, account, accounts_of, accounts_of_cycle,

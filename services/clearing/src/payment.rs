@@ -17,6 +17,7 @@ pub mod order;
 pub mod payee;
 pub mod premium;
 pub mod reconcile;
+pub mod remittance;
 pub mod serve;
 pub mod split;
 pub mod store;
@@ -176,7 +177,7 @@ pub async fn order(
     let bank = house_account(tx, Purpose::Bank, now).await?;
     let mut with_accounts = Vec::with_capacity(shares.len());
     for share in shares {
-        with_accounts.push((share, share_account(tx, &share, now).await?));
+        with_accounts.push((share, account_for(tx, &share, now).await?));
     }
     store::insert_shares(tx, order.id, &with_accounts).await?;
     let amounts = amounts(&with_accounts);
@@ -386,23 +387,31 @@ pub(crate) async fn house_account(
     account(tx, HOUSE, purpose, Limits::default(), now).await
 }
 
-/// The account a share lies in. Only advances may be overdrawn: they are owed until recovered.
-async fn share_account(
+/// The account a share lies in. Advances may overdraw it, they are owed until recovered; and so may
+/// what goes back after it was paid on, until the next remittance.
+pub(crate) async fn account_for(
     tx: &mut Tx,
     share: &Share,
     now: Timestamp,
 ) -> Result<AccountId, ClearingError> {
-    let purpose = match share.of {
+    let cap = match share.of {
+        ShareOf::Settlement | ShareOf::Premium => Some(Fen::ZERO),
+        ShareOf::Tax | ShareOf::Fund | ShareOf::Commission | ShareOf::Advance => None,
+    };
+    let limits = Limits { net_debit_cap: cap, net_credit_cap: None };
+    account(tx, share.owner, purpose_of(share.of), limits, now).await
+}
+
+/// What the account of a share is for.
+pub(crate) fn purpose_of(of: ShareOf) -> Purpose {
+    match of {
         ShareOf::Settlement => Purpose::Settlement,
         ShareOf::Premium => Purpose::Premium,
         ShareOf::Tax => Purpose::Tax,
         ShareOf::Fund => Purpose::Fund,
         ShareOf::Commission => Purpose::Commission,
         ShareOf::Advance => Purpose::Advance,
-    };
-    let cap = (purpose != Purpose::Advance).then_some(Fen::ZERO);
-    let limits = Limits { net_debit_cap: cap, net_credit_cap: None };
-    account(tx, share.owner, purpose, limits, now).await
+    }
 }
 
 async fn account(

@@ -7,6 +7,7 @@ use kernel::{Fen, TenantId};
 use pg::{Command, Scope, Tx};
 use production_core::number::{NumberKind, PlatformNumber};
 use production_core::quote::{Amounts, Payment, QuoteStage};
+use production_core::region::Region;
 use production_core::rule::{Findings, RuleId};
 use production_core::rules::format::{self, Edge};
 use serde::{Deserialize, Serialize};
@@ -14,6 +15,7 @@ use utoipa::ToSchema;
 
 use crate::Production;
 use crate::error::ProductionError;
+use crate::fee::FeeTerms;
 use crate::pre_confirm::{number, refused};
 use crate::quote::read;
 use crate::sealed;
@@ -173,6 +175,17 @@ pub struct CollectedMoney {
     pub paid_at: Timestamp,
 }
 
+/// What a quote waits for, and for whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AwaitedMoney {
+    /// How much.
+    pub amounts: Amounts,
+    /// Where it was quoted.
+    pub region: Region,
+    /// Licence of the intermediary that sells it.
+    pub intermediary: Option<String>,
+}
+
 impl Production {
     /// What a tenant's quote waits for at `now`; `None` when it is not pre-confirmed or paid
     /// already.
@@ -181,14 +194,19 @@ impl Production {
         tenant: TenantId,
         query_code: &str,
         now: Timestamp,
-    ) -> Result<Option<Amounts>, ProductionError> {
+    ) -> Result<Option<AwaitedMoney>, ProductionError> {
         let Some(query_no) = query_number(query_code) else { return Ok(None) };
         let mut tx = self.spine.db().begin(Scope::of(tenant)).await?;
-        let standing = proposal::find(&mut tx, &[query_no]).await?.pop();
-        Ok(standing.and_then(|standing| match standing.stage.at(now) {
-            QuoteStage::PreConfirmed { amounts, .. } => Some(amounts),
-            _ => None,
-        }))
+        let Some(standing) = proposal::find(&mut tx, &[query_no]).await?.pop() else {
+            return Ok(None);
+        };
+        let QuoteStage::PreConfirmed { amounts, .. } = standing.stage.at(now) else {
+            return Ok(None);
+        };
+        let terms: FeeTerms = serde_json::from_str(&standing.fee)
+            .map_err(|_| ProductionError::Corrupt("fee of a proposal"))?;
+        let intermediary = terms.licence.map(|licence| licence.number);
+        Ok(Some(AwaitedMoney { amounts, region: query_no.area(), intermediary }))
     }
 
     /// Registers money the platform collected, as [`Production::register_payment`] does what an

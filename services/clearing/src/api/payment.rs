@@ -19,6 +19,9 @@ use crate::payment::notice::Notice;
 use crate::payment::payee::BankAccountBody;
 use crate::payment::premium::{PremiumBody, RefundBody};
 use crate::payment::reconcile::run::{CaseView, Reach, ReconcileBody, ReconciledView, StepBody};
+use crate::payment::remittance::payees::{PayeeBody, PayeeView};
+use crate::payment::remittance::run::RemitBody;
+use crate::payment::remittance::view::{RemittanceView, SourceView};
 use crate::payment::view::{AccountSetView, OrderBody, OrderView};
 
 pub(super) fn router() -> OpenApiRouter<Clearing> {
@@ -34,6 +37,13 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::CASE_STEP, routes!(step_case)))
         .routes(operation(&function::ADVANCE, routes!(advance)))
         .routes(operation(&function::ADVANCE_RECOVER, routes!(recover_advance)))
+        .routes(operation(&function::PAYEE_SET, routes!(set_payee)))
+        .routes(operation(&function::REMITTANCE_READ, routes!(list_payees)))
+        .routes(operation(&function::REMIT, routes!(remit)))
+        .routes(operation(&function::REMIT, routes!(retry_remittance)))
+        .routes(operation(&function::REMITTANCE_READ, routes!(list_remittances)))
+        .routes(operation(&function::REMITTANCE_READ, routes!(read_remittance)))
+        .routes(operation(&function::REMITTANCE_READ, routes!(list_sources)))
         .routes(operation(&function::STATEMENT_TAKE, routes!(take_statement)))
         .routes(operation(&function::ANY_CASE_STEP, routes!(step_any_case)))
         .routes(operation(&function::STUCK_PAYMENTS_READ, routes!(list_stuck)))
@@ -193,6 +203,93 @@ async fn recover_advance(
     Incoming { call, body, .. }: Incoming<RecoveryBody>,
 ) -> Result<Reply, Problem> {
     clearing.recover_advance(call, &advance, &order, body).await
+}
+
+/// Register who is paid what gathers of premiums (收款方登记)
+///
+/// A tax office and a fund are named by their region (6 digits), an intermediary by the number of its
+/// licence. From then on what gathers is paid on when each period is over.
+#[utoipa::path(put, path = "/v1/operator/payments/payees/{shareOf}/{payee}", tag = "operator",
+    params(("shareOf" = String, Path), ("payee" = String, Path)), request_body = PayeeBody,
+    responses((status = OK, body = PayeeView)))]
+async fn set_payee(
+    State(clearing): State<Clearing>,
+    Path((share_of, payee)): Path<(String, String)>,
+    Incoming { call, body, .. }: Incoming<PayeeBody>,
+) -> Result<Reply, Problem> {
+    clearing.set_payee(call, (&share_of, &payee), body).await
+}
+
+/// List whom shares of premiums are for, registered or not, and what gathered (代收款项)
+#[utoipa::path(get, path = "/v1/operator/payments/payees", tag = "operator", params(Page),
+    responses((status = OK, body = Paged<PayeeView>)))]
+async fn list_payees(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.list_payees(call, query(asked)?).await
+}
+
+/// Pay on what gathered for a payee through a day (上缴)
+///
+/// Everything booked for it since the remittance before, source payment by source payment, refunds
+/// taken off; what they make negative is carried on. The same payee and day again is the same
+/// remittance.
+#[utoipa::path(post, path = "/v1/operator/payments/remittances", tag = "operator",
+    request_body = RemitBody, responses((status = ACCEPTED, body = RemittanceView)))]
+async fn remit(
+    State(clearing): State<Clearing>,
+    Incoming { call, body, .. }: Incoming<RemitBody>,
+) -> Result<Reply, Problem> {
+    clearing.remit(call, body).await
+}
+
+/// Order again what the bank did not pay of a payee's latest remittance (重新上缴)
+#[utoipa::path(post, path = "/v1/operator/payments/remittances/{remittanceId}/retry",
+    tag = "operator", params(("remittanceId" = String, Path)),
+    responses((status = ACCEPTED, body = RemittanceView)))]
+async fn retry_remittance(
+    State(clearing): State<Clearing>,
+    Path(remittance): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.retry_remittance(call, &remittance).await
+}
+
+/// List remittances, the last made first (上缴查询)
+#[utoipa::path(get, path = "/v1/operator/payments/remittances", tag = "operator", params(Page),
+    responses((status = OK, body = Paged<RemittanceView>)))]
+async fn list_remittances(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.list_remittances(call, query(asked)?).await
+}
+
+/// Read a remittance with the orders that pay it (上缴明细)
+#[utoipa::path(get, path = "/v1/operator/payments/remittances/{remittanceId}", tag = "operator",
+    params(("remittanceId" = String, Path)), responses((status = OK, body = RemittanceView)))]
+async fn read_remittance(
+    State(clearing): State<Clearing>,
+    Path(remittance): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_remittance(call, &remittance).await
+}
+
+/// List the source payments of a remittance (上缴来源)
+#[utoipa::path(get, path = "/v1/operator/payments/remittances/{remittanceId}/sources",
+    tag = "operator", params(("remittanceId" = String, Path), Page),
+    responses((status = OK, body = Paged<SourceView>)))]
+async fn list_sources(
+    State(clearing): State<Clearing>,
+    Path(remittance): Path<String>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.list_sources(call, &remittance, query(asked)?).await
 }
 
 /// Take the bank's statement of a day (银行对账单导入)

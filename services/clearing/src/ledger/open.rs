@@ -70,6 +70,15 @@ pub async fn open_all(
     Ok(())
 }
 
+/// Accounts, held until the transaction ends: nobody else moves their money meanwhile. Locked in the
+/// order of their ids, as everybody does.
+pub async fn hold(
+    tx: &mut Tx,
+    accounts: &BTreeSet<AccountId>,
+) -> Result<Vec<Account>, LedgerError> {
+    store::lock_accounts(tx, accounts).await
+}
+
 /// Somebody opened it at the same time: start over and find it.
 fn overtaken(error: sqlx::Error) -> sqlx::Error {
     match failure::constraint(&error) {

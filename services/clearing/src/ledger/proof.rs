@@ -41,13 +41,22 @@ pub struct Proof {
     pub half_chains: i64,
     /// Reservations noted as open that have ended, or not noted although they are open.
     pub reservations_off: i64,
+    /// Remittances whose source payments are not what was booked for their payee, and payees whose
+    /// account does not have what gathered less what was paid on.
+    pub remittances_off: i64,
 }
 
 impl Proof {
     /// Whether the books are whole.
     pub fn holds(&self) -> bool {
-        let off = [self.accounts_off, self.balances_off, self.half_chains, self.reservations_off];
-        self.sums.iter().all(Sums::balance) && off == [0; 4]
+        let off = [
+            self.accounts_off,
+            self.balances_off,
+            self.half_chains,
+            self.reservations_off,
+            self.remittances_off,
+        ];
+        self.sums.iter().all(Sums::balance) && off == [0; 5]
     }
 }
 
@@ -155,5 +164,71 @@ pub(super) async fn prove(tx: &mut Tx) -> Result<Proof, LedgerError> {
         balances_off: found.balances_off,
         half_chains: found.half_chains,
         reservations_off: found.reservations_off,
+        remittances_off: remittances_off(tx).await?,
     })
+}
+
+/// Remittances against the books, both ways: what each source payment booked between two remittances
+/// is its line in the later one, and the account has what all lines and all bookings since come to,
+/// less what the orders of remittances say they paid.
+async fn remittances_off(tx: &mut Tx) -> Result<i64, LedgerError> {
+    let off = sqlx::query_scalar!(
+        r#"with account as (
+               select p.payee_id, a.account_id, a.credits_posted_fen - a.debits_posted_fen as net_fen
+               from clearing.payee p
+               join clearing.account a on a.participant = p.payee_id and a.purpose = p.share_of
+           ),
+           booked as (
+               select account.payee_id, t.recorded_at, t.entry, o.order_id, o.purpose,
+                      case when t.credit_account_id = account.account_id
+                           then t.amount_fen else -t.amount_fen end as moved_fen
+               from account
+               join clearing.transfer t
+                   on account.account_id in (t.debit_account_id, t.credit_account_id)
+               left join clearing.payment_order o
+                   on o.order_id = case when t.reference ~ '^[0-9a-f]{32}$' then t.reference::uuid end
+               where t.kind in ('post', 'post_reserved', 'correct')
+           ),
+           carried as (
+               select r.remittance_id, b.order_id, sum(b.moved_fen) as moved_fen
+               from booked b
+               cross join lateral (
+                   select remittance_id from clearing.remittance r
+                   where r.payee_id = b.payee_id
+                     and (b.recorded_at, b.entry) <= (r.last_at, r.last_entry)
+                   order by r.through limit 1) r
+               where b.purpose is distinct from 'remittance'
+               group by r.remittance_id, b.order_id having sum(b.moved_fen) <> 0
+           ),
+           line_off as (
+               select from carried c
+               full join clearing.remittance_line l using (remittance_id, order_id)
+               where c.moved_fen is distinct from l.amount_fen::numeric
+           ),
+           sum_off as (
+               select from clearing.remittance r
+               where r.lines_fen <> (select coalesce(sum(l.amount_fen), 0)
+                                     from clearing.remittance_line l
+                                     where l.remittance_id = r.remittance_id)
+           ),
+           payee_off as (
+               select from account a
+               where a.net_fen <>
+                   (select coalesce(sum(l.amount_fen), 0) from clearing.remittance_line l
+                    join clearing.remittance r using (remittance_id) where r.payee_id = a.payee_id)
+                   + (select coalesce(sum(b.moved_fen), 0) from booked b
+                      where b.payee_id = a.payee_id and b.purpose is distinct from 'remittance'
+                        and not exists (select from clearing.remittance r
+                                        where r.payee_id = a.payee_id
+                                          and (b.recorded_at, b.entry) <= (r.last_at, r.last_entry)))
+                   - (select coalesce(sum(o.settled_fen - o.returned_fen), 0)
+                      from clearing.remittance r
+                      join clearing.payment_order o
+                          on o.purpose = 'remittance' and o.about = r.remittance_id::text
+                      where r.payee_id = a.payee_id)
+           )
+           select (select count(*) from line_off) + (select count(*) from sum_off)
+                  + (select count(*) from payee_off) as "off!""#
+    );
+    Ok(off.fetch_one(tx.conn()).await?)
 }

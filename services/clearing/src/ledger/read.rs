@@ -18,8 +18,8 @@ use super::store::{self, AccountRow};
 /// `<microseconds>-<entry>`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cursor {
-    recorded_at: Timestamp,
-    entry: i64,
+    pub(crate) recorded_at: Timestamp,
+    pub(crate) entry: i64,
 }
 
 /// Not a cursor a statement gave out.

@@ -83,6 +83,13 @@ pub enum OrderPurpose {
         /// Who bears it for now; adds up to the amount.
         shares: Vec<Share>,
     },
+    /// What gathered for a payee is paid on (上缴、结付).
+    Remittance {
+        /// The remittance.
+        remittance_id: Uuid,
+        /// Whose it is; the amount.
+        share: Share,
+    },
 }
 
 impl OrderPurpose {
@@ -95,10 +102,11 @@ impl OrderPurpose {
             OrderPurpose::Premium { .. } => "premium",
             OrderPurpose::Refund { .. } => "refund",
             OrderPurpose::Advance { .. } => "advance",
+            OrderPurpose::Remittance { .. } => "remittance",
         }
     }
 
-    /// The cycle, claim, quote, order or advance; empty where there is none.
+    /// The cycle, claim, quote, order, advance or remittance; empty where there is none.
     pub fn about(&self) -> String {
         match self {
             OrderPurpose::SettlementFunds { cycle_id } => cycle_id.to_string(),
@@ -107,6 +115,7 @@ impl OrderPurpose {
             OrderPurpose::Premium { query_code, .. } => query_code.clone(),
             OrderPurpose::Refund { of, .. } => of.to_string(),
             OrderPurpose::Advance { advance_id, .. } => advance_id.to_string(),
+            OrderPurpose::Remittance { remittance_id, .. } => remittance_id.to_string(),
         }
     }
 
@@ -117,9 +126,9 @@ impl OrderPurpose {
             OrderPurpose::Premium { .. } => direction == Direction::Collect,
             // An advance is paid out, and collected when it is recovered.
             OrderPurpose::Advance { .. } => true,
-            OrderPurpose::ClaimPayment { .. } | OrderPurpose::Refund { .. } => {
-                direction == Direction::PayOut
-            }
+            OrderPurpose::ClaimPayment { .. }
+            | OrderPurpose::Refund { .. }
+            | OrderPurpose::Remittance { .. } => direction == Direction::PayOut,
         }
     }
 
@@ -135,6 +144,7 @@ impl OrderPurpose {
             OrderPurpose::Premium { shares, .. }
             | OrderPurpose::Refund { shares, .. }
             | OrderPurpose::Advance { shares, .. } => shares.clone(),
+            OrderPurpose::Remittance { share, .. } => vec![*share],
         }
     }
 }

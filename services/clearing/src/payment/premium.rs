@@ -10,6 +10,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kernel::{Fen, Ids, TenantId};
 use pg::{Command, Scope, Tx};
+use production_core::region::Region;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -17,6 +18,7 @@ use utoipa::ToSchema;
 use super::booking::transfer_id;
 use super::order::{Direction, OrderId, OrderPurpose, Share, ShareOf, Stage};
 use super::payee::{BankAccount, BankAccountBody, SealedAccount};
+use super::remittance::{self, Payee};
 use super::split::{Payable, mirror};
 use super::store::Order;
 use super::view::{OrderView, amount, order_id};
@@ -57,6 +59,17 @@ pub enum Registration {
     Refused(String),
 }
 
+/// What a quote waits for, and whose the parts are that are not the insurer's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Awaited {
+    /// How much.
+    pub payable: Payable,
+    /// The region whose tax office and fund get their shares.
+    pub region: Region,
+    /// Licence of the intermediary. Without one no commission is withheld.
+    pub intermediary: Option<String>,
+}
+
 /// Whoever keeps the quotes did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the quotes cannot be reached")]
@@ -70,7 +83,7 @@ pub trait Quotes: Send + Sync + 'static {
         participant: TenantId,
         query_code: &'a str,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Payable>, QuotesError>>;
+    ) -> BoxFuture<'a, Result<Option<Awaited>, QuotesError>>;
 
     /// Registers money; the same again is the same.
     fn register<'a>(
@@ -113,8 +126,8 @@ impl Clearing {
     ) -> Result<Reply, Problem> {
         let (id, participant) = (order_id(order_text)?, call.caller.tenant);
         let payer = BankAccount::read(&body.payer, "/payer").map_err(Problem::invalid)?;
-        let shares = match self.ordered_before(&call, id).await? {
-            Some(shares) => shares,
+        let (shares, payees) = match self.ordered_before(&call, id).await? {
+            Some(shares) => (shares, Vec::new()),
             None => self.shares_awaited(&call, &body.query_code).await?,
         };
         let sum = Fen::sum(shares.iter().map(|share| share.amount));
@@ -128,7 +141,11 @@ impl Clearing {
             amount: sum,
             reference: id.end_to_end(),
         };
-        self.place(call, draft).await
+        let command = Collect { draft, payees, now: call.received_at, ids: self.spine.ids() };
+        let run = self.spine.run(call, &command, |view| {
+            base_http::Done::json(http::StatusCode::ACCEPTED, &view, 0, order_text)
+        });
+        run.await
     }
 
     /// The shares of an order that was placed: the quote may no longer wait when it is repeated.
@@ -143,20 +160,45 @@ impl Clearing {
         Ok((!shares.is_empty()).then_some(shares))
     }
 
-    async fn shares_awaited(&self, call: &Call, query_code: &str) -> Result<Vec<Share>, Problem> {
+    async fn shares_awaited(
+        &self,
+        call: &Call,
+        query_code: &str,
+    ) -> Result<(Vec<Share>, Vec<Payee>), Problem> {
         let (participant, now) = (call.caller.tenant, call.received_at);
         let awaited = self.quotes.awaited(participant, query_code, now).await;
         let awaited = awaited.map_err(|error| Problem::store(&error))?;
         let waits = "no own quote of this code waits for money";
-        let payable = awaited.ok_or_else(|| ClearingError::refused(&WRONG_ORDER, waits))?;
+        let awaited = awaited.ok_or_else(|| ClearingError::refused(&WRONG_ORDER, waits))?;
+        let payee = |of| match of {
+            ShareOf::Commission => {
+                awaited.intermediary.as_deref().and_then(|licence| Payee::of(of, licence))
+            }
+            of => Payee::of(of, awaited.region.code()),
+        };
+        let mut payable = awaited.payable;
+        if payee(ShareOf::Commission).is_none() {
+            payable.commission = Fen::ZERO;
+        }
         let rate = self.parameters.number(FUND_RATE, participant, &call.caller.region, now);
         let rate = Decimal::new(i64::from(rate.unwrap_or(USUAL_FUND_RATE_BP)), 4);
         let split = payable.split(rate).filter(|split| !split.is_empty());
         let bears = "the premium does not bear the commission and the fund's share";
         let split = split.ok_or_else(|| ClearingError::refused(&WRONG_ORDER, bears))?;
-        let owner = |of| if of == ShareOf::Premium { participant } else { HOUSE };
-        let share = |(of, amount)| Share { owner: owner(of), of, amount };
-        Ok(split.into_iter().map(share).collect())
+        let (mut shares, mut payees) = (Vec::new(), Vec::new());
+        for (of, amount) in split {
+            let owner = match (of, payee(of)) {
+                (ShareOf::Premium, _) => participant,
+                (_, Some(payee)) => {
+                    let owner = payee.owner();
+                    payees.push(payee);
+                    owner
+                }
+                (_, None) => return Err(ClearingError::Corrupt("region of a quote").into()),
+            };
+            shares.push(Share { owner, of, amount });
+        }
+        Ok((shares, payees))
     }
 
     /// Orders that a collection goes back to its payer, all or part of what is left of it.
@@ -297,6 +339,27 @@ async fn refund(
         reference: id.end_to_end(),
     };
     order(tx, &draft, now, ids).await
+}
+
+struct Collect<'a> {
+    draft: OrderDraft,
+    payees: Vec<Payee>,
+    now: Timestamp,
+    ids: &'a Ids,
+}
+
+impl Command for Collect<'_> {
+    const NAME: &'static str = "payment.collect_premium";
+    type Out = OrderView;
+    type Error = ClearingError;
+
+    async fn apply(&self, tx: &mut Tx) -> Result<OrderView, ClearingError> {
+        let id = order(tx, &self.draft, self.now, self.ids).await?;
+        remittance::note(tx, &self.payees).await?;
+        let placed = store::find(tx, id).await?;
+        let placed = placed.ok_or(ClearingError::Corrupt("payment order"))?;
+        OrderView::whole(tx, placed, self.now).await
+    }
 }
 
 struct Refund<'a> {

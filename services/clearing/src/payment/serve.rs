@@ -66,6 +66,7 @@ impl Clearing {
             self.place_funds(self.spine.now()).await;
             self.serve_orders(self.spine.now()).await;
             self.tell_quotes(self.spine.now()).await;
+            self.remit_due(self.spine.now()).await;
         }
     }
 

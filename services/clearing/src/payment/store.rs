@@ -24,7 +24,7 @@ pub struct Order {
     pub direction: Direction,
     /// What for, as a code.
     pub purpose: String,
-    /// Which cycle, claim, quote, order or advance.
+    /// Which cycle, claim, quote, order, advance or remittance.
     pub about: String,
     /// How much.
     pub amount: Fen,
@@ -48,6 +48,13 @@ pub struct Order {
     pub moved_at: Timestamp,
     /// How often the bank was asked since.
     pub attempts: i32,
+}
+
+impl Order {
+    /// What moved and did not come back.
+    pub fn net(&self) -> Fen {
+        Fen(self.stage.settled(self.amount).0 - self.stage.returned().0)
+    }
 }
 
 struct OrderRow {

@@ -14,7 +14,7 @@ use super::order::{Direction, OrderId, OrderPurpose};
 use super::payee::{BankAccount, BankAccountBody, SealedAccount};
 use super::serve::{STUCK_AFTER, is_stuck};
 use super::store::{Kept, Order};
-use super::{Counterparty, OrderDraft, order, store};
+use super::{Counterparty, OrderDraft, order, remittance, store};
 use crate::error::ClearingError;
 use crate::{Clearing, HOUSE};
 
@@ -54,6 +54,19 @@ pub struct ShareView {
     pub amount: Fen,
 }
 
+/// A remittance that carried a share of an order's money, or took it back from the payee.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct CarriedView {
+    /// `tax`, `fund` or `commission`.
+    pub share_of: &'static str,
+    /// The remittance.
+    #[schema(value_type = String, format = Uuid)]
+    pub remittance_id: Uuid,
+    /// How much; negative for what went back.
+    pub amount: Fen,
+}
+
 /// A word of the bank.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -89,7 +102,7 @@ pub struct OrderView {
     pub direction: &'static str,
     /// What for.
     pub purpose: String,
-    /// The cycle, claim, quote, order or advance.
+    /// The cycle, claim, quote, order, advance or remittance.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub about: String,
     /// How much.
@@ -122,6 +135,9 @@ pub struct OrderView {
     /// Whose the money is, in the order in which it is served.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub shares: Vec<ShareView>,
+    /// The remittances that hold shares of it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remittances: Vec<CarriedView>,
     /// What the bank said, in order.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reports: Vec<ReportView>,
@@ -155,11 +171,16 @@ impl OrderView {
             ordered_at: order.ordered_at,
             moved_at: order.moved_at,
             shares: Vec::new(),
+            remittances: Vec::new(),
             reports: Vec::new(),
         }
     }
 
-    /// With its shares and what the bank said.
+    fn order(&self) -> OrderId {
+        OrderId(self.order_id)
+    }
+
+    /// With its shares, where they went, and what the bank said.
     pub(super) async fn whole(
         tx: &mut Tx,
         order: Order,
@@ -174,6 +195,14 @@ impl OrderView {
                 share_of: share.of.code(),
                 share_name: share.of.name_zh(),
                 amount: share.amount,
+            })
+            .collect();
+        let carried = remittance::of_order(tx, view.order()).await?.into_iter();
+        view.remittances = carried
+            .map(|(of, remittance_id, amount)| CarriedView {
+                share_of: of.code(),
+                remittance_id,
+                amount,
             })
             .collect();
         view.reports = reports.into_iter().map(ReportView::from).collect();

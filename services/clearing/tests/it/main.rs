@@ -12,6 +12,7 @@ mod races;
 mod reading;
 mod recovery;
 mod register;
+mod remittance;
 mod sender_crash;
 mod settlement;
 mod support;

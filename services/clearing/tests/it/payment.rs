@@ -6,10 +6,11 @@ use std::time::Duration;
 use base_http::{Caller, Problem};
 use clearing::function;
 use clearing::payment::advance::{AdvanceBody, RecoveryBody};
-use clearing::payment::order::{OrderId, Report, Word};
+use clearing::payment::order::{OrderId, Report, ShareOf, Word};
 use clearing::payment::payee::BankAccountBody;
 use clearing::payment::premium::{PremiumBody, RefundBody};
 use clearing::payment::reconcile::run::{Reach, ReconcileBody, StepBody};
+use clearing::payment::remittance::Payee;
 use clearing::payment::split::Payable;
 use clearing::payment::view::OrderBody;
 use clearing::payment::{Hearing, notice::Notice};
@@ -24,7 +25,7 @@ use uuid::Uuid;
 
 use crate::settlement::market::worked_example;
 use crate::support::assert_whole;
-use crate::world::{World, view};
+use crate::world::{LICENCE, World, view};
 
 pub(crate) fn account(number: &str) -> BankAccountBody {
     BankAccountBody {
@@ -96,7 +97,7 @@ impl World {
     }
 
     /// Waits for what the bank tells by itself.
-    async fn until(&self, number: u128, stage: &str) -> Value {
+    pub(crate) async fn until(&self, number: u128, stage: &str) -> Value {
         for _ in 0..400 {
             let payment = self.payment(number).await;
             if payment["stage"] == stage {
@@ -462,7 +463,7 @@ async fn an_insurers_file_is_compared_with_what_was_booked() {
     assert_eq!(world.step(case, &world.picc, "explain").await.unwrap()["stage"], "explained");
 }
 
-fn quote() -> Payable {
+pub(crate) fn quote() -> Payable {
     // 665.00 compulsory, 1,500.00 commercial, 300.00 tax, 225.00 of it commission; 1 % fund: 6.65.
     Payable {
         compulsory: Fen(66_500),
@@ -473,7 +474,11 @@ fn quote() -> Payable {
 }
 
 impl World {
-    async fn collect(&self, number: u128, query_code: &str) -> Result<Value, &'static str> {
+    pub(crate) async fn collect(
+        &self,
+        number: u128,
+        query_code: &str,
+    ) -> Result<Value, &'static str> {
         let call = self.call(&self.picc, &function::PREMIUM_COLLECT);
         let payer = account("6222021301001234567");
         let body = PremiumBody { query_code: query_code.into(), payer };
@@ -481,7 +486,7 @@ impl World {
         view(ordered).map_err(|problem| problem.code.code)
     }
 
-    async fn refund(
+    pub(crate) async fn refund(
         &self,
         number: u128,
         of: u128,
@@ -493,15 +498,15 @@ impl World {
         view(ordered).map_err(|problem| problem.code.code)
     }
 
-    /// Tax, fund and commission of the house, premium of the insurer, in fen.
-    async fn shares(&self) -> [i128; 4] {
+    /// Tax, fund and commission of their payees, premium of the insurer, in fen.
+    pub(crate) async fn shares(&self) -> [i128; 4] {
         let mut tx = self.test.db.begin(clearing::ledger::scope([])).await.unwrap();
         let mut nets = [0; 4];
-        let house = clearing::HOUSE;
+        let payee = |of, code| Payee::of(of, code).unwrap().owner();
         let owners = [
-            (house, Purpose::Tax),
-            (house, Purpose::Fund),
-            (house, Purpose::Commission),
+            (payee(ShareOf::Tax, "320000"), Purpose::Tax),
+            (payee(ShareOf::Fund, "320000"), Purpose::Fund),
+            (payee(ShareOf::Commission, LICENCE), Purpose::Commission),
             (self.picc.tenant, Purpose::Premium),
         ];
         for (net, (owner, purpose)) in nets.iter_mut().zip(owners) {

@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use base_http::Spine;
 use clearing::payment::bank::HttpBank;
-use clearing::payment::order::OrderId;
+use clearing::payment::order::{OrderId, ShareOf};
+use clearing::payment::remittance::Payee;
 use clearing::{Clearing, Parts, api, function};
 use clearing_ledger::Purpose;
 use crypto::{Secret, SigningKey};
@@ -24,10 +25,10 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
 
-use crate::payment::{claim, funding, simple};
+use crate::payment::{account, claim, funding, simple};
 use crate::register::{Asked, Register};
 use crate::support::assert_whole;
-use crate::world::{BANK_SECRET, Desk, Memory, World, credentials, master, view};
+use crate::world::{BANK_SECRET, Desk, LICENCE, Memory, World, credentials, master, view};
 
 /// How long anything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -80,7 +81,11 @@ struct Stage {
 
 impl Stage {
     async fn set() -> Stage {
-        let world = World::with_account().await;
+        Stage::around(World::with_account().await).await
+    }
+
+    /// A bank and servers of their own over a world whose clock goes on to now.
+    async fn around(world: World) -> Stage {
         let origin = SystemClock.now();
         world.clock.advance(origin.duration_since(world.clock.now()));
         // A free port, free again: the servers, one after the other, listen there.
@@ -196,6 +201,57 @@ async fn a_sender_killed_before_it_hears_pays_each_order_once() {
     let call = world.call(&world.operator, &function::STUCK_PAYMENTS_READ);
     let stuck = view(world.clearing.list_stuck_payments(call).await).unwrap();
     assert_eq!(stuck["items"].as_array().unwrap().len(), 0);
+    assert_whole(&world.ledger).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_killed_while_it_remits_pays_each_payee_once() {
+    const PAYEES: u128 = 24;
+    let world = World::with_account().await;
+    // Each premium is sold by another intermediary; all through one region.
+    for number in 1..=PAYEES {
+        let licence = format!("{LICENCE}{number}");
+        world.quotes.state().intermediary = Some(licence.clone());
+        let bank = account(&format!("88000{number}"));
+        world.set_payee(("commission", &licence), "day", bank).await.unwrap();
+        world.premium(number).await;
+    }
+    let stage = Stage::around(world).await;
+    let (world, begin) = (&stage.world, Instant::now());
+    let mut server = stage.serve();
+    let mut caught = 0;
+    for _ in 0..3 {
+        while stage.in_between().await == 0 {
+            assert!(begin.elapsed() < PATIENCE, "nothing is between sent and heard");
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        server.kill();
+        caught += stage.in_between().await;
+        server = stage.serve();
+    }
+    assert!(0 < caught, "no kill came between sent and heard");
+    let due = "select count(*) from clearing.payee where due_on <= current_date";
+    while stage.open().await != 0
+        || 0 < sqlx::query_scalar::<_, i64>(due).fetch_one(&world.test.owner).await.unwrap()
+    {
+        assert!(begin.elapsed() < PATIENCE, "{} orders are never over", stage.open().await);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.kill();
+
+    let held = stage.bank.bank_orders();
+    assert_eq!(held.len() as u128, PAYEES, "one order each");
+    // 225.00 of each premium.
+    assert!(held.iter().all(|held| held.standing.settled == Fen(22_500)));
+    let accounts: BTreeSet<_> =
+        held.iter().map(|held| held.order.account.account.clone()).collect();
+    assert_eq!(accounts.len() as u128, PAYEES);
+    for number in 1..=PAYEES {
+        let payee = Payee::of(ShareOf::Commission, &format!("{LICENCE}{number}")).unwrap();
+        assert_eq!(world.balance(payee.owner(), Purpose::Commission, None).await, 0);
+        let carried = world.payment(number).await["remittances"].clone();
+        assert_eq!(carried.as_array().unwrap().len(), 1, "premium {number}: {carried}");
+    }
     assert_whole(&world.ledger).await;
 }
 

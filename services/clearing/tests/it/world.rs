@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use base_http::{Call, Caller, Function, Spine};
 use clearing::ledger::Ledger;
 use clearing::payment::bank::{Bank, Credentials, HttpBank};
-use clearing::payment::premium::{MoneyCame, Quotes, QuotesError, Registration};
+use clearing::payment::premium::{Awaited, MoneyCame, Quotes, QuotesError, Registration};
 use clearing::payment::split::Payable;
 use clearing::{Clearing, Parts, api, function};
 use crypto::{Context, MasterKey, Secret, SigningKey};
@@ -13,6 +13,7 @@ use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::Scope;
+use production_core::region::Region;
 use sandbox::Sandbox;
 use sandbox::bank::{Access, Notices};
 use tenancy::{ParameterScope, SetParameter, TenantKeys};
@@ -34,6 +35,8 @@ pub(crate) struct Desk(Mutex<DeskState>);
 pub(crate) struct DeskState {
     /// What quotes wait for.
     pub(crate) awaited: std::collections::BTreeMap<String, Payable>,
+    /// Licence of the intermediary of all of them.
+    pub(crate) intermediary: Option<String>,
     /// What was registered, each once.
     pub(crate) registered: Vec<MoneyCame>,
     /// How often money was brought.
@@ -54,8 +57,15 @@ impl Quotes for Desk {
         _participant: TenantId,
         query_code: &'a str,
         _now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Payable>, QuotesError>> {
-        Box::pin(async move { Ok(self.state().awaited.get(query_code).copied()) })
+    ) -> BoxFuture<'a, Result<Option<Awaited>, QuotesError>> {
+        Box::pin(async move {
+            let awaited = self.state().awaited.get(query_code).copied();
+            Ok(awaited.map(|payable| Awaited {
+                payable,
+                region: Region::Jiangsu,
+                intermediary: self.state().intermediary.clone(),
+            }))
+        })
     }
 
     fn register<'a>(
@@ -82,6 +92,9 @@ impl Quotes for Desk {
         })
     }
 }
+
+/// Licence of the intermediary.
+pub(crate) const LICENCE: &str = "201320000000800";
 
 /// Shared with the bank.
 pub(crate) const BANK_SECRET: &[u8] = b"a secret of the test's bank";
@@ -145,6 +158,7 @@ impl World {
             give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number)), code).await;
         }
         let quotes = Arc::new(Desk::default());
+        quotes.state().intermediary = Some(LICENCE.to_owned());
         let register = Arc::new(Register::default());
         let parts = Parts {
             spine,
