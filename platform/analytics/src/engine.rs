@@ -18,7 +18,7 @@ mod table;
 use std::sync::Arc;
 use std::time::Duration;
 
-use analytics_api::{Quarter, QuestionError};
+use analytics_api::{MarketAnswer, MarketQuestion, Published};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
@@ -28,13 +28,14 @@ use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use futures::StreamExt;
+use futures::future::BoxFuture;
 use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
 use crate::lake::{Lake, LakeError};
+use crate::question::{EngineError, OwnAnswer, OwnQuestion, OwnStream, Questions};
 
-pub use own::{OwnAnswer, OwnQuestion};
 pub use publish::{Publication, pinned};
 
 /// Functions that make much out of little without asking for memory.
@@ -56,10 +57,17 @@ pub struct Limits {
     pub time: Duration,
     /// Rows of an answer; it is cut there and says so.
     pub rows: usize,
+    /// Rows of an answer that is sent as it is computed; it breaks off there.
+    pub sent_rows: usize,
+    /// Bytes in memory of such an answer in all; it breaks off there.
+    pub sent_bytes: u64,
+    /// How long such an answer waits for somebody to take rows.
+    pub patience: Duration,
 }
 
 impl Default for Limits {
-    /// Two threads, four questions, 512 MiB, a minute, a million rows.
+    /// Two threads, four questions, 512 MiB, a minute, a million rows; sent as they are computed,
+    /// fifty million in 8 GiB, each taken within a minute.
     fn default() -> Limits {
         Limits {
             threads: 2,
@@ -67,46 +75,11 @@ impl Default for Limits {
             memory_bytes: 512 << 20,
             time: Duration::from_secs(60),
             rows: 1_000_000,
+            sent_rows: 50_000_000,
+            sent_bytes: 8 << 30,
+            patience: Duration::from_secs(60),
         }
     }
-}
-
-/// Why a question is not answered.
-#[derive(Debug, thiserror::Error)]
-pub enum EngineError {
-    /// It is none that may be asked; says why.
-    #[error("the question is refused: {0}")]
-    Refused(String),
-    /// The SQL is wrong, or fails on the rows it meets; says why.
-    #[error("the question cannot be computed: {0}")]
-    Sql(String),
-    /// It needs more memory than one question has.
-    #[error("the question needs more memory than it may have")]
-    TooLarge,
-    /// It ran for too long.
-    #[error("the question ran for too long")]
-    TimedOut,
-    /// Whoever asked no longer wants to know.
-    #[error("the question was called off")]
-    Cancelled,
-    /// The question about the market is none.
-    #[error(transparent)]
-    Question(#[from] QuestionError),
-    /// Nothing is published of the quarter.
-    #[error("nothing is published of {0}")]
-    NotPublished(Quarter),
-    /// The lake failed.
-    #[error("the lake cannot be read or written")]
-    Lake(#[from] LakeError),
-    /// What is stored is in no known form.
-    #[error("stored {0} is in no known form")]
-    Corrupt(&'static str),
-    /// The engine failed.
-    #[error("the engine failed")]
-    Engine(#[source] Box<DataFusionError>),
-    /// A thread was lost.
-    #[error("the thread of a question was lost")]
-    Lost,
 }
 
 impl From<DataFusionError> for EngineError {
@@ -143,7 +116,7 @@ pub struct Engine {
 struct Inner {
     lake: Lake,
     limits: Limits,
-    places: Semaphore,
+    places: Arc<Semaphore>,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
 }
@@ -180,7 +153,7 @@ impl Engine {
             .thread_stack_size(STACK)
             .enable_all()
             .build()?;
-        let places = Semaphore::new(limits.at_once.max(1));
+        let places = Arc::new(Semaphore::new(limits.at_once.max(1)));
         Ok(Engine { inner: Arc::new(Inner { lake, limits, places, runtime: Some(runtime) }) })
     }
 
@@ -235,6 +208,36 @@ impl Engine {
             () = cancel.cancelled() => Err(EngineError::Cancelled),
             done = work => done,
         }
+    }
+}
+
+impl Questions for Engine {
+    fn own<'a>(
+        &'a self,
+        question: &'a OwnQuestion,
+        cancel: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<OwnAnswer, EngineError>> {
+        Box::pin(Engine::own(self, question, cancel))
+    }
+
+    fn own_stream<'a>(
+        &'a self,
+        question: &'a OwnQuestion,
+        cancel: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<OwnStream, EngineError>> {
+        Box::pin(Engine::own_stream(self, question, cancel))
+    }
+
+    fn market<'a>(
+        &'a self,
+        question: &'a MarketQuestion,
+        cancel: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<MarketAnswer, EngineError>> {
+        Box::pin(self.answer(question, cancel))
+    }
+
+    fn published(&self) -> BoxFuture<'_, Result<Vec<Published>, EngineError>> {
+        Box::pin(publish::published(&self.inner.lake))
     }
 }
 

@@ -6,9 +6,11 @@
 //! read is what was written, or a named fault. Running, scheduling and who may ask what are left to
 //! the crates above.
 
+pub mod encode;
 #[cfg(feature = "engine")]
 pub mod engine;
 pub mod feed;
 pub mod lake;
 pub mod market;
+pub mod question;
 pub mod suppress;

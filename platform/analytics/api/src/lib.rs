@@ -9,5 +9,5 @@ mod question;
 
 pub use quarter::{Quarter, QuarterError};
 pub use question::{
-    AnswerRow, Dimension, Filter, MarketAnswer, MarketQuestion, Measure, QuestionError,
+    AnswerRow, Dimension, Filter, MarketAnswer, MarketQuestion, Measure, Published, QuestionError,
 };

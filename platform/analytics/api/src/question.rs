@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::Quarter;
@@ -188,6 +189,22 @@ pub struct AnswerRow {
     pub key: Vec<Option<String>>,
     /// The measures asked for.
     pub values: Vec<i64>,
+}
+
+/// What is published of a quarter, as far as anybody may know it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Published {
+    /// The quarter.
+    pub quarter: Quarter,
+    /// The latest revision; 1 for the first.
+    pub revision: u64,
+    /// When it was published.
+    pub published_at: Timestamp,
+    /// Cells, or cells told together, that answers are sums of.
+    pub told: u64,
+    /// Cells that no answer contains.
+    pub left_out: u64,
 }
 
 #[cfg(test)]

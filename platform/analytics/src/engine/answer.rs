@@ -13,8 +13,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::engine::publish::{self, ATOM};
 use crate::engine::table::{LakeTable, Shown};
-use crate::engine::{Engine, EngineError, collected};
+use crate::engine::{Engine, collected};
 use crate::lake::{LakeError, TableName};
+use crate::question::EngineError;
 
 impl Engine {
     /// Answers a question about the market from what is published of its quarter.

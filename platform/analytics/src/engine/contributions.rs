@@ -11,8 +11,9 @@ use datafusion::prelude::SessionContext;
 use kernel::time::start_of;
 
 use crate::engine::table::{LakeTable, Shown};
-use crate::engine::{EngineError, Limits, collected};
+use crate::engine::{Limits, collected};
 use crate::lake::{TableName, Version};
+use crate::question::EngineError;
 use crate::suppress::{Amounts, Cell, Contribution, Contributions};
 
 /// A table of the record, and which of its columns is which measure.

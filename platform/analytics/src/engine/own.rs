@@ -1,25 +1,28 @@
 //! An insurer's own rows, in SQL.
 
 use std::sync::Arc;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::catalog::{CatalogProvider, MemorySchemaProvider, SchemaProvider};
 use datafusion::common::TableReference;
 use datafusion::config::Dialect;
-use datafusion::prelude::{SQLOptions, SessionContext};
+use datafusion::prelude::{DataFrame, SQLOptions, SessionContext};
 use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
-use jiff::Timestamp;
-use kernel::TenantId;
+use futures::StreamExt;
+use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::engine::table::{LakeTable, Shown};
-use crate::engine::{Engine, EngineError, collected};
+use crate::engine::{Engine, Stopped, collected};
 use crate::lake::{DatasetName, Lake, Owner, TableName, Version};
 use crate::market;
+use crate::question::{EngineError, OWN, OwnAnswer, OwnQuestion, OwnStream, OwnTable};
 
 /// Longer questions are refused.
 const LONGEST: usize = 20_000;
@@ -27,33 +30,8 @@ const LONGEST: usize = 20_000;
 /// which is walked by recursion. A thread's stack is sized for this many.
 const MOST_TOKENS: usize = 4_000;
 
-/// A question about an insurer's own rows.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnQuestion {
-    /// Who asks.
-    pub tenant: TenantId,
-    /// One `select`. A bare name is a table of the market's record, `dataset.table` one of an own
-    /// dataset.
-    pub sql: String,
-    /// A version of the market's record; the latest when absent. Own datasets are read as they
-    /// are.
-    pub version: Option<u64>,
-    /// Rows of the market's record known by then; all when absent.
-    pub known_at: Option<Timestamp>,
-}
-
-/// What it comes to.
-#[derive(Clone, Debug)]
-pub struct OwnAnswer {
-    /// The columns.
-    pub schema: SchemaRef,
-    /// The rows.
-    pub batches: Vec<RecordBatch>,
-    /// Whether there were more rows than an answer may have.
-    pub cut: bool,
-    /// What was read, `owner/dataset`, and its version.
-    pub read: Vec<(String, u64)>,
-}
+/// Batches that are computed ahead of whoever takes them.
+const AHEAD: usize = 2;
 
 impl Engine {
     /// Answers a question about own rows.
@@ -65,27 +43,166 @@ impl Engine {
         question: &OwnQuestion,
         cancel: &CancellationToken,
     ) -> Result<OwnAnswer, EngineError> {
-        let (lake, limits) = (self.inner.lake.clone(), self.inner.limits);
-        let (session, question) = (self.session()?, question.clone());
+        let mut limits = self.inner.limits;
+        limits.rows = question.rows.map_or(limits.rows, |rows| rows.min(limits.rows));
+        let (engine, question) = (self.clone(), question.clone());
         self.within_limits(cancel, async move {
-            let (statement, tables) = understood(&session, &question.sql)?;
-            let mut shelf = Shelf::new(&session, &lake, &question)?;
-            for table in tables {
-                shelf.put(&table).await?;
-            }
-            let read = shelf.read();
-            let state = session.state();
-            let plan = state.statement_to_plan(statement).await?;
-            let options = SQLOptions::new()
-                .with_allow_ddl(false)
-                .with_allow_dml(false)
-                .with_allow_statements(false);
-            options.verify_plan(&plan)?;
-            let frame = session.execute_logical_plan(plan).await?;
+            let (frame, read) = engine.planned(&question).await?;
             let rows = collected(frame, limits).await?;
             Ok(OwnAnswer { schema: rows.schema, batches: rows.batches, cut: rows.cut, read })
         })
         .await
+    }
+
+    /// The same, as it is computed, for answers that are too long to keep. Only what is computed
+    /// counts towards the time a question has, not what its asker waits with; who takes nothing for
+    /// a while is let go, for a question keeps its place until it ends.
+    pub async fn own_stream(
+        &self,
+        question: &OwnQuestion,
+        cancel: &CancellationToken,
+    ) -> Result<OwnStream, EngineError> {
+        let places = self.inner.places.clone().acquire_owned();
+        let place = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(EngineError::Cancelled),
+            place = places => place.map_err(|_| EngineError::Lost)?,
+        };
+        let runtime = self.inner.runtime.as_ref().ok_or(EngineError::Lost)?;
+        let (begin, begun) = oneshot::channel();
+        let (sender, mut receiver) = mpsc::channel(AHEAD);
+        let (engine, question) = (self.clone(), question.clone());
+        let task = Stopped(runtime.spawn(async move {
+            let _place = place;
+            engine.send(&question, begin, sender).await;
+        }));
+        let (schema, read) = tokio::select! {
+            biased;
+            () = cancel.cancelled() => return Err(EngineError::Cancelled),
+            begun = begun => begun.map_err(|_| EngineError::Lost)??,
+        };
+        let mut ended = false;
+        let batches = futures::stream::poll_fn(move |context| {
+            // The question ends with the stream that owns it.
+            let _owned = &task;
+            if ended {
+                return Poll::Ready(None);
+            }
+            receiver.poll_recv(context).map(|sent| match sent {
+                Some(Ok(Some(batch))) => Some(Ok(batch)),
+                Some(Ok(None)) => {
+                    ended = true;
+                    None
+                }
+                Some(Err(error)) => {
+                    ended = true;
+                    Some(Err(error))
+                }
+                // It was let go: what is missing must not look like an end.
+                None => {
+                    ended = true;
+                    Some(Err(EngineError::NotTaken))
+                }
+            })
+        });
+        Ok(OwnStream { schema, read, batches: batches.boxed() })
+    }
+
+    /// Computes an answer and hands it over batch by batch.
+    async fn send(
+        &self,
+        question: &OwnQuestion,
+        begin: oneshot::Sender<Result<Begun, EngineError>>,
+        sender: mpsc::Sender<Sent>,
+    ) {
+        let limits = self.inner.limits;
+        let mut clock = Stopwatch { left: limits.time };
+        let planned = clock.run(async {
+            let (frame, read) = self.planned(question).await?;
+            Ok((frame.execute_stream().await?, read))
+        });
+        let (mut rows, read) = match planned.await {
+            Ok(planned) => planned,
+            Err(error) => return drop(begin.send(Err(error))),
+        };
+        if begin.send(Ok((rows.schema(), read))).is_err() {
+            return;
+        }
+        let wanted = question.rows.unwrap_or(usize::MAX);
+        let (mut count, mut bytes) = (0_usize, 0_u64);
+        let answered = async {
+            while count < wanted {
+                let next = clock.run(async { Ok(rows.next().await.transpose()?) });
+                let Some(mut batch) = next.await? else { break };
+                if batch.num_rows() > wanted - count {
+                    batch = batch.slice(0, wanted - count);
+                }
+                count += batch.num_rows();
+                bytes += batch.get_array_memory_size() as u64;
+                if count > limits.sent_rows {
+                    return Err(EngineError::TooLong(format!("{} rows", limits.sent_rows)));
+                }
+                if bytes > limits.sent_bytes {
+                    return Err(EngineError::TooLong(format!("{} bytes", limits.sent_bytes)));
+                }
+                match tokio::time::timeout(limits.patience, sender.send(Ok(Some(batch)))).await {
+                    Ok(Ok(())) => {}
+                    // Whoever asked is gone.
+                    Ok(Err(_)) => break,
+                    Err(_) => return Err(EngineError::NotTaken),
+                }
+            }
+            Ok(())
+        };
+        let end = answered.await.map(|()| None);
+        // Batches that were not taken are in its way; whoever comes back finds the end missing.
+        let _ = tokio::time::timeout(limits.patience, sender.send(end)).await;
+    }
+
+    /// What a question comes to, not yet computed, and what it reads.
+    async fn planned(
+        &self,
+        question: &OwnQuestion,
+    ) -> Result<(DataFrame, Vec<(String, u64)>), EngineError> {
+        let session = self.session()?;
+        let (statement, tables) = understood(&session, &question.sql)?;
+        let mut shelf = Shelf::new(&session, &self.inner.lake, question)?;
+        for table in tables {
+            shelf.put(&table).await?;
+        }
+        let read = shelf.read();
+        let state = session.state();
+        let plan = state.statement_to_plan(statement).await?;
+        let options = SQLOptions::new()
+            .with_allow_ddl(false)
+            .with_allow_dml(false)
+            .with_allow_statements(false);
+        options.verify_plan(&plan)?;
+        Ok((session.execute_logical_plan(plan).await?, read))
+    }
+}
+
+/// A batch, the end, or what went wrong.
+type Sent = Result<Option<RecordBatch>, EngineError>;
+
+/// The columns of an answer and what was read for it.
+type Begun = (SchemaRef, Vec<(String, u64)>);
+
+/// The time a question still has.
+struct Stopwatch {
+    left: Duration,
+}
+
+impl Stopwatch {
+    /// Waits for work no longer than time is left.
+    async fn run<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, EngineError>>,
+    ) -> Result<T, EngineError> {
+        let begun = Instant::now();
+        let done = tokio::time::timeout(self.left, work).await;
+        self.left = self.left.saturating_sub(begun.elapsed());
+        done.map_err(|_| EngineError::TimedOut)?
     }
 }
 
@@ -145,6 +262,8 @@ struct Shelf<'a> {
     /// The version of the market's record, once it was asked for.
     market: Option<Version>,
     own: Vec<Version>,
+    /// What was read by names for people.
+    named: Vec<(String, u64)>,
 }
 
 impl<'a> Shelf<'a> {
@@ -154,7 +273,7 @@ impl<'a> Shelf<'a> {
         question: &'a OwnQuestion,
     ) -> Result<Shelf<'a>, EngineError> {
         let catalog = session.catalog("lake").ok_or(EngineError::Lost)?;
-        Ok(Shelf { lake, question, catalog, market: None, own: Vec::new() })
+        Ok(Shelf { lake, question, catalog, market: None, own: Vec::new(), named: Vec::new() })
     }
 
     /// Puts a table there if the asker may read it. A name that is no table is left for the
@@ -167,6 +286,9 @@ impl<'a> Shelf<'a> {
                 return Err(EngineError::Refused(format!("{name} has too many parts")));
             }
         };
+        if schema == OWN {
+            return self.put_named(table).await;
+        }
         let (Ok(dataset), Ok(table)) = (DatasetName::parse(schema), TableName::parse(table)) else {
             return Ok(());
         };
@@ -183,6 +305,22 @@ impl<'a> Shelf<'a> {
             return Ok(());
         }
         let provider = LakeTable::new(&version, &table, shown)?;
+        self.place(schema, table.as_str(), provider)
+    }
+
+    /// Puts a table there that the question has by a name for people.
+    async fn put_named(&mut self, name: &str) -> Result<(), EngineError> {
+        let Some(own) = named(&self.question.tables, name) else { return Ok(()) };
+        let dataset = self.lake.dataset(Owner::Tenant(self.question.tenant), own.dataset.clone());
+        let provider = LakeTable::new(&dataset.version(1).await?, &own.table, Shown::default())?;
+        let read = (format!("{OWN}/{}", own.name), own.version);
+        if !self.named.contains(&read) {
+            self.named.push(read);
+        }
+        self.place(OWN, name, provider)
+    }
+
+    fn place(&self, schema: &str, name: &str, provider: LakeTable) -> Result<(), EngineError> {
         let shelf = match self.catalog.schema(schema) {
             Some(shelf) => shelf,
             None => {
@@ -191,8 +329,8 @@ impl<'a> Shelf<'a> {
                 shelf
             }
         };
-        if !shelf.table_exist(table.as_str()) {
-            shelf.register_table(table.to_string(), Arc::new(provider))?;
+        if !shelf.table_exist(name) {
+            shelf.register_table(name.to_owned(), Arc::new(provider))?;
         }
         Ok(())
     }
@@ -223,6 +361,21 @@ impl<'a> Shelf<'a> {
 
     fn read(&self) -> Vec<(String, u64)> {
         let versions = self.market.iter().chain(&self.own);
-        versions.map(|version| (version.dataset().title(), version.number())).collect()
+        let titled = versions.map(|version| (version.dataset().title(), version.number()));
+        titled.chain(self.named.iter().cloned()).collect()
+    }
+}
+
+/// The table that is called so: the last version under a name, or one `name@version`.
+fn named<'a>(tables: &'a [OwnTable], called: &str) -> Option<&'a OwnTable> {
+    match called.rsplit_once('@') {
+        Some((name, version)) => {
+            let version: u64 = version.parse().ok()?;
+            tables.iter().find(|table| table.name == name && table.version == version)
+        }
+        None => {
+            let versions = tables.iter().filter(|table| table.name == called);
+            versions.max_by_key(|table| table.version)
+        }
     }
 }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use analytics_api::{Dimension, Measure, Quarter};
+use analytics_api::{Dimension, Measure, Published, Quarter};
 use arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use futures::TryStreamExt;
@@ -16,12 +16,15 @@ use jiff::Timestamp;
 use kernel::time::start_of;
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::Engine;
 use crate::engine::contributions::count;
-use crate::engine::{Engine, EngineError};
 use crate::lake::{Dataset, DatasetName, Lake, LakeError, Owner, TableName, TableSpec, Version};
 use crate::market;
+use crate::question::EngineError;
 use crate::suppress::{self, Amounts, Atom, Cell, Contributions, Rule};
 
+/// How the names of their datasets begin.
+const PUBLICATION: &str = "publication_";
 pub(super) const ATOM: &str = "atom";
 const MEMBER: &str = "member";
 const LEFT_OUT: &str = "left_out";
@@ -172,8 +175,30 @@ fn revised(
 
 /// The dataset of a quarter's publication.
 pub(super) fn dataset(lake: &Lake, quarter: Quarter) -> Result<Dataset, LakeError> {
-    let name = format!("publication_{}q{}", quarter.year(), quarter.number());
+    let name = format!("{PUBLICATION}{}q{}", quarter.year(), quarter.number());
     Ok(lake.dataset(Owner::Operator, DatasetName::parse(&name)?))
+}
+
+/// What is published, the latest quarter first.
+pub(super) async fn published(lake: &Lake) -> Result<Vec<Published>, EngineError> {
+    let mut published = Vec::new();
+    for name in lake.datasets(Owner::Operator).await? {
+        let Some(quarter) = name.as_str().strip_prefix(PUBLICATION) else { continue };
+        let quarter: Quarter = quarter
+            .replace('q', "-Q")
+            .parse()
+            .map_err(|_| EngineError::Corrupt("name of a publication"))?;
+        let Some(version) = lake.dataset(Owner::Operator, name).latest().await? else { continue };
+        published.push(Published {
+            quarter,
+            revision: version.number(),
+            published_at: version.committed_at(),
+            told: version.rows(&TableName::parse(ATOM)?)?,
+            left_out: left_out(&version)?,
+        });
+    }
+    published.sort_by_key(|one| std::cmp::Reverse(one.quarter));
+    Ok(published)
 }
 
 /// How many cells a revision left out.
@@ -187,7 +212,7 @@ pub(super) fn left_out(version: &Version) -> Result<u64, EngineError> {
 pub async fn pinned(lake: &Lake) -> Result<Vec<u64>, EngineError> {
     let mut pinned = BTreeSet::new();
     for name in lake.datasets(Owner::Operator).await? {
-        if !name.as_str().starts_with("publication_") {
+        if !name.as_str().starts_with(PUBLICATION) {
             continue;
         }
         if let Some(version) = lake.dataset(Owner::Operator, name).latest().await? {

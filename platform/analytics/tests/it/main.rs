@@ -8,5 +8,7 @@ mod lake;
 mod own;
 #[cfg(feature = "engine")]
 mod publication;
+#[cfg(feature = "s3")]
+mod s3;
 #[cfg(feature = "engine")]
 mod support;

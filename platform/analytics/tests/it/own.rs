@@ -2,11 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use analytics::engine::{Engine, EngineError, Limits, OwnQuestion};
+use analytics::engine::{Engine, Limits};
 use analytics::lake::{DatasetName, Lake, Owner, TableName, TableSpec};
 use analytics::market::{MarketRow, Rows};
+use analytics::question::{EngineError, OwnQuestion, OwnStream, OwnTable};
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
+use futures::StreamExt;
 
 use crate::support::{Of, at, engine, exposure, ids, never, now, premium, record, tenant};
 
@@ -31,7 +33,14 @@ async fn world() -> Lake {
 }
 
 fn asked(by: u128, sql: &str) -> OwnQuestion {
-    OwnQuestion { tenant: tenant(by), sql: sql.to_owned(), version: None, known_at: None }
+    OwnQuestion {
+        tenant: tenant(by),
+        sql: sql.to_owned(),
+        version: None,
+        known_at: None,
+        tables: Vec::new(),
+        rows: None,
+    }
 }
 
 async fn whole(engine: &Engine, question: &OwnQuestion) -> Vec<Option<i64>> {
@@ -243,6 +252,122 @@ async fn a_question_has_limits() {
     assert!(matches!(asking.await.unwrap(), Err(EngineError::Cancelled)));
     // Its place is free again.
     assert_eq!(whole(&engine, &asked(1, "select count(*) from exposure")).await, [Some(20_000)]);
+}
+
+/// Rows that came, and how it ended.
+async fn taken(mut stream: OwnStream) -> (usize, Option<EngineError>) {
+    let mut rows = 0;
+    while let Some(batch) = stream.next().await {
+        match batch {
+            Ok(batch) => rows += batch.num_rows(),
+            Err(error) => {
+                assert!(stream.next().await.is_none(), "nothing follows an error");
+                return (rows, Some(error));
+            }
+        }
+    }
+    (rows, None)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_answer_is_sent_as_it_is_computed_and_never_short_in_silence() {
+    let lake = Lake::in_memory(ids());
+    let exposures: Vec<_> = (0..30_000).map(|policy| exposure(of(1, policy), 1, 1)).collect();
+    record(&lake, &Rows { exposures, ..Rows::default() }).await;
+    let with = |limits: Limits| Engine::start(lake.clone(), limits).unwrap();
+    let all = asked(1, "select confirm_no from exposure");
+    let wanting = |rows: usize| OwnQuestion { rows: Some(rows), ..all.clone() };
+
+    let engine = with(Limits { rows: 10, at_once: 1, ..Limits::default() });
+    let stream = engine.own_stream(&all, &never()).await.unwrap();
+    assert_eq!(stream.read, [("operator/market".to_owned(), 1)]);
+    assert!(matches!(taken(stream).await, (30_000, None)));
+    for rows in [1, 20_001] {
+        let stream = engine.own_stream(&wanting(rows), &never()).await.unwrap();
+        assert!(matches!(taken(stream).await, (got, None) if got == rows), "{rows}");
+    }
+    // A stream that is dropped gives its place back, though nothing was taken.
+    drop(engine.own_stream(&all, &never()).await.unwrap());
+    let again = engine.own_stream(&all, &never()).await.unwrap();
+    assert!(matches!(taken(again).await, (30_000, None)));
+
+    let wrong = engine.own_stream(&asked(1, "select nothing from exposure"), &never()).await;
+    assert!(matches!(wrong, Err(EngineError::Sql(_))), "{wrong:?}");
+    // It fails on a row that comes late.
+    let late = "select 1 / (case when confirm_no like '%29999' then 0 else 1 end) from exposure";
+    let ended = taken(engine.own_stream(&asked(1, late), &never()).await.unwrap()).await;
+    assert!(matches!(ended, (0..30_000, Some(EngineError::Sql(_)))), "{ended:?}");
+
+    let few = with(Limits { sent_rows: 20_000, ..Limits::default() });
+    let ended = taken(few.own_stream(&all, &never()).await.unwrap()).await;
+    assert!(matches!(ended, (0..=20_000, Some(EngineError::TooLong(_)))), "{ended:?}");
+    let short = with(Limits { sent_bytes: 10_000, ..Limits::default() });
+    let ended = taken(short.own_stream(&all, &never()).await.unwrap()).await;
+    assert!(matches!(ended, (0, Some(EngineError::TooLong(_)))), "{ended:?}");
+
+    // Nobody takes the rows: the place is free again, and what is missing does not look like an end.
+    let hasty =
+        with(Limits { at_once: 1, patience: Duration::from_millis(20), ..Limits::default() });
+    let forgotten = hasty.own_stream(&all, &never()).await.unwrap();
+    assert_eq!(whole(&hasty, &asked(1, "select count(*) from exposure")).await, [Some(30_000)]);
+    let ended = taken(forgotten).await;
+    assert!(matches!(ended, (0..30_000, Some(EngineError::NotTaken))), "{ended:?}");
+
+    let endless = "select a.confirm_no from exposure a, exposure b
+                   where a.confirm_no || b.confirm_no = 'x'";
+    let quick = with(Limits { time: Duration::from_millis(300), ..Limits::default() });
+    let ended = taken(quick.own_stream(&asked(1, endless), &never()).await.unwrap()).await;
+    assert!(matches!(ended, (0, Some(EngineError::TimedOut))), "{ended:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn own_datasets_have_names_for_people_and_versions() {
+    let lake = world().await;
+    let (own, other) = (Owner::Tenant(tenant(1)), Owner::Tenant(tenant(2)));
+    let table = TableName::parse("rows").unwrap();
+    for (owner, place, fen) in [(own, "d1_v1", 500), (own, "d1_v2", 700), (other, "d9_v1", 9)] {
+        let batch = analytics::market::PremiumRow::batch(&[premium(of(1, 1), fen)]).unwrap();
+        let dataset = lake.dataset(owner, DatasetName::parse(place).unwrap());
+        let mut draft = dataset.draft().await.unwrap();
+        draft.declare(&table, &TableSpec::plain(batch.schema())).unwrap();
+        draft.write(&table, batch).await.unwrap();
+        draft.commit(now()).await.unwrap();
+    }
+    let named = |place: &str, version| OwnTable {
+        name: "motor-2024".to_owned(),
+        version,
+        dataset: DatasetName::parse(place).unwrap(),
+        table: table.clone(),
+    };
+    let tables = vec![named("d1_v1", 1), named("d1_v2", 2)];
+    let engine = engine(&lake);
+    let about = |sql: &str| OwnQuestion { tables: tables.clone(), ..asked(1, sql) };
+    let cases = [
+        ("select written_fen from own.\"motor-2024\"", 700),
+        ("select written_fen from own.\"motor-2024@2\"", 700),
+        ("select written_fen from own.\"motor-2024@1\"", 500),
+        (
+            "select a.written_fen + b.written_fen from own.\"motor-2024@1\" a
+             join own.\"motor-2024\" b using (confirm_no)",
+            1_200,
+        ),
+    ];
+    for (sql, wanted) in cases {
+        assert_eq!(whole(&engine, &about(sql)).await, [Some(wanted)], "{sql}");
+    }
+    let answer = engine.own(&about(cases[3].0), &never()).await.unwrap();
+    let read = [("own/motor-2024".to_owned(), 1), ("own/motor-2024".to_owned(), 2)];
+    assert_eq!(answer.read, read);
+    for sql in ["select * from own.\"motor-2024@3\"", "select * from own.d9_v1"] {
+        let refused = engine.own(&about(sql), &never()).await;
+        assert!(matches!(refused, Err(EngineError::Sql(_))), "{sql}: {refused:?}");
+    }
+    // A place of another tenant is not found among one's own.
+    let strange = OwnQuestion {
+        tables: vec![OwnTable { name: "x".to_owned(), ..named("d9_v1", 1) }],
+        ..asked(1, "select * from own.x")
+    };
+    assert!(engine.own(&strange, &never()).await.is_err());
 }
 
 #[tokio::test(flavor = "multi_thread")]

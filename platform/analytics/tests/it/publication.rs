@@ -1,8 +1,9 @@
 //! What is published of a quarter, and how it is revised. Amounts are counted by hand.
 
-use analytics::engine::{Engine, EngineError, pinned};
+use analytics::engine::{Engine, pinned};
 use analytics::lake::{Lake, LakeError};
 use analytics::market::Rows;
+use analytics::question::{EngineError, Questions};
 use analytics::suppress::Rule;
 use analytics_api::{
     AnswerRow, Dimension, Filter, MarketAnswer, MarketQuestion, Measure, Quarter, QuestionError,
@@ -71,6 +72,22 @@ async fn answer(engine: &Engine, question: &MarketQuestion) -> MarketAnswer {
 
 fn row(key: &[Option<&str>], value: i64) -> AnswerRow {
     AnswerRow { key: key.iter().map(|part| part.map(str::to_owned)).collect(), values: vec![value] }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_published_is_listed_the_latest_first() {
+    let (lake, engine) = published(&rows()).await;
+    let before: Quarter = "2024-Q4".parse().unwrap();
+    engine.publish(before, RULE, now(), &never()).await.unwrap();
+    let listed = Questions::published(&engine).await.unwrap();
+    let told: Vec<_> = listed
+        .iter()
+        .map(|one| (one.quarter.to_string(), one.revision, one.told, one.left_out))
+        .collect();
+    // A, and B with C, are told; D is left out. The quarter before has nothing.
+    assert_eq!(told, [("2025-Q1".to_owned(), 1, 2, 1), ("2024-Q4".to_owned(), 1, 0, 0)]);
+    assert_eq!(listed[0].published_at, now());
+    drop(lake);
 }
 
 #[tokio::test(flavor = "multi_thread")]
