@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-trees lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-trees lint fmt sqlx openapi setup build clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,12 @@ define peer
 	@$(PEERS)/bin/python -c 'import $(1)' 2>/dev/null && export $(2)=$(PEERS)/bin/python; \
 		$(CARGO) bench --quiet --package actuarial-models --bench $(3)
 endef
+
+test-s3: ## Run the lake's tests against a real S3 server (moto), in the same environment
+	@test -x $(PEERS)/bin/python || python3 -m venv $(PEERS)
+	@$(PEERS)/bin/python -c 'import moto.server, flask' 2>/dev/null \
+		|| $(PEERS)/bin/pip install --quiet "moto[s3,server]"
+	@deploy/test-s3.sh $(PEERS)/bin/python
 
 bench-glm: ## Measure a pricing model's fit against glum, in a Python environment of its own
 	$(call peer,glum,GLUM_PYTHON,glm)

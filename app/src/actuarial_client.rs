@@ -6,6 +6,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use analytics::encode::Format;
 use anyhow::{Context, anyhow, bail};
 use clap::{Args, Subcommand};
 use kernel::Ids;
@@ -101,6 +102,27 @@ pub(crate) enum ActuarialCommand {
     Cancel {
         /// Identifier of a run
         run: String,
+    },
+    /// Ask about own rows, in SQL
+    Ask {
+        /// One select; --tables lists what it can be about
+        #[arg(required_unless_present = "tables")]
+        sql: Option<String>,
+        /// List the tables instead
+        #[arg(long)]
+        tables: bool,
+        /// Write all rows to this file: .parquet, .csv or .arrows
+        #[arg(long, conflicts_with = "tables")]
+        out: Option<PathBuf>,
+    },
+    /// Ask about the market, in published cells
+    Market {
+        /// For example {"quarter":"2025-Q1","measures":["claims"],"by":["region"]}; lists the quarters
+        /// that are published when left out
+        question: Option<String>,
+        /// Write the rows to this file: .parquet, .csv or .arrows
+        #[arg(long, requires = "question")]
+        out: Option<PathBuf>,
     },
 }
 
@@ -221,6 +243,24 @@ impl ActuarialCommand {
                 let run = api.answer(request).await?;
                 api.show(&run, one_run)
             }
+            ActuarialCommand::Ask { sql, out, .. } => {
+                let Some(sql) = sql else {
+                    let found = api.get("/v1/actuarial/own/tables").await?;
+                    return api.show(&found, tables);
+                };
+                let question = json!({ "sql": sql });
+                api.ask("/v1/actuarial/own/questions", &question, out.as_deref(), own_rows).await
+            }
+            ActuarialCommand::Market { question, out } => {
+                let Some(question) = question else {
+                    let found = api.get("/v1/actuarial/market/quarters").await?;
+                    return api.show(&found, quarters);
+                };
+                let question =
+                    serde_json::from_str(&question).context("the question is no JSON")?;
+                let path = "/v1/actuarial/market/questions";
+                api.ask(path, &question, out.as_deref(), market_rows).await
+            }
         }
     }
 }
@@ -283,8 +323,28 @@ impl Api {
         answer.json().await.context("the answer cannot be read")
     }
 
+    /// Asks, and shows the answer, or writes it to a file in the form its name says.
+    async fn ask(
+        &self,
+        path: &str,
+        question: &Value,
+        out: Option<&Path>,
+        print: impl FnOnce(&Value),
+    ) -> anyhow::Result<()> {
+        let request = self.http.post(self.url(path)).json(question);
+        let Some(out) = out else { return self.show(&self.answer(request).await?, print) };
+        let ending = out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
+        let format = Format::ALL.into_iter().find(|format| format.extension() == ending);
+        let format = format.context("the name of the file ends in .parquet, .csv or .arrows")?;
+        self.save(request.header(http::header::ACCEPT, format.media_type()), out).await
+    }
+
     async fn download(&self, path: &str, to: &Path) -> anyhow::Result<()> {
-        let mut answer = served(self.http.get(self.url(path)).bearer_auth(&self.token)).await?;
+        self.save(self.http.get(self.url(path)), to).await
+    }
+
+    async fn save(&self, request: RequestBuilder, to: &Path) -> anyhow::Result<()> {
+        let mut answer = served(request.bearer_auth(&self.token)).await?;
         let mut file = tokio::fs::File::create(to)
             .await
             .with_context(|| format!("cannot write {}", to.display()))?;
@@ -536,16 +596,62 @@ fn one_version(version: &Value) {
 }
 
 fn first_rows(rows: &Value) {
-    let line = |cells: &Value| {
-        let texts = cells.as_array().into_iter().flatten().map(|cell| match cell {
-            Value::String(text) => text.clone(),
-            Value::Null => String::new(),
-            other => other.to_string(),
-        });
-        println!("{}", texts.collect::<Vec<_>>().join("\t"));
-    };
-    line(&rows["columns"]);
-    rows["rows"].as_array().into_iter().flatten().for_each(line);
+    line(list(&rows["columns"]));
+    list(&rows["rows"]).for_each(|row| line(list(row)));
+}
+
+fn list(of: &Value) -> impl Iterator<Item = &Value> {
+    of.as_array().into_iter().flatten()
+}
+
+/// Cells of a row, with tabs between them.
+fn line<'a>(cells: impl Iterator<Item = &'a Value>) {
+    let texts = cells.map(|cell| match cell {
+        Value::String(text) => text.clone(),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    });
+    println!("{}", texts.collect::<Vec<_>>().join("\t"));
+}
+
+fn tables(found: &Value) {
+    for table in list(&found["market"]) {
+        let columns = list(&table["columns"]).map(|column| text(column, "name"));
+        println!("{}: {}", text(table, "name"), columns.collect::<Vec<_>>().join(" "));
+    }
+    list(&found["own"]).filter_map(Value::as_str).for_each(|name| println!("{name}"));
+}
+
+fn own_rows(answer: &Value) {
+    line(list(&answer["columns"]).map(|column| &column["name"]));
+    list(&answer["rows"]).for_each(|row| line(list(row)));
+    if answer["cut"] == true {
+        eprintln!("there are more rows: --out takes all of them");
+    }
+}
+
+fn quarters(found: &Value) {
+    for quarter in list(&found["quarters"]) {
+        println!(
+            "{}  revision {}  {} cells told, {} left out",
+            text(quarter, "quarter"),
+            quarter["revision"],
+            quarter["told"],
+            quarter["leftOut"]
+        );
+    }
+}
+
+fn market_rows(answer: &Value) {
+    line(list(&answer["by"]).chain(list(&answer["measures"])));
+    for row in list(&answer["rows"]) {
+        line(list(&row["key"]).chain(list(&row["values"])));
+    }
+    let suppressed = &answer["suppressed"];
+    eprintln!(
+        "{} cells are left out, {} could not be placed; an empty key is several values told together",
+        suppressed["leftOut"], suppressed["notPlaced"]
+    );
 }
 
 fn runs(page: &Value) {

@@ -41,6 +41,8 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "actuarial.claims", title_zh: "理赔分析", title_en: "Analysis of claims" },
     Level { code: "actuarial.fraud", title_zh: "反欺诈", title_en: "Fraud" },
     Level { code: "actuarial.customer", title_zh: "客户分析", title_en: "Customers" },
+    Level { code: "actuarial.market", title_zh: "市场数据", title_en: "Data of the market" },
+    Level { code: "actuarial.own", title_zh: "自有数据", title_en: "Own data" },
     Level { code: "actuarial.forecast", title_zh: "保费预测", title_en: "Forecasts" },
     Level { code: "operator", title_zh: "平台运营", title_en: "Operation of the platform" },
     Level {
@@ -65,7 +67,7 @@ pub(crate) const LEVELS: &[Level] = &[
 pub(crate) const OF_INSURERS: [&str; 4] =
     ["production.*", "clearing.*", "actuarial.*", "platform.*"];
 /// The same for a regulator.
-pub(crate) const OF_REGULATORS: [&str; 1] = ["platform.*"];
+pub(crate) const OF_REGULATORS: [&str; 2] = ["actuarial.market.*", "platform.*"];
 
 /// The same for the operator of the platform.
 pub(crate) const OF_OPERATORS: [&str; 3] = ["operator.*", "clearing.*", "platform.*"];

@@ -7,6 +7,7 @@ use std::time::Duration;
 use analytics::feed::{self, Fed, Source};
 use analytics::lake::{Dataset, Lake, LakeError, Owner};
 use analytics::market;
+use analytics::question::Questions;
 use anyhow::Context;
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
@@ -23,8 +24,49 @@ const TIDY_EVERY: SignedDuration = SignedDuration::from_hours(1);
 const SMALL_FILES: usize = 16;
 /// A version of so many files is compacted at once: every version lists all of them.
 const MOST_FILES: usize = 2_000;
+/// How long versions are kept that nothing rests on, unless the settings say.
+#[cfg(feature = "analytics-engine")]
+const KEEP_DAYS: u32 = 7;
 /// Files that nobody names are left so long: a draft under way has some.
 const SWEEP_AFTER: SignedDuration = SignedDuration::from_hours(24);
+
+/// The lake of the settings, and who answers questions over it.
+#[derive(Clone)]
+pub(crate) struct OpenLake {
+    pub(crate) lake: Lake,
+    #[cfg(feature = "analytics-engine")]
+    engine: analytics::engine::Engine,
+}
+
+impl OpenLake {
+    /// Opens the lake, and starts the engine where there is one.
+    pub(crate) fn open(settings: &LakeSettings, ids: Arc<Ids>) -> anyhow::Result<OpenLake> {
+        settings.check()?;
+        let lake = Lake::open(&settings.address, &settings.options, ids)
+            .context("cannot open the lake of [lake]")?;
+        Ok(OpenLake {
+            #[cfg(feature = "analytics-engine")]
+            engine: analytics::engine::Engine::start(
+                lake.clone(),
+                settings.questions.unwrap_or_default().into(),
+            )
+            .context("cannot start the engine of the lake")?,
+            lake,
+        })
+    }
+
+    /// Who answers questions.
+    #[cfg(feature = "analytics-engine")]
+    pub(crate) fn questions(&self) -> Arc<dyn Questions> {
+        Arc::new(self.engine.clone())
+    }
+
+    /// Nobody answers questions.
+    #[cfg(not(feature = "analytics-engine"))]
+    pub(crate) fn questions(&self) -> Arc<dyn Questions> {
+        Arc::new(analytics::question::NoEngine)
+    }
+}
 
 /// What keeps a lake going.
 pub(crate) struct Keeper {
@@ -37,18 +79,16 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Opens the lake of the settings.
-    pub(crate) fn open(base: &Base, settings: &LakeSettings) -> anyhow::Result<Keeper> {
-        let lake = open(settings, base.ids.clone())?;
-        Ok(Keeper {
+    /// Keeps a lake that is open.
+    pub(crate) fn new(base: &Base, open: OpenLake, settings: &LakeSettings) -> Keeper {
+        Keeper {
             #[cfg(feature = "analytics-engine")]
-            engine: analytics::engine::Engine::start(lake.clone(), Default::default())
-                .context("cannot start the engine of the lake")?,
-            lake,
+            engine: open.engine,
+            lake: open.lake,
             source: ChangeFeed { db: base.db.clone() },
             clock: base.clock.clone(),
             settings: settings.clone(),
-        })
+        }
     }
 
     /// Feeds the lake and puts it in order until `stop`.
@@ -135,12 +175,12 @@ impl Keeper {
     /// Publishes the four quarters before this one, or their next revisions.
     #[cfg(feature = "analytics-engine")]
     async fn publish(&self, now: Timestamp, stop: &CancellationToken) -> anyhow::Result<()> {
-        use analytics::engine::EngineError;
+        use analytics::question::EngineError;
         use analytics_api::Quarter;
         let mut quarter = Quarter::of(kernel::time::day_of(now));
         for _ in 0..4 {
             quarter = Quarter::of(quarter.first_day().yesterday()?);
-            match self.engine.publish(quarter, self.settings.publication.into(), now, stop).await {
+            match self.engine.publish(quarter, self.rule(), now, stop).await {
                 // No record yet, or another server was faster.
                 Ok(_) | Err(EngineError::Refused(_)) => {}
                 Err(EngineError::Lake(error)) if error.is_start_over() => {}
@@ -148,6 +188,11 @@ impl Keeper {
             }
         }
         Ok(())
+    }
+
+    #[cfg(feature = "analytics-engine")]
+    fn rule(&self) -> analytics::suppress::Rule {
+        self.settings.publication.unwrap_or_default().into()
     }
 
     #[cfg(not(feature = "analytics-engine"))]
@@ -158,8 +203,8 @@ impl Keeper {
     #[cfg(feature = "analytics-engine")]
     async fn expire(&self, market: &Dataset, now: Timestamp) -> anyhow::Result<()> {
         let pinned = analytics::engine::pinned(&self.lake).await?;
-        let kept =
-            SignedDuration::from_hours(i64::from(self.settings.keep_days).saturating_mul(24));
+        let days = self.settings.keep_days.unwrap_or(KEEP_DAYS);
+        let kept = SignedDuration::from_hours(i64::from(days).saturating_mul(24));
         market.expire(now.checked_sub(kept)?, &pinned).await?;
         Ok(())
     }
@@ -169,10 +214,6 @@ impl Keeper {
     async fn expire(&self, _: &Dataset, _: Timestamp) -> anyhow::Result<()> {
         Ok(())
     }
-}
-
-fn open(settings: &LakeSettings, ids: Arc<Ids>) -> anyhow::Result<Lake> {
-    Lake::open(&settings.address, &settings.options, ids).context("cannot open the lake")
 }
 
 fn market(lake: &Lake) -> Result<Dataset, LakeError> {
@@ -205,7 +246,7 @@ pub(crate) enum LakeCommand {
 impl LakeCommand {
     /// Carries the command out.
     pub(crate) async fn run(self, base: &Base, settings: &LakeSettings) -> anyhow::Result<()> {
-        let keeper = Keeper::open(base, settings)?;
+        let keeper = Keeper::new(base, OpenLake::open(settings, base.ids.clone())?, settings);
         let stop = CancellationToken::new();
         match self {
             LakeCommand::Feed => {
@@ -234,9 +275,8 @@ impl LakeCommand {
             #[cfg(feature = "analytics-engine")]
             LakeCommand::Publish { quarter } => {
                 let quarter = quarter.parse()?;
-                let rule = settings.publication.into();
                 let now = keeper.clock.now();
-                let told = keeper.engine.publish(quarter, rule, now, &stop).await?;
+                let told = keeper.engine.publish(quarter, keeper.rule(), now, &stop).await?;
                 println!(
                     "{quarter}, revision {}: {} cells told, {} of them changed, {} changes held back, \
                      {} cells left out",

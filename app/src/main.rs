@@ -173,8 +173,7 @@ async fn run(command: Command) -> anyhow::Result<()> {
         }
         Command::Lake { config, command } => {
             let settings = read(&ConfigArgs { config: config.config })?;
-            let lake = settings.lake.as_ref().context("the settings name no lake ([lake])")?;
-            command.run(&base(&settings).await?, lake).await
+            command.run(&base(&settings).await?, &settings.lake).await
         }
         Command::Keys { config, command: KeysCommand::Rotate } => {
             let base = base(&read(&ConfigArgs { config: config.config })?).await?;
@@ -214,7 +213,7 @@ async fn serve_settings(settings: Settings) -> anyhow::Result<()> {
         &settings.server.public_url,
         &settings.outside,
         settings.lanes,
-        settings.lake.as_ref(),
+        &settings.lake,
         &settings.actuarial,
     )
     .await?;

@@ -17,9 +17,8 @@ pub(crate) struct Settings {
     pub(crate) outside: Outside,
     #[serde(default)]
     pub(crate) lanes: Lanes,
-    /// None is kept when there is none.
     #[serde(default)]
-    pub(crate) lake: Option<Lake>,
+    pub(crate) lake: Lake,
     #[serde(default)]
     pub(crate) actuarial: Computing,
     #[serde(default)]
@@ -133,35 +132,57 @@ pub(crate) enum BankStanding {
     Member,
 }
 
-/// The lake that the operational store flows into.
+/// The lake: the market's record, which the operational store flows into, and the rows of datasets.
+/// All servers share it.
 #[derive(Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub(crate) struct Lake {
     /// A folder, `file://` or `s3://bucket/prefix`.
     pub(crate) address: String,
     /// Options of S3; what they leave open is read from the environment.
-    #[serde(default)]
     pub(crate) options: BTreeMap<String, String>,
-    /// How often the store is read on.
-    #[serde(default = "lake_every")]
+    /// How often the store is read on; 0: this server does not feed the lake.
     pub(crate) every_s: u64,
-    /// How long versions are kept that nothing rests on.
-    #[serde(default = "lake_keep")]
-    pub(crate) keep_days: u32,
-    /// When a cell of the market may be told.
-    #[serde(default)]
-    pub(crate) publication: Publication,
+    /// How long versions are kept that nothing rests on; a week when absent. The engine's.
+    pub(crate) keep_days: Option<u32>,
+    /// When a cell of the market may be told. The engine's.
+    pub(crate) publication: Option<Publication>,
+    /// What questions may take. The engine's.
+    pub(crate) questions: Option<Asking>,
 }
 
 impl Lake {
     /// A lake in a folder, everything else as it is where nobody says otherwise.
     pub(crate) fn in_folder(folder: &Path) -> Lake {
+        Lake { address: folder.to_string_lossy().into_owned(), ..Lake::default() }
+    }
+
+    /// Refuses what this program cannot do: a setting that silently does nothing is the worst kind.
+    pub(crate) fn check(&self) -> anyhow::Result<()> {
+        let of_engine = [
+            (self.keep_days.is_some(), "[lake] keep_days"),
+            (self.publication.is_some(), "[lake.publication]"),
+            (self.questions.is_some(), "[lake.questions]"),
+        ];
+        match of_engine.iter().find(|(set, _)| *set && cfg!(not(feature = "analytics-engine"))) {
+            None => Ok(()),
+            Some((_, name)) => anyhow::bail!(
+                "{name} is for the engine, which this program was built without: build it with the \
+                 feature analytics-engine, or take the setting out"
+            ),
+        }
+    }
+}
+
+impl Default for Lake {
+    fn default() -> Lake {
         Lake {
-            address: folder.to_string_lossy().into_owned(),
+            address: "data/lake".to_owned(),
             options: BTreeMap::new(),
-            every_s: lake_every(),
-            keep_days: lake_keep(),
-            publication: Publication::default(),
+            every_s: 300,
+            keep_days: None,
+            publication: None,
+            questions: None,
         }
     }
 }
@@ -170,6 +191,62 @@ impl Lake {
 impl std::fmt::Debug for Lake {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Lake").field("every_s", &self.every_s).finish_non_exhaustive()
+    }
+}
+
+/// What questions may take.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct Asking {
+    /// Threads of all questions.
+    pub(crate) threads: usize,
+    /// Questions at once; one more waits.
+    pub(crate) at_once: usize,
+    /// Questions of one tenant at once; one more is refused.
+    pub(crate) of_tenant: u32,
+    /// Memory of one question.
+    pub(crate) memory_mib: usize,
+    /// How long one may be computed.
+    pub(crate) time_s: u64,
+    /// Rows of an answer that is sent as it is computed.
+    pub(crate) most_rows: usize,
+}
+
+impl Default for Asking {
+    fn default() -> Asking {
+        Asking {
+            threads: 2,
+            at_once: 4,
+            of_tenant: 2,
+            memory_mib: 512,
+            time_s: 60,
+            most_rows: 50_000_000,
+        }
+    }
+}
+
+#[cfg(feature = "analytics-engine")]
+impl From<Asking> for analytics::engine::Limits {
+    fn from(asking: Asking) -> analytics::engine::Limits {
+        analytics::engine::Limits {
+            threads: asking.threads,
+            at_once: asking.at_once,
+            memory_bytes: asking.memory_mib << 20,
+            time: std::time::Duration::from_secs(asking.time_s),
+            sent_rows: asking.most_rows,
+            ..Default::default()
+        }
+    }
+}
+
+/// A setting that has another place now.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Moved;
+
+impl<'de> Deserialize<'de> for Moved {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<Moved, D::Error> {
+        let said = "a server has one lake now: set address and options of [lake] instead";
+        Err(serde::de::Error::custom(said))
     }
 }
 
@@ -209,14 +286,14 @@ pub(crate) struct Lanes {
     pub(crate) queue: usize,
 }
 
-/// Where portfolios are kept, and how much is imported and computed at once.
+/// How much is imported and computed at once.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct Computing {
-    /// A folder, or an address of an object store, that all servers share.
-    pub(crate) lake: String,
-    /// Options of the object store.
-    pub(crate) lake_options: BTreeMap<String, String>,
+    #[serde(rename = "lake")]
+    _lake: Moved,
+    #[serde(rename = "lake_options")]
+    _lake_options: Moved,
     /// Runs computed at once; each takes two cores. None: this server computes nothing.
     pub(crate) runs_at_once: usize,
     /// Imports made at once.
@@ -232,8 +309,8 @@ pub(crate) struct Computing {
 impl Default for Computing {
     fn default() -> Computing {
         Computing {
-            lake: "data/lake".to_owned(),
-            lake_options: BTreeMap::new(),
+            _lake: Moved,
+            _lake_options: Moved,
             runs_at_once: 1,
             imports_at_once: 1,
             jobs_of_tenant: 20,
@@ -255,14 +332,6 @@ impl From<Lanes> for pg::coalesce::Lanes {
     }
 }
 
-fn lake_every() -> u64 {
-    300
-}
-
-fn lake_keep() -> u32 {
-    7
-}
-
 fn api_address() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 8080))
 }
@@ -273,4 +342,48 @@ fn ops_address() -> SocketAddr {
 
 fn connections() -> u32 {
     16
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LEAST: &str = r#"
+        server.public_url = "http://localhost"
+        database.url = "postgres://localhost/commonwheel"
+        security.master_key_file = "key"
+        outside = { police = "p", models = "m", tax = "t" }
+    "#;
+
+    fn read(more: &str) -> Result<Settings, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), format!("{LEAST}{more}")).unwrap();
+        base_config::load_with(Some(file.path()), "COMMONWHEEL", [])
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn a_server_has_one_lake_and_the_old_places_name_it() {
+        assert_eq!(read("").unwrap().lake.address, "data/lake");
+        let lake = read("[lake]\naddress = \"/srv/lake\"").unwrap().lake;
+        assert_eq!((&*lake.address, lake.every_s), ("/srv/lake", 300));
+        for old in ["lake = \"data/lake\"", "lake_options = { region = \"cn\" }"] {
+            let said = read(&format!("[actuarial]\n{old}")).unwrap_err();
+            assert!(said.contains("actuarial.lake") && said.contains("[lake]"), "{said}");
+        }
+    }
+
+    #[test]
+    fn settings_of_the_engine_are_refused_where_there_is_none() {
+        let engine = cfg!(feature = "analytics-engine");
+        for set in ["[lake]\nkeep_days = 3", "[lake.publication]\nrecords = 9", "[lake.questions]"]
+        {
+            let said = read(set).unwrap().lake.check().map_err(|error| error.to_string());
+            assert_eq!(said.is_ok(), engine, "{set}");
+            if let Err(said) = said {
+                assert!(said.contains("analytics-engine"), "{said}");
+            }
+        }
+        assert!(read("").unwrap().lake.check().is_ok());
+    }
 }

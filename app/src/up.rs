@@ -173,11 +173,8 @@ async fn run(
     };
     let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
     let lake = Lake::in_folder(&data_dir.join("lake"));
-    let computing = Computing {
-        lake: data_dir.join("lake").to_string_lossy().into_owned(),
-        ..Computing::default()
-    };
-    let platform = platform(&base, &public_url, &outside, lanes, Some(&lake), &computing).await?;
+    let computing = Computing::default();
+    let platform = platform(&base, &public_url, &outside, lanes, &lake, &computing).await?;
     announce(Announcement {
         api: String::new(),
         ops: String::new(),
@@ -242,12 +239,10 @@ fn write_settings(
          [server]\npublic_url = {}\n\n[database]\nurl = {}\n\n\
          [security]\nmaster_key_file = {}\n\n\
          [lake]\naddress = {}\n\n\
-         [actuarial]\nlake = {}\n\n\
          [outside]\npolice = {}\nmodels = {}\ntax = {}\n{bank}",
         quoted(public_url),
         quoted(database),
         quoted(&key.to_string_lossy()),
-        quoted(&data_dir.join("lake").to_string_lossy()),
         quoted(&data_dir.join("lake").to_string_lossy()),
         quoted(&outside.police),
         quoted(&outside.models),

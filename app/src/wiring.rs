@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actuarial::Actuarial;
-use analytics::lake::Lake;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -40,7 +39,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::bootstrap;
-use crate::lake::Keeper;
+use crate::lake::{Keeper, OpenLake};
 use crate::looked_at::OnVehicles;
 use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
@@ -121,7 +120,7 @@ pub(crate) async fn platform(
     public_url: &str,
     outside: &OutsideSettings,
     lanes: Lanes,
-    lake: Option<&LakeSettings>,
+    lake: &LakeSettings,
     computing: &Computing,
 ) -> anyhow::Result<Platform> {
     let (tasks, stop) = (TaskTracker::new(), CancellationToken::new());
@@ -175,8 +174,14 @@ pub(crate) async fn platform(
     );
     let statement_key = SigningKey::from_seed(&base.master.derive("clearing.statement"))
         .context("cannot make the key of settlement statements")?;
-    let actuarial =
-        Actuarial::new(spine.clone(), keys.clone(), computing.lake(base)?, computing.bounds());
+    let open = OpenLake::open(lake, base.ids.clone())?;
+    let actuarial = Actuarial::new(
+        spine.clone(),
+        keys.clone(),
+        open.lake.clone(),
+        open.questions(),
+        computing.bounds(lake),
+    );
     let parts = clearing::Parts {
         spine: spine.clone(),
         ledger,
@@ -203,8 +208,8 @@ pub(crate) async fn platform(
         base.clock.clone(),
         stop.clone(),
     ));
-    if let Some(lake) = lake {
-        tasks.spawn(Keeper::open(base, lake)?.keep(stop.clone()));
+    if lake.every_s > 0 {
+        tasks.spawn(Keeper::new(base, open, lake).keep(stop.clone()));
     }
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {
@@ -228,14 +233,8 @@ pub(crate) async fn platform(
 }
 
 impl Computing {
-    /// Where the rows of datasets are kept.
-    fn lake(&self, base: &Base) -> anyhow::Result<Lake> {
-        Lake::open(&self.lake, &self.lake_options, base.ids.clone())
-            .context("cannot open the lake of actuarial.lake")
-    }
-
     /// What a server and a tenant may take.
-    fn bounds(&self) -> actuarial::Settings {
+    fn bounds(&self, lake: &LakeSettings) -> actuarial::Settings {
         let commit = option_env!("COMMONWHEEL_COMMIT").filter(|commit| !commit.is_empty());
         let version = env!("CARGO_PKG_VERSION");
         actuarial::Settings {
@@ -244,6 +243,7 @@ impl Computing {
             jobs_of_tenant: self.jobs_of_tenant,
             largest_upload: self.largest_upload_mib << 20,
             most_rows: self.most_rows,
+            questions_of_tenant: lake.questions.unwrap_or_default().of_tenant,
             code_version: commit
                 .map_or_else(|| version.to_owned(), |commit| format!("{version}+{commit}")),
         }

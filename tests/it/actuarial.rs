@@ -58,6 +58,19 @@ async fn an_actuary_reserves_from_the_command_line() {
     assert!(done, "{said}");
     assert!(std::fs::read(book).unwrap().starts_with(b"PK"));
 
+    // The import is a table that questions in SQL can be about.
+    let (done, said) = actuarial(&platform, own, &["ask", "--tables"]);
+    assert!(done && said.contains("own.hand"), "{said}");
+    let sql = "select origin, sum(paid) as paid from own.hand group by origin order by origin";
+    let (done, said) = actuarial(&platform, own, &["ask", sql]);
+    assert!(done && said.contains("origin\tpaid\n2021\t415"), "{said}");
+    let rows = platform.scratch().join("rows.csv");
+    let (done, said) = actuarial(&platform, own, &["ask", sql, "--out", rows.to_str().unwrap()]);
+    assert!(done, "{said}");
+    assert!(std::fs::read_to_string(rows).unwrap().contains("\n2023,120"));
+    let (done, said) = actuarial(&platform, "cpic-320000", &["ask", sql]);
+    assert!(!done && said.contains("E5300"), "{said}");
+
     // Refused with the pointer and what to change; and nobody else finds the run.
     let wrong = ["run", "reserving", "--dataset", "hand", "--parameters", r#"{"origin":"x"}"#];
     let (done, said) = actuarial(&platform, own, &wrong);

@@ -10,6 +10,7 @@ mod document;
 mod exports;
 mod health;
 mod indication;
+mod lake;
 mod load;
 mod looked_at;
 mod outside;

@@ -158,6 +158,11 @@ impl Platform {
         dir
     }
 
+    /// The folder of its lake.
+    pub fn lake(&self) -> PathBuf {
+        self.dir.0.join("lake")
+    }
+
     /// What it said so far.
     pub fn log(&self) -> String {
         self.process.log()
@@ -188,7 +193,7 @@ impl Platform {
             .env("COMMONWHEEL__SERVER__PUBLIC_URL", &known.api)
             .env("COMMONWHEEL__DATABASE__URL", &known.database)
             .env("COMMONWHEEL__SECURITY__MASTER_KEY_FILE", self.dir.0.join("master.key"))
-            .env("COMMONWHEEL__ACTUARIAL__LAKE", self.dir.0.join("lake"))
+            .env("COMMONWHEEL__LAKE__ADDRESS", self.dir.0.join("lake"))
             .env("COMMONWHEEL__OUTSIDE__POLICE", &known.police)
             .env("COMMONWHEEL__OUTSIDE__MODELS", &known.models)
             .env("COMMONWHEEL__OUTSIDE__TAX", &known.tax);

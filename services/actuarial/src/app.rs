@@ -4,11 +4,13 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use analytics::lake::{Dataset, DatasetName, Lake, LakeError, Owner};
+use analytics::question::Questions;
 use base_http::Spine;
 use kernel::TenantId;
 use tenancy::TenantKeys;
 
 use crate::file::Files;
+use crate::question::Desk;
 
 /// What the actuarial cloud is made of. Every request takes a clone, and clones share it.
 #[derive(Clone)]
@@ -22,8 +24,11 @@ pub struct Parts {
     pub files: Files,
     /// Keeps the rows of datasets.
     pub lake: Lake,
+    /// Answers questions over the same lake.
+    pub questions: Arc<dyn Questions>,
     /// Bounds of a server and of a tenant.
     pub settings: Settings,
+    pub(crate) desk: Arc<Desk>,
 }
 
 /// Bounds of a server and of a tenant.
@@ -39,6 +44,8 @@ pub struct Settings {
     pub largest_upload: u64,
     /// Rows a run reads at most.
     pub most_rows: u64,
+    /// Questions of one tenant that a server answers at once.
+    pub questions_of_tenant: u32,
     /// Which code computes: a run of another version is another run.
     pub code_version: String,
 }
@@ -51,6 +58,7 @@ impl Default for Settings {
             jobs_of_tenant: 20,
             largest_upload: 512 << 20,
             most_rows: 20_000_000,
+            questions_of_tenant: 2,
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
@@ -59,9 +67,15 @@ impl Default for Settings {
 impl Actuarial {
     /// The actuarial cloud over its parts. Jobs are worked on by
     /// [`keep_working`](Actuarial::keep_working).
-    pub fn new(spine: Spine, keys: Arc<TenantKeys>, lake: Lake, settings: Settings) -> Actuarial {
-        let files = Files::new(spine.clone(), keys);
-        Actuarial(Arc::new(Parts { spine, files, lake, settings }))
+    pub fn new(
+        spine: Spine,
+        keys: Arc<TenantKeys>,
+        lake: Lake,
+        questions: Arc<dyn Questions>,
+        settings: Settings,
+    ) -> Actuarial {
+        let (files, desk) = (Files::new(spine.clone(), keys), Arc::default());
+        Actuarial(Arc::new(Parts { spine, files, lake, questions, settings, desk }))
     }
 
     /// A dataset of the lake by its name.

@@ -30,6 +30,20 @@ base_http::problems! {
     NOT_A_NUMBER = "E5104" 422 "a result is not a number" "计算结果非数值";
     /// More rows or cells than a run takes.
     TOO_MUCH_DATA = "E5105" 422 "the run would read too much" "数据量超出计算上限";
+    /// Wrong, or none that may be asked.
+    QUESTION_REFUSED = "E5300" 422 "the question cannot be answered" "查询无法受理";
+    /// Nothing may be told of the quarter, or not yet.
+    NOT_PUBLISHED = "E5301" 404 "nothing is published of the quarter" "该季度数据未发布";
+    /// It takes more memory or time than a question has.
+    QUESTION_TOO_LARGE = "E5302" 422 "the question takes too much" "查询超出资源上限";
+    /// Longer than the form of answer allows.
+    ANSWER_TOO_LONG = "E5303" 422 "the answer is too long" "查询结果过大";
+    /// No form of answer that is offered.
+    NOT_ACCEPTABLE = "E5304" 406 "the form of answer is not offered" "不支持的结果格式";
+    /// As many as a tenant may have are being answered.
+    QUESTIONS_UNDER_WAY = "E5305" 409 "too many questions are being answered" "并行查询过多";
+    /// This server was built without the engine.
+    NO_ENGINE = "E5306" 501 "this server answers no questions" "本服务未启用查询引擎";
     /// The run could not be computed, through no fault of its data.
     RUN_FAILED = "E5199" 500 "the run could not be computed" "计算任务失败";
 }
@@ -68,6 +82,9 @@ pub enum ActuarialError {
     /// The lake failed.
     #[error("the lake failed")]
     Lake(#[from] analytics::lake::LakeError),
+    /// The engine failed.
+    #[error("a question failed")]
+    Engine(#[source] analytics::question::EngineError),
     /// The store failed.
     #[error("actuarial store failed")]
     Store(#[from] sqlx::Error),
@@ -92,7 +109,9 @@ impl From<ActuarialError> for Problem {
             ActuarialError::Refused { code, detail } => Problem::new(code, detail),
             ActuarialError::Invalid(errors) => Problem::invalid(errors),
             ActuarialError::Upload(detail) => Problem::new(&problem::MALFORMED, detail),
-            ActuarialError::Corrupt(_) | ActuarialError::Lake(_) => Problem::internal(&error),
+            ActuarialError::Corrupt(_) | ActuarialError::Lake(_) | ActuarialError::Engine(_) => {
+                Problem::internal(&error)
+            }
             ActuarialError::Keys(_) | ActuarialError::Store(_) => Problem::store(&error),
         }
     }

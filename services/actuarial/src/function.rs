@@ -20,6 +20,8 @@ base_http::functions! {
     WARNING = "actuarial.warning.chart" "超赔预警" "Chart early warnings" Required;
     SURVIVAL = "actuarial.claims.survival" "结案时长分析" "Analyse how long claims stay open" Required;
     NETWORK = "actuarial.fraud.network" "理赔关系网络" "Analyse the network of claims" Required;
+    MARKET_ASK = "actuarial.market.ask" "市场数据查询" "Ask about the market" Optional;
+    OWN_QUERY = "actuarial.own.query" "自有数据查询" "Ask about own rows in SQL" Optional;
     FORECAST = "actuarial.forecast.premium" "保费预测" "Forecast premium" Required;
     SEGMENTS = "actuarial.customer.segment" "客户分群" "Segment customers by risk and value" Required;
     LAPSE = "actuarial.customer.lapse" "退保预测" "Predict who will not renew" Required;

@@ -1,6 +1,7 @@
 //! Routes of the actuarial cloud. Handlers translate and nothing else.
 
 mod datasets;
+mod questions;
 mod runs;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -9,5 +10,5 @@ use crate::Actuarial;
 
 /// Every route of this cloud.
 pub fn router() -> OpenApiRouter<Actuarial> {
-    OpenApiRouter::new().merge(datasets::router()).merge(runs::router())
+    OpenApiRouter::new().merge(datasets::router()).merge(runs::router()).merge(questions::router())
 }

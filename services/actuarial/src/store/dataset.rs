@@ -273,6 +273,30 @@ pub(crate) async fn list(
     rows.fetch_all(tx.conn()).await?.into_iter().map(VersionRecord::try_from).collect()
 }
 
+/// Where a version's rows are in the lake.
+#[derive(Clone, Debug)]
+pub(crate) struct Place {
+    /// Name of the dataset.
+    pub(crate) name: String,
+    /// 1 and on.
+    pub(crate) version: i32,
+    /// The dataset of the lake.
+    pub(crate) at: String,
+}
+
+/// Where the rows of all own versions are that can be read, in the order of names and versions.
+pub(crate) async fn places(tx: &mut Tx, tenant: TenantId) -> Result<Vec<Place>, ActuarialError> {
+    let places = sqlx::query_as!(
+        Place,
+        r#"select d.name, v.version, v.data_at as "at!"
+           from actuarial.dataset_version v join actuarial.dataset d using (tenant_id, dataset_id)
+           where v.tenant_id = $1 and v.state = 'done'
+           order by d.name, v.version"#,
+        tenant.0
+    );
+    Ok(places.fetch_all(tx.conn()).await?)
+}
+
 /// Own imports and runs that are queued or running. Others who ask the same wait until the
 /// transaction ends, so that nobody slips past a limit.
 pub(crate) async fn under_way(tx: &mut Tx, tenant: TenantId) -> Result<i64, ActuarialError> {

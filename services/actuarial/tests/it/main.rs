@@ -8,6 +8,7 @@ mod indication;
 mod jobs;
 mod oracles;
 mod pricing;
+mod questions;
 mod refusals;
 mod region;
 mod reserving;

@@ -9,6 +9,7 @@ use actuarial::run::diff::DiffAsked;
 use actuarial::run::request::RunBody;
 use actuarial::{Actuarial, Settings, function};
 use analytics::lake::Lake;
+use analytics::question::{NoEngine, Questions};
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, Multipart, Request};
 use base_http::door::{Authenticate, Door, Subscriptions};
@@ -70,6 +71,11 @@ impl World {
     }
 
     pub(crate) async fn with(settings: Settings) -> World {
+        World::asking(settings, Arc::new(NoEngine)).await
+    }
+
+    /// One whose questions are answered by `questions`.
+    pub(crate) async fn asking(settings: Settings, questions: Arc<dyn Questions>) -> World {
         let schemas = [&base_http::MIGRATIONS, &tenancy::MIGRATIONS, &actuarial::MIGRATIONS];
         let test = testkit::database(&schemas).await;
         let (clock, ids) = (testkit::clock(), testkit::ids());
@@ -78,7 +84,7 @@ impl World {
         let spine = Spine::new(test.db.clone(), memory.clone(), clock.clone(), ids.clone());
         let keys = Arc::new(TenantKeys::new(test.db.clone(), master.clone()));
         let lake = Lake::in_memory(ids.clone());
-        let actuarial = Actuarial::new(spine, keys, lake, settings);
+        let actuarial = Actuarial::new(spine, keys, lake, questions, settings);
         let open = Arc::new(Open);
         let door = Door {
             authenticate: open.clone(),
