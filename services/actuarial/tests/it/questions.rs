@@ -159,7 +159,8 @@ async fn json_says_what_was_read_and_when_it_is_cut() {
     assert_eq!((last.version, last.rows), (Some(12), Some(2)));
     assert_eq!(last.known_at, Some("2025-04-01T00:00:00Z".parse().unwrap()));
     let recorded = world.memory.last();
-    assert_eq!(recorded, ("actuarial.own.query", "own rows of market@12".to_owned()));
+    assert_eq!(recorded.function, "actuarial.own.query");
+    assert_eq!(recorded.subject, "own rows of market@12");
 
     let whole = document(own(&world, sql(), Wanted::Json).await.unwrap()).await;
     assert_eq!(
@@ -196,11 +197,9 @@ async fn long_answers_come_as_arrow_parquet_and_csv() {
     let text = String::from_utf8(bytes(answer).await.unwrap().to_vec()).unwrap();
     assert!(text.starts_with("region,earned_fen\n320000,0\n320000,1\n"));
     assert_eq!(text.lines().count(), 300_001);
-    let (function, subject) = world.memory.last();
-    assert_eq!(
-        (function, &*subject),
-        ("actuarial.own.query", "own rows of market@12, own/motor@3")
-    );
+    let recorded = world.memory.last();
+    assert_eq!(recorded.function, "actuarial.own.query");
+    assert_eq!(recorded.subject, "own rows of market@12, own/motor@3");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -249,10 +248,10 @@ async fn what_is_told_together_or_left_out_is_marked_in_every_form() {
         "suppressed": { "leftOut": 3, "notPlaced": 1 },
     });
     assert_eq!(found, wanted);
-    let (function, subject) = world.memory.last();
-    assert_eq!(function, "actuarial.market.ask");
+    let recorded = world.memory.last();
+    assert_eq!(recorded.function, "actuarial.market.ask");
     let question = r#"market {"quarter":"2025-Q1","revision":2,"measures":["claims"],"by":["region"],"filters":[]}"#;
-    assert_eq!(subject, question);
+    assert_eq!(recorded.subject, question);
 
     let answer = market(&world, asked, Wanted::Rows(Format::Csv)).await.unwrap();
     assert_eq!(header(&answer, "x-market-left-out"), "3");
