@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-trees lint fmt sqlx openapi setup build clean-data
+.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-trees lint fmt sqlx openapi setup build dist clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,20 +19,20 @@ test: setup ## Run every test; needs nothing running
 demo: setup build ## Walk the market's story against a fresh platform, checking every amount
 	@exec $(BIN) demo
 
-bench-quote: setup build ## Measure quotes against pgbench on the same cluster
-	@$(CARGO) run --release --quiet --package benches --bin quote
+bench-quote: setup dist ## Measure quotes against pgbench on the same cluster
+	@$(CARGO) run --profile dist --quiet --package benches --bin quote
 
-bench-confirm: setup build ## Measure confirms against pgbench on the same cluster
-	@$(CARGO) run --release --quiet --package benches --bin confirm
+bench-confirm: setup dist ## Measure confirms against pgbench on the same cluster
+	@$(CARGO) run --profile dist --quiet --package benches --bin confirm
 
-bench-claims: setup build ## Measure whole claims against pgbench on the same cluster
-	@$(CARGO) run --release --quiet --package benches --bin claims
+bench-claims: setup dist ## Measure whole claims against pgbench on the same cluster
+	@$(CARGO) run --profile dist --quiet --package benches --bin claims
 
 bench-ledger: setup ## Measure transfers against pgbench on the same cluster
-	@$(CARGO) run --release --quiet --package benches --bin ledger
+	@$(CARGO) run --profile dist --quiet --package benches --bin ledger
 
 bench-settlement: setup ## Close a cycle of a million items while others go on posting
-	@$(CARGO) run --release --quiet --package benches --bin settlement
+	@$(CARGO) run --profile dist --quiet --package benches --bin settlement
 
 # A Python environment of its own for what a measurement compares with; without an index to install from,
 # the measurement goes on without the comparison.
@@ -80,6 +80,9 @@ setup: ## Install what is missing: PostgreSQL server binaries, a C compiler
 
 build:
 	$(CARGO) build --release --package app
+
+dist: ## Build the program that is installed and measured, optimised as a whole: takes long
+	$(CARGO) build --profile dist --package app
 
 clean-data: ## Remove the data of the local platform and of the development database
 	rm -rf data

@@ -185,7 +185,7 @@ impl Drop for Starting {
 
 fn binary() -> PathBuf {
     std::env::var_os("COMMONWHEEL_BIN")
-        .map_or_else(|| PathBuf::from("target/release/commonwheel"), PathBuf::from)
+        .map_or_else(|| PathBuf::from("target/dist/commonwheel"), PathBuf::from)
 }
 
 /// Mean members of a coalesced set between two looks at the metrics.
