@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-trees lint fmt sqlx openapi setup build dist clean-data
+.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-reserving bench-score bench-trees lint fmt sqlx openapi setup build dist clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-glm: ## Measure a pricing model's fit against glum, in a Python environmen
 
 bench-reserving: ## Measure reserving against chainladder, in the same environment
 	$(call peer,chainladder,CHAINLADDER_PYTHON,reserving)
+
+bench-score: ## Measure one claim scored with its reasons, against the two milliseconds it may take
+	@$(CARGO) bench --quiet --package actuarial-models --bench score
 
 bench-trees: ## Measure boosted trees against LightGBM at equal deviance, in the same environment
 	$(call peer,lightgbm,LIGHTGBM_PYTHON,trees)

@@ -24,6 +24,7 @@ pub mod segments;
 mod simplex;
 mod special;
 mod stop;
+mod stored;
 pub mod survival;
 pub mod trees;
 mod triangle;
@@ -32,4 +33,5 @@ pub mod warning;
 
 pub use number::NotFinite;
 pub use stop::{Stop, Stopped};
+pub use stored::StoredError;
 pub use triangle::Triangle;

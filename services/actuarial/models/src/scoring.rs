@@ -8,10 +8,15 @@
 //! A claim that is scored may have a level nobody has seen, such as a new make. It is taken for the
 //! level most rows have, and the score says so.
 
+mod live;
+mod stored;
+
 use crate::glm::{Column, Frame, GlmError, Model, Observations, Penalty, Term};
 use crate::number::{NotFinite, all_finite, finite};
 use crate::stop::Stop;
 use crate::trees::{Boost, Chances, Outcomes, TreesError};
+
+pub use live::{Given, Live};
 
 /// Why nothing can be scored.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -25,6 +30,9 @@ pub enum ScoringError {
     /// Rows the trees cannot be grown from.
     #[error("the trees cannot be grown")]
     Trees(#[from] TreesError),
+    /// A column a row must have and has not, or not of its kind.
+    #[error("the row has nothing for column {0}")]
+    Missing(String),
     /// A row the frame does not have.
     #[error("there is no row {row} among {rows}")]
     Row {
@@ -288,6 +296,25 @@ impl Scorer {
         self.columns.iter().map(|column| column.name.as_str())
     }
 
+    /// The levels of a column it was learnt with; `None` of numbers and of a column it has not.
+    pub fn levels(&self, column: &str) -> Option<&[String]> {
+        let own = self.columns.iter().find(|own| own.name == column)?;
+        match &own.kind {
+            Kind::Numeric { .. } => None,
+            Kind::Factor { levels, .. } => Some(levels),
+        }
+    }
+
+    /// By how much the splits for each column lowered half the deviance, all trees together: the
+    /// columns in their order.
+    pub fn gains(&self) -> Vec<(&str, f64)> {
+        let gain = |name: &str| {
+            let all = self.forests.iter().flat_map(Chances::importance);
+            all.filter(|own| own.name == name).map(|own| own.gain).sum()
+        };
+        self.columns().map(|name| (name, gain(name))).collect()
+    }
+
     /// Chances of the rows of a frame. Uses all cores.
     pub fn chances(&self, frame: &Frame) -> Result<Vec<f64>, ScoringError> {
         let (frame, _) = self.known(frame, None)?;
@@ -514,6 +541,61 @@ mod tests {
         let unknown = Unknown { column: "area".into(), level: "z".into(), taken_for: "b".into() };
         assert_eq!(strange.unknown, [unknown]);
         assert!(strange.reasons.iter().any(|reason| reason.value == "z"));
+    }
+
+    #[test]
+    fn a_scorer_kept_as_bytes_scores_to_the_bit_and_no_broken_one_is_read() {
+        let (frame, happened) = rows();
+        let data = Outcomes { frame: &frame, happened: &happened, weight: None };
+        let mut small = recipe(0.2);
+        small.boost.trees = 20;
+        let scorer = small.learn(&data).unwrap();
+        let bytes = scorer.to_bytes();
+        let again = Scorer::from_bytes(&bytes).unwrap();
+        assert_eq!(again, scorer);
+        assert_eq!(again.to_bytes(), bytes);
+        let live = again.clone().live().unwrap();
+        let row = |age: f64, area: &'static str| {
+            move |column: &str| match column {
+                "age" => Some(Given::Number(age)),
+                "area" => Some(Given::Text(area.to_owned())),
+                "only" => Some(Given::Text("x".to_owned())),
+                "zero" => Some(Given::Text("0".to_owned())),
+                _ => None,
+            }
+        };
+        for (age, area) in [(22.0, "b"), (22.0, "z"), (55.0, "a"), (30.0, "c")] {
+            let slow = scorer.score(&claim(age, area), 0).unwrap();
+            let fast = live.score(row(age, area)).unwrap();
+            assert!((slow.chance - fast.chance).abs() < 1e-12, "{slow:?} {fast:?}");
+            assert_eq!(slow.unknown, fast.unknown);
+            for reason in &slow.reasons {
+                let own = fast.reasons.iter().find(|own| own.column == reason.column).unwrap();
+                assert!((own.effect - reason.effect).abs() < 1e-12, "{slow:?} {fast:?}");
+                assert_eq!(own.value, reason.value);
+            }
+        }
+        let gap = live.score(|column| row(22.0, "b")(column).filter(|_| column != "area"));
+        assert_eq!(gap.unwrap_err(), ScoringError::Missing("area".to_owned()));
+        assert!(live.score(row(f64::NAN, "b")).is_err());
+
+        let (one, other) = (scorer.score(&frame, 7).unwrap(), again.score(&frame, 7).unwrap());
+        assert_eq!((one.chance.to_bits(), one.reasons), (other.chance.to_bits(), other.reasons));
+
+        for length in 0..bytes.len() {
+            assert!(Scorer::from_bytes(&bytes[..length]).is_err(), "{length}");
+        }
+        assert!(Scorer::from_bytes(&[&bytes[..], &[0]].concat()).is_err());
+        // Whatever is read in spite of a flipped bit must score without a panic.
+        let bent_row = claim(22.0, "b");
+        let mut draws = Draws::new(1, 0);
+        for _ in 0..2_000 {
+            let mut bent = bytes.clone();
+            bent[draws.below(bytes.len())] ^= 1 << draws.below(8);
+            if let Ok(read) = Scorer::from_bytes(&bent) {
+                let _ = read.score(&bent_row, 0);
+            }
+        }
     }
 
     #[test]

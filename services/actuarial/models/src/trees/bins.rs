@@ -49,6 +49,14 @@ impl Feature {
         matches!(self.cut, Cut::Numeric { .. })
     }
 
+    /// The levels of a factor; `None` of numbers.
+    pub fn levels(&self) -> Option<&[String]> {
+        match &self.cut {
+            Cut::Numeric { .. } => None,
+            Cut::Factor { levels } => Some(levels),
+        }
+    }
+
     /// What a bin holds, in words.
     pub fn bin(&self, bin: usize) -> String {
         match &self.cut {

@@ -13,7 +13,7 @@ use crate::number::finite;
 use crate::stop::Stop;
 
 /// Features of one fit at most.
-const MOST_FEATURES: usize = 64;
+pub(crate) const MOST_FEATURES: usize = 64;
 
 /// How expected claims may follow a number.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -146,22 +146,31 @@ impl Ensemble {
             let total: f64 = tree.covers.iter().sum();
             let leaves = tree.covers.iter().enumerate();
             found.base += leaves.map(|(leaf, cover)| cover * tree.value(leaf)).sum::<f64>() / total;
-            shapley(tree, &bins, tree.root(), &mut room, 0, Step::FIRST, &mut found.effects);
+            let goes = |node: usize| {
+                let split = &tree.nodes[node];
+                usize::from(!split.left.has(bins[split.feature]))
+            };
+            let first = (0, Step::FIRST);
+            shapley(tree, &goes, tree.root(), &mut room, first, &mut found.effects);
         }
         Ok(found)
     }
 }
 
-/// Walks the branches of a tree with the coalitions that lead there. The first `size` steps of `room`
-/// are the path to the parent; `step` is the part of the cover that comes here, whether the row does,
-/// and by which feature.
+/// Adds what each feature makes of a row that goes to these sides of the splits.
+pub(crate) fn walked(tree: &Tree, goes: &impl Fn(usize) -> usize, effects: &mut [f64]) {
+    shapley(tree, goes, tree.root(), &mut Step::room(), (0, Step::FIRST), effects);
+}
+
+/// Walks the branches of a tree with the coalitions that lead there; `goes` says to which side of a
+/// split the row goes. The first `size` steps of `room` are the path to the parent; `step` is the part
+/// of the cover that comes here, whether the row does, and by which feature.
 fn shapley(
     tree: &Tree,
-    bins: &[u8],
+    goes: &impl Fn(usize) -> usize,
     place: Place,
     room: &mut [Step],
-    size: usize,
-    step: Step,
+    (size, step): (usize, Step),
     effects: &mut [f64],
 ) {
     // Both children begin from the parent's path, so each works on a copy behind it.
@@ -180,7 +189,7 @@ fn shapley(
         }
         Place::Node(node) => {
             let split = &tree.nodes[node];
-            let goes = usize::from(!split.left.has(bins[split.feature]));
+            let to = goes(node);
             // A feature that was asked before is taken out of the path and stands at the new place.
             let (mut without, mut with) = (1.0, 1.0);
             if let Some(at) = path[..size].iter().position(|step| step.feature == split.feature) {
@@ -190,10 +199,10 @@ fn shapley(
             }
             for (side, &branch) in split.branches.iter().enumerate() {
                 let part = tree.cover(branch) / split.cover;
-                let with = if side == goes { with } else { 0.0 };
+                let with = if side == to { with } else { 0.0 };
                 let (feature, without) = (split.feature, without * part);
                 let step = Step { feature, without, with, weight: 0.0 };
-                shapley(tree, bins, branch, path, size, step, effects);
+                shapley(tree, goes, branch, path, (size, step), effects);
             }
         }
     }
@@ -304,7 +313,11 @@ mod tests {
         for row in 0..8u8 {
             let bins = [row & 1, row >> 1 & 1, row >> 2 & 1];
             let mut found = vec![0.0; 3];
-            shapley(&tree, &bins, tree.root(), &mut Step::room(), 0, Step::FIRST, &mut found);
+            let goes = |node: usize| {
+                let split = &tree.nodes[node];
+                usize::from(!split.left.has(bins[split.feature]))
+            };
+            walked(&tree, &goes, &mut found);
             for feature in 0..3 {
                 // Average over the six orders in which three features become known.
                 let orders = [[0, 1, 2], [0, 2, 1], [1, 0, 2], [1, 2, 0], [2, 0, 1], [2, 1, 0]];

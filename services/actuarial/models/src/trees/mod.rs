@@ -11,7 +11,9 @@ mod chances;
 mod explain;
 mod grow;
 mod predict;
+mod ready;
 mod shard;
+mod stored;
 mod tariff;
 mod tree;
 
@@ -19,6 +21,7 @@ pub use bins::Feature;
 pub use boost::{Boost, Counts, Ensemble, Monotone};
 pub use chances::{Chances, Outcomes};
 pub use explain::{Effects, Importance};
+pub(crate) use ready::{Cell, Ready};
 pub use tariff::{Table, Tariff};
 
 use crate::glm::GlmError;
