@@ -15,7 +15,9 @@ pub mod check;
 pub mod dispute;
 mod effect;
 mod facts;
+pub mod feature;
 mod recovery;
+pub mod referral;
 mod reserve;
 
 use serde::{Deserialize, Serialize};
