@@ -98,6 +98,11 @@ pub(crate) enum ActuarialCommand {
         #[arg(long, default_value = "relativities.csv")]
         out: PathBuf,
     },
+    /// List models, or publish, end and learn them again
+    Models {
+        #[command(subcommand)]
+        task: Option<ModelTask>,
+    },
     /// Cancel a run
     Cancel {
         /// Identifier of a run
@@ -124,6 +129,51 @@ pub(crate) enum ActuarialCommand {
         #[arg(long, requires = "question")]
         out: Option<PathBuf>,
     },
+}
+
+/// What to do with models.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ModelTask {
+    /// Propose the scorer of a run of fraudScore; another client approves it
+    Propose {
+        /// Identifier of the run
+        run: String,
+        /// tenant, or market for the operator
+        #[arg(long, default_value = "tenant")]
+        scope: String,
+        /// What it is, for people
+        #[arg(long)]
+        title: Option<String>,
+        /// Chance from which a claim is worth a look, in parts per million
+        #[arg(long)]
+        review_ppm: Option<u32>,
+        /// Chance from which it is worth an investigation, in parts per million
+        #[arg(long)]
+        high_ppm: Option<u32>,
+    },
+    /// Approve a proposed model: it scores claims from now on
+    Approve {
+        /// Identifier of the model
+        model: String,
+    },
+    /// Reject a proposed model
+    Reject {
+        /// Identifier of the model
+        model: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Withdraw the model in force
+    Withdraw {
+        /// Identifier of the model
+        model: String,
+        /// Why
+        #[arg(long)]
+        reason: String,
+    },
+    /// Learn the fraud score again from what investigators found
+    Retrain,
 }
 
 /// What to import, and how to read it.
@@ -167,7 +217,7 @@ pub(crate) struct ImportArgs {
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
     /// glm, boostedTrees, credibility, indication, region, validation, reserving, cusum, survival, network,
-    /// forecast, segments or lapse
+    /// forecast, segments, lapse or fraudScore
     method: String,
     /// Name or identifier of the dataset
     #[arg(long)]
@@ -238,6 +288,11 @@ impl ActuarialCommand {
                 }
                 api.download(&path, &out).await
             }
+            ActuarialCommand::Models { task: None } => {
+                let page = api.get("/v1/actuarial/models").await?;
+                api.show(&page, models)
+            }
+            ActuarialCommand::Models { task: Some(task) } => change_model(&api, task).await,
             ActuarialCommand::Cancel { run } => {
                 let request = api.http.delete(api.url(&format!("/v1/actuarial/runs/{run}")));
                 let run = api.answer(request).await?;
@@ -407,6 +462,46 @@ fn refusal(problem: &Value) -> Option<String> {
     lines.extend(problem["advice"].as_str().map(|advice| format!("  what to do: {advice}")));
     lines.extend(problem["traceId"].as_str().map(|trace| format!("  trace {trace}")));
     Some(lines.join("\n"))
+}
+
+async fn change_model(api: &Api, task: ModelTask) -> anyhow::Result<()> {
+    let of = |model: &str, action: &str| format!("/v1/actuarial/models/{model}/{action}");
+    let (path, body) = match task {
+        ModelTask::Propose { run, scope, title, review_ppm, high_ppm } => {
+            let body = json!({ "runId": run, "scope": scope, "title": title,
+                "reviewPpm": review_ppm, "highPpm": high_ppm });
+            ("/v1/actuarial/models".to_owned(), body)
+        }
+        ModelTask::Approve { model } => (of(&model, "approve"), json!({})),
+        ModelTask::Reject { model, reason } => (of(&model, "reject"), json!({ "reason": reason })),
+        ModelTask::Withdraw { model, reason } => {
+            (of(&model, "withdraw"), json!({ "reason": reason }))
+        }
+        ModelTask::Retrain => {
+            let request = api.http.post(api.url("/v1/actuarial/models/retrain")).json(&json!({}));
+            let run = api.post(request).await?;
+            let run = api.wait(&format!("/v1/actuarial/runs/{}", text(&run, "runId"))).await?;
+            return api.show(&run, one_run);
+        }
+    };
+    let model = api.post(api.http.post(api.url(&path)).json(&body)).await?;
+    api.show(&model, one_model)
+}
+
+fn models(page: &Value) {
+    items(page).for_each(one_model);
+}
+
+fn one_model(model: &Value) {
+    println!(
+        "{}  {} version {}  {}  run {}  {}",
+        text(model, "modelId"),
+        text(model, "scope"),
+        model["version"],
+        text(model, "state"),
+        text(model, "runId"),
+        text(model, "title")
+    );
 }
 
 async fn import(api: &Api, args: &ImportArgs) -> anyhow::Result<()> {

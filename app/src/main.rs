@@ -14,6 +14,7 @@ mod openapi;
 mod quotes;
 mod recorder;
 mod recoveries;
+mod scores;
 mod serve;
 mod settings;
 mod tariff;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actuarial::Actuarial;
+use actuarial::model::retrain::LabelledClaims;
 use anyhow::Context;
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
@@ -44,6 +45,7 @@ use crate::looked_at::OnVehicles;
 use crate::quotes::ProductionQuotes;
 use crate::recorder::SideRows;
 use crate::recoveries::{self, Locks, Register};
+use crate::scores::{Investigated, Models};
 use crate::settings::{
     Bank as BankSettings, BankCredentials, BankFiles, BankStanding, Computing,
     Lake as LakeSettings, Lanes, Outside as OutsideSettings,
@@ -151,6 +153,14 @@ pub(crate) async fn platform(
     let book = Arc::new(TariffBook::open(base.db.clone()).await?);
     let keys = Arc::new(TenantKeys::new(base.db.clone(), base.master.clone()));
     let challenge_key = IndexKey::new(&base.master.derive("production.challenge"));
+    let open = OpenLake::open(lake, base.ids.clone())?;
+    let actuarial = Actuarial::new(
+        spine.clone(),
+        keys.clone(),
+        open.lake.clone(),
+        open.questions(),
+        actuarial::Settings { market: Some(operator), ..computing.bounds(lake) },
+    );
     let production = Production::start(
         Parts {
             spine: spine.clone(),
@@ -159,6 +169,7 @@ pub(crate) async fn platform(
             sealer: Sealer::new(keys.clone(), operator),
             challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
             locks: Arc::new(Locks),
+            scorer: Arc::new(Models(actuarial.clone())),
         },
         lanes.into(),
         &tasks,
@@ -174,14 +185,6 @@ pub(crate) async fn platform(
     );
     let statement_key = SigningKey::from_seed(&base.master.derive("clearing.statement"))
         .context("cannot make the key of settlement statements")?;
-    let open = OpenLake::open(lake, base.ids.clone())?;
-    let actuarial = Actuarial::new(
-        spine.clone(),
-        keys.clone(),
-        open.lake.clone(),
-        open.questions(),
-        computing.bounds(lake),
-    );
     let parts = clearing::Parts {
         spine: spine.clone(),
         ledger,
@@ -202,6 +205,7 @@ pub(crate) async fn platform(
     tasks.spawn(production.clone().keep_exporting(stop.clone()));
     tasks.spawn(clearing.clone().keep_serving_orders(stop.clone()));
     tasks.spawn(actuarial.clone().keep_working(stop.clone()));
+    tasks.spawn(actuarial.clone().keep_models_fresh(stop.clone()));
     tasks.spawn(recoveries::keep_telling(
         production.clone(),
         clearing.clone(),
@@ -244,6 +248,7 @@ impl Computing {
             largest_upload: self.largest_upload_mib << 20,
             most_rows: self.most_rows,
             questions_of_tenant: lake.questions.unwrap_or_default().of_tenant,
+            market: None,
             code_version: commit
                 .map_or_else(|| version.to_owned(), |commit| format!("{version}+{commit}")),
         }
@@ -321,12 +326,14 @@ fn routes(
     actuarial: Actuarial,
     accesses: AccessLog,
 ) -> (Router, OpenApi) {
+    let labels: Arc<dyn LabelledClaims> = Arc::new(Investigated(production.clone()));
     let (production, of_production) =
         production::api::router().with_state(production).split_for_parts();
     let signed = clearing::api::signed_router().with_state(clearing.clone());
     let (clearing, of_clearing) = clearing::api::router().with_state(clearing).split_for_parts();
     let (actuarial, of_actuarial) =
         actuarial::api::router().with_state(actuarial).split_for_parts();
+    let actuarial = actuarial.layer(axum::Extension(labels));
     let (evidence, of_evidence) = evidence::api::router().with_state(accesses).split_for_parts();
     let (identity, of_identity) = iam::routes(authority).split_for_parts();
     let routes =

@@ -10,6 +10,7 @@ use kernel::TenantId;
 use tenancy::TenantKeys;
 
 use crate::file::Files;
+use crate::model::shelf::Shelf;
 use crate::question::Desk;
 
 /// What the actuarial cloud is made of. Every request takes a clone, and clones share it.
@@ -29,6 +30,8 @@ pub struct Parts {
     /// Bounds of a server and of a tenant.
     pub settings: Settings,
     pub(crate) desk: Arc<Desk>,
+    /// The models in force.
+    pub(crate) shelf: Shelf,
 }
 
 /// Bounds of a server and of a tenant.
@@ -48,6 +51,8 @@ pub struct Settings {
     pub questions_of_tenant: u32,
     /// Which code computes: a run of another version is another run.
     pub code_version: String,
+    /// The operator, who publishes models of the market; nobody does when `None`.
+    pub market: Option<TenantId>,
 }
 
 impl Default for Settings {
@@ -60,6 +65,7 @@ impl Default for Settings {
             most_rows: 20_000_000,
             questions_of_tenant: 2,
             code_version: env!("CARGO_PKG_VERSION").to_owned(),
+            market: None,
         }
     }
 }
@@ -75,7 +81,8 @@ impl Actuarial {
         settings: Settings,
     ) -> Actuarial {
         let (files, desk) = (Files::new(spine.clone(), keys), Arc::default());
-        Actuarial(Arc::new(Parts { spine, files, lake, questions, settings, desk }))
+        let shelf = Shelf::default();
+        Actuarial(Arc::new(Parts { spine, files, lake, questions, settings, desk, shelf }))
     }
 
     /// A dataset of the lake by its name.

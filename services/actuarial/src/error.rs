@@ -16,8 +16,18 @@ base_http::problems! {
     UPLOAD_TOO_LARGE = "E5004" 413 "the file is too large" "上传文件过大";
     /// A run of this method has no such report.
     NO_REPORT = "E5005" 404 "the run's method has no such report" "该方法无此报告";
+    /// The model's state does not allow this.
+    MODEL_STATE = "E5006" 409 "the model's state does not allow this" "模型当前状态不允许此操作";
+    /// Whoever proposed a model may not approve it.
+    OWN_MODEL = "E5007" 403 "another person must approve the model" "模型须由他人审批";
+    /// The run has no scorer, or one that asks for what live claims have not.
+    NOT_A_SCORER = "E5008" 422 "the run has no scorer of live claims" "该计算任务无可用的评分模型";
+    /// Models of the market are published by the operator.
+    MARKET_MODEL = "E5009" 403 "models of the market are the operator's" "行业模型由平台运营方发布";
     /// No table of a tariff holds the levels of a factor.
     NOT_IN_TARIFF = "E5010" 409 "a factor cannot be exported to a tariff" "因子无法导出为费率表";
+    /// Too few claims were looked into to learn from.
+    TOO_FEW_LABELS = "E5011" 409 "too few claims were looked into" "调查结论样本不足";
     /// The data leave a coefficient or a parameter undetermined.
     UNDETERMINED = "E5100" 422 "the data do not determine the model" "数据不足以确定模型";
     /// A value the method cannot work with.
@@ -79,6 +89,9 @@ pub enum ActuarialError {
     /// The keys of a tenant failed.
     #[error("the keys of a tenant failed")]
     Keys(#[from] TenancyError),
+    /// What investigators found cannot be read.
+    #[error("what investigators found cannot be read")]
+    Labels(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The lake failed.
     #[error("the lake failed")]
     Lake(#[from] analytics::lake::LakeError),
@@ -109,7 +122,10 @@ impl From<ActuarialError> for Problem {
             ActuarialError::Refused { code, detail } => Problem::new(code, detail),
             ActuarialError::Invalid(errors) => Problem::invalid(errors),
             ActuarialError::Upload(detail) => Problem::new(&problem::MALFORMED, detail),
-            ActuarialError::Corrupt(_) | ActuarialError::Lake(_) | ActuarialError::Engine(_) => {
+            ActuarialError::Corrupt(_)
+            | ActuarialError::Lake(_)
+            | ActuarialError::Engine(_)
+            | ActuarialError::Labels(_) => {
                 Problem::internal(&error)
             }
             ActuarialError::Keys(_) | ActuarialError::Store(_) => Problem::store(&error),

@@ -25,6 +25,13 @@ base_http::functions! {
     FORECAST = "actuarial.forecast.premium" "保费预测" "Forecast premium" Required;
     SEGMENTS = "actuarial.customer.segment" "客户分群" "Segment customers by risk and value" Required;
     LAPSE = "actuarial.customer.lapse" "退保预测" "Predict who will not renew" Required;
+    FRAUD_SCORE = "actuarial.fraud.score" "欺诈评分建模" "Learn a fraud score" Required;
+    MODEL_PROPOSE = "actuarial.model.propose" "模型发布申请" "Propose a model for publication" Required;
+    MODEL_DECIDE = "actuarial.model.decide" "模型发布审批" "Approve or reject a proposed model" Required;
+    MODEL_WITHDRAW = "actuarial.model.withdraw" "模型停用" "Withdraw a published model" Required;
+    MODEL_RETRAIN = "actuarial.model.retrain" "模型重新训练" "Learn a fraud score again from investigations" Required;
+    MODEL_READ = "actuarial.model.read" "模型查询" "Read models" Optional;
+    MODEL_SCORE = "actuarial.model.score" "模型评分复算" "Score figures by a model" Optional;
 }
 
 #[cfg(test)]

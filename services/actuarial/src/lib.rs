@@ -20,6 +20,7 @@ pub mod file;
 pub mod function;
 mod job;
 pub mod method;
+pub mod model;
 pub mod question;
 pub mod report;
 pub mod run;

@@ -11,7 +11,8 @@ use tokio_util::task::TaskTracker;
 
 use crate::book::TariffBook;
 use crate::challenge::Challenges;
-use crate::claim::{RecordStep, RecoveryLocks};
+use crate::claim::score::ScoreDesk;
+use crate::claim::{ClaimScorer, RecordStep, RecoveryLocks};
 use crate::confirm::ConfirmQuote;
 use crate::history::History;
 use crate::numbering::Numbering;
@@ -36,6 +37,7 @@ pub struct Rooms {
     pub(crate) confirms: Coalesced<ConfirmQuote>,
     pub(crate) claim_steps: Coalesced<RecordStep>,
     pub(crate) locks: Arc<dyn RecoveryLocks>,
+    pub(crate) scores: Arc<ScoreDesk>,
     /// Work that goes on beside the request it came with; waited for at the end.
     pub(crate) tasks: TaskTracker,
 }
@@ -54,6 +56,8 @@ pub struct Parts {
     pub challenges: Arc<Challenges>,
     /// Who knows of recovery locks.
     pub locks: Arc<dyn RecoveryLocks>,
+    /// Who scores claims.
+    pub scorer: Arc<dyn ClaimScorer>,
 }
 
 impl Production {
@@ -71,6 +75,7 @@ impl Production {
             confirms: parts.spine.coalesce(cut, tracker, stop),
             claim_steps: parts.spine.coalesce(cut, tracker, stop),
             locks: parts.locks,
+            scores: Arc::new(ScoreDesk::open(parts.scorer)),
             tasks: tracker.clone(),
             numbering: Arc::new(Numbering::new(db)),
             spine: parts.spine,

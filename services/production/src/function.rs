@@ -34,6 +34,11 @@ base_http::functions! {
     CLAIM_READ = "production.claim.read" "理赔查询" "Read a claim" Optional;
     CLAIM_LIST = "production.claim.list" "理赔列表" "List claims" Optional;
     CLAIM_ACCIDENT = "production.claim.accident" "事故关联查询" "Find the claims of an accident" Optional;
+    CLAIM_SCORE_READ = "production.claim.score_read" "赔案欺诈评分查询" "Read fraud scores of a claim" Optional;
+    REFERRAL_OPEN = "production.referral.open" "移交调查" "Refer a claim to the investigators" Required;
+    REFERRAL_READ = "production.referral.read" "调查查询" "Read referrals" Optional;
+    REFERRAL_ASSIGN = "production.referral.assign" "指派调查" "Assign a referral" Required;
+    REFERRAL_CONCLUDE = "production.referral.conclude" "调查结论" "Conclude a referral" Required;
     CLAIM_DISPUTE = "production.claim.dispute" "赔案争议" "Dispute a claim" Required;
     CLAIM_DISPUTE_READ = "production.claim.dispute_read" "赔案争议查询" "Read disputes of claims" Optional;
     CLAIM_DISPUTE_DECIDE = "production.claim.dispute_decide" "赔案争议答复" "Decide a dispute" Required;

@@ -1,6 +1,7 @@
 //! Routes of the actuarial cloud. Handlers translate and nothing else.
 
 mod datasets;
+mod models;
 mod questions;
 mod runs;
 
@@ -10,5 +11,9 @@ use crate::Actuarial;
 
 /// Every route of this cloud.
 pub fn router() -> OpenApiRouter<Actuarial> {
-    OpenApiRouter::new().merge(datasets::router()).merge(runs::router()).merge(questions::router())
+    OpenApiRouter::new()
+        .merge(datasets::router())
+        .merge(runs::router())
+        .merge(models::router())
+        .merge(questions::router())
 }

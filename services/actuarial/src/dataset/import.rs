@@ -91,7 +91,7 @@ impl Actuarial {
         }
     }
 
-    async fn attempt_import(
+    pub(crate) async fn attempt_import(
         &self,
         taken: &TakenImport,
         stop: &CancellationToken,

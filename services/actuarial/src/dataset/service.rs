@@ -26,8 +26,9 @@ use crate::dataset::table::{Building, Column};
 use crate::dataset::view::{RowsView, VersionView};
 use crate::error::{self, ActuarialError};
 use crate::file::{FileId, Written};
+use crate::job::held_from;
 use crate::run::request::{behind, room};
-use crate::store::dataset::{self as store, Imported, VersionRecord, VersionStage};
+use crate::store::dataset::{self as store, Imported, TakenImport, VersionRecord, VersionStage};
 use crate::store::file as files;
 
 /// Most bytes of what an upload says about its file.
@@ -101,6 +102,52 @@ impl Actuarial {
             self.files.discard(tenant, file.file).await;
         }
         answered
+    }
+
+    /// Begins a version the cloud makes itself, in the name of a call: taken by this server.
+    pub(crate) async fn begin_own(
+        &self,
+        call: &Call,
+        about: &serde_json::Value,
+        file: &[u8],
+    ) -> Result<TakenImport, Problem> {
+        let (tenant, now) = (call.caller.tenant, call.received_at);
+        let (body, unknown) = body::read::<DatasetBody>(about.to_string().as_bytes())?;
+        let asked = body.read(unknown).map_err(ActuarialError::Invalid)?;
+        let file = self.files.put(tenant, file).await?;
+        let import = Import {
+            at_once: self.settings.jobs_of_tenant,
+            record: VersionRecord {
+                tenant,
+                dataset: DatasetId(self.spine.ids().next(now)),
+                name: asked.name,
+                version: 0,
+                client: call.caller.client.to_string(),
+                title: asked.title,
+                about: asked.about,
+                source_name: None,
+                source_bytes: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+                source_digest: file.digest,
+                requested_at: now,
+                stage: VersionStage::Queued,
+                started_at: None,
+                percent: 0,
+                rows_read: 0,
+                upload: Some(file.file),
+            },
+        };
+        let begun = async {
+            let mut tx = self.spine.db().begin(Scope::of(tenant)).await?;
+            let record = import.apply(&mut tx).await?;
+            let taken = store::hold(&mut tx, &record, held_from(self.spine.now())).await?;
+            tx.commit().await?;
+            Ok::<_, ActuarialError>(taken)
+        };
+        let begun = begun.await;
+        if begun.is_err() {
+            self.files.discard(tenant, file.file).await;
+        }
+        Ok(begun?)
     }
 
     /// Reads the parts of a form; `begun` names the file as soon as there is one.

@@ -1,8 +1,10 @@
 //! The columns a run reads, by name.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use actuarial_models::glm::Column as ModelColumn;
+use actuarial_models::scoring::Live;
 
 use crate::dataset::table::{Column, MISSING};
 use crate::error;
@@ -16,12 +18,14 @@ pub(crate) const MISSING_LEVEL: &str = "(missing)";
 pub(crate) struct Data {
     columns: BTreeMap<String, Column>,
     rows: usize,
+    /// A model that what is learnt is compared with.
+    pub(crate) champion: Option<Arc<Live>>,
 }
 
 impl Data {
     /// These columns, each of so many rows.
     pub(crate) fn new(columns: impl IntoIterator<Item = (String, Column)>, rows: usize) -> Data {
-        Data { columns: columns.into_iter().collect(), rows }
+        Data { columns: columns.into_iter().collect(), rows, champion: None }
     }
 
     /// Number of rows.
@@ -43,7 +47,7 @@ impl Data {
     pub(crate) fn only(self, keep: &[bool]) -> Data {
         let rows = keep.iter().filter(|keep| **keep).count();
         let columns = self.columns.into_iter().map(|(name, column)| (name, column.only(keep)));
-        Data { columns: columns.collect(), rows }
+        Data { columns: columns.collect(), rows, champion: self.champion }
     }
 
     /// The numbers of a column. A missing one is refused by row.

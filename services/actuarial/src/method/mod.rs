@@ -9,6 +9,7 @@ pub mod credibility;
 pub mod cusum;
 pub(crate) mod data;
 pub mod forecast;
+pub mod fraud_score;
 pub mod glm;
 pub mod indication;
 pub mod lapse;
@@ -34,6 +35,7 @@ use crate::function;
 use crate::job::Watch;
 use crate::method::check::Check;
 use crate::method::data::Data;
+use crate::model::ModelId;
 
 /// What a run computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub enum Method {
     Segments,
     /// Who will not renew.
     Lapse,
+    /// Scores of claims.
+    FraudScore,
 }
 
 /// The parameters of a run: those of its method.
@@ -102,12 +106,19 @@ pub(crate) enum Parameters {
     Segments(segments::SegmentsBody),
     /// Of `lapse`.
     Lapse(lapse::LapseBody),
+    /// Of `fraudScore`.
+    FraudScore(fraud_score::FraudScoreBody),
 }
 
 /// A checked set of parameters.
 pub(crate) trait Plan: Send {
     /// The columns of the dataset it reads.
     fn columns(&self) -> Vec<String>;
+
+    /// The published model it compares with.
+    fn champion(&self) -> Option<ModelId> {
+        None
+    }
 
     /// Computes; blocks until it is done. Random draws start at `seed`.
     fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure>;
@@ -128,7 +139,7 @@ pub(crate) struct Failure(Box<Problem>);
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 13] = [
+    pub const ALL: [Method; 14] = [
         Method::Glm,
         Method::BoostedTrees,
         Method::Credibility,
@@ -142,6 +153,7 @@ impl Method {
         Method::Forecast,
         Method::Segments,
         Method::Lapse,
+        Method::FraudScore,
     ];
 
     /// The word used in messages and storage.
@@ -160,6 +172,7 @@ impl Method {
             Method::Forecast => "forecast",
             Method::Segments => "segments",
             Method::Lapse => "lapse",
+            Method::FraudScore => "fraudScore",
         }
     }
 
@@ -184,6 +197,7 @@ impl Method {
             Method::Forecast => &function::FORECAST,
             Method::Segments => &function::SEGMENTS,
             Method::Lapse => &function::LAPSE,
+            Method::FraudScore => &function::FRAUD_SCORE,
         }
     }
 }
@@ -210,6 +224,7 @@ pub(crate) fn plan(
         Method::Forecast => Box::new(forecast::read(&check::body(parameters)?, &mut check)),
         Method::Segments => Box::new(segments::read(&check::body(parameters)?, &mut check)),
         Method::Lapse => Box::new(lapse::read(&check::body(parameters)?, &mut check)),
+        Method::FraudScore => Box::new(fraud_score::read(&check::body(parameters)?, &mut check)),
     };
     check.end()?;
     Ok(plan)

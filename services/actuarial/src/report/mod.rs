@@ -82,9 +82,11 @@ fn page(record: &RunRecord, result: &[u8]) -> Result<String, ActuarialError> {
         Method::Credibility => credibility::write(&mut page, &read(result)?),
         Method::Segments => segments::write(&mut page, &read(result)?),
         Method::Lapse => lapse::write(&mut page, &read(result)?),
-        Method::Cusum | Method::Survival | Method::Network | Method::Forecast => {
-            return Err(no_report("report", record));
-        }
+        Method::Cusum
+        | Method::Survival
+        | Method::Network
+        | Method::Forecast
+        | Method::FraudScore => return Err(no_report("report", record)),
     }
     Ok(page.end())
 }

@@ -28,7 +28,7 @@ use crate::store::run::{self as store, RunRecord, RunStage};
 #[schema(as = RunRequest)]
 pub struct RunBody {
     /// `glm`, `boostedTrees`, `credibility`, `indication`, `region`, `validation`, `reserving`, `cusum`,
-    /// `survival`, `network`, `forecast`, `segments` or `lapse`.
+    /// `survival`, `network`, `forecast`, `segments`, `lapse` or `fraudScore`.
     #[schema(example = "reserving")]
     pub method: Option<String>,
     /// Name or identifier of the dataset.
@@ -267,7 +267,8 @@ pub(crate) fn behind(at: Timestamp, id: Uuid) -> String {
     format!("{}.{id}", at.as_microsecond())
 }
 
-fn cursor(after: &str) -> Result<(Timestamp, Uuid), Problem> {
+/// What a cursor stands for.
+pub(crate) fn cursor(after: &str) -> Result<(Timestamp, Uuid), Problem> {
     let read = after.split_once('.').and_then(|(micros, id)| {
         let at = Timestamp::from_microsecond(micros.parse().ok()?).ok()?;
         Some((at, Uuid::try_parse(id).ok()?))

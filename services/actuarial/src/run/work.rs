@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use actuarial_models::scoring::Live;
 use analytics::lake::{LakeError, TableName, Version};
 use pg::Scope;
 use serde_json::Value;
@@ -10,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use crate::Actuarial;
 use crate::dataset::import::TABLE;
 use crate::dataset::table::{BATCH, Building, Column};
-use crate::error::ActuarialError;
+use crate::error::{self, ActuarialError};
 use crate::job::{self, Attempt, Watch, Watched};
 use crate::method::data::Data;
 use crate::method::{self, Failure, Method, Outcome};
@@ -74,6 +75,20 @@ impl Actuarial {
         };
         drop(tx);
         let rows = self.lake_dataset(taken.tenant, &data.at)?.version(1).await?;
+        let plan = method::plan(record.method, &record.parameters, &data.columns);
+        let champion = match plan.ok().and_then(|plan| plan.champion()) {
+            None => None,
+            Some(model) => match self.champion(taken.tenant, model).await {
+                Ok(champion) => Some(Arc::new(champion)),
+                Err(ActuarialError::NotFound { .. }) => {
+                    let detail = format!("there is no model {model} to compare with");
+                    let advice = "name an own model as champion, or none";
+                    let failure = Failure::new(&error::UNFIT_VALUE, detail, advice);
+                    return self.end_run_badly(taken, &failure).await;
+                }
+                Err(error) => return Err(error),
+            },
+        };
         let watch = Arc::new(Watch::default());
         let work = Work {
             method: record.method,
@@ -81,6 +96,7 @@ impl Actuarial {
             seed: record.seed,
             data,
             rows,
+            champion,
             watch: watch.clone(),
         };
         match self.watched(taken, watch, stop, move || work.compute()).await? {
@@ -141,6 +157,7 @@ struct Work {
     seed: i64,
     data: Imported,
     rows: Version,
+    champion: Option<Arc<Live>>,
     watch: Arc<Watch>,
 }
 
@@ -159,7 +176,8 @@ impl Work {
             Err(error) => return Computed::Unread(error),
         };
         let rows = usize::try_from(self.data.rows).unwrap_or(0);
-        let data = Data::new(names.into_iter().zip(columns), rows);
+        let mut data = Data::new(names.into_iter().zip(columns), rows);
+        data.champion = self.champion;
         self.watch.stage("computing", 10);
         match plan.compute(data, self.seed as u64, &self.watch) {
             Ok(outcome) => Computed::Done(outcome),

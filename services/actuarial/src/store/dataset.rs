@@ -338,6 +338,27 @@ pub(crate) async fn take(
     }))
 }
 
+/// Takes a new version for who wrote it, until `until`.
+pub(crate) async fn hold(
+    tx: &mut Tx,
+    record: &VersionRecord,
+    until: Timestamp,
+) -> Result<TakenImport, ActuarialError> {
+    sqlx::query!(
+        r#"update actuarial.dataset_version
+           set state = 'running', attempt = 1, due_at = $4, started_at = requested_at
+           where tenant_id = $1 and dataset_id = $2 and version = $3 and state = 'queued'"#,
+        record.tenant.0,
+        record.dataset.0,
+        record.version,
+        until.to_sqlx() as _
+    )
+    .execute(tx.conn())
+    .await?;
+    let VersionRecord { tenant, dataset, version, .. } = *record;
+    Ok(TakenImport { tenant, dataset, version, attempt: 1, failures: 0 })
+}
+
 /// Ends an import. `false` when it is not `taken`'s any more.
 pub(crate) async fn finish(
     tx: &mut Tx,

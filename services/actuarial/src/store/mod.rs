@@ -2,4 +2,5 @@
 
 pub mod dataset;
 pub(crate) mod file;
+pub mod model;
 pub mod run;

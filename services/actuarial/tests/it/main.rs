@@ -4,6 +4,7 @@
 
 mod customers;
 mod datasets;
+mod fraud;
 mod indication;
 mod jobs;
 mod oracles;

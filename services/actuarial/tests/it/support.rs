@@ -59,6 +59,8 @@ pub(crate) struct World {
     pub(crate) clock: Arc<SetClock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) actuarial: Actuarial,
+    master: Arc<MasterKey>,
+    lake: Lake,
     pub(crate) memory: Arc<Memory>,
     pub(crate) door: Door,
     pub(crate) picc: Arc<Caller>,
@@ -84,7 +86,7 @@ impl World {
         let spine = Spine::new(test.db.clone(), memory.clone(), clock.clone(), ids.clone());
         let keys = Arc::new(TenantKeys::new(test.db.clone(), master.clone()));
         let lake = Lake::in_memory(ids.clone());
-        let actuarial = Actuarial::new(spine, keys, lake, questions, settings);
+        let actuarial = Actuarial::new(spine, keys, lake.clone(), questions, settings);
         let open = Arc::new(Open);
         let door = Door {
             authenticate: open.clone(),
@@ -102,7 +104,15 @@ impl World {
             callers.push(caller(tenant, &["actuarial.*"]));
         }
         let (cpic, picc) = (callers.pop().unwrap(), callers.pop().unwrap());
-        World { test, clock, ids, actuarial, memory, door, picc, cpic }
+        World { test, clock, ids, actuarial, master, lake, memory, door, picc, cpic }
+    }
+
+    /// The cloud as another server sees it.
+    pub(crate) fn restarted(&self) -> Actuarial {
+        let (clock, ids) = (self.clock.clone(), self.ids.clone());
+        let spine = Spine::new(self.test.db.clone(), self.memory.clone(), clock, ids);
+        let keys = Arc::new(TenantKeys::new(self.test.db.clone(), self.master.clone()));
+        Actuarial::new(spine, keys, self.lake.clone(), Settings::default())
     }
 
     /// A call with a key of its own.

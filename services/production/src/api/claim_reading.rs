@@ -9,6 +9,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::Production;
+use crate::claim::score::read::ClaimScoresView;
 use crate::function;
 use crate::lookup::accidents::{AccidentQuery, AccidentView};
 use crate::lookup::claim_line::ClaimLine;
@@ -19,6 +20,7 @@ pub(super) fn router() -> OpenApiRouter<Production> {
         .routes(operation(&function::CLAIM_READ, routes!(read_claim)))
         .routes(operation(&function::CLAIM_LIST, routes!(list_claims)))
         .routes(operation(&function::CLAIM_ACCIDENT, routes!(find_accident)))
+        .routes(operation(&function::CLAIM_SCORE_READ, routes!(read_scores)))
 }
 
 type Asked<T> = Result<Query<T>, QueryRejection>;
@@ -37,6 +39,20 @@ async fn read_claim(
     call: Call,
 ) -> Result<Reply, Problem> {
     production.read_claim(call, &claim_code, query(asked)?).await
+}
+
+/// Read the fraud scores of an own claim, step by step (赔案欺诈评分查询)
+///
+/// With the figures each was said of: the model named computes the same of them at
+/// `/v1/actuarial/models/{modelId}/score`.
+#[utoipa::path(get, path = "/v1/claims/{claimCode}/scores", tag = "reading",
+    params(("claimCode" = String, Path)), responses((status = OK, body = ClaimScoresView)))]
+async fn read_scores(
+    State(production): State<Production>,
+    Path(claim_code): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    production.read_scores(call, &claim_code).await
 }
 
 /// List own claims, latest first

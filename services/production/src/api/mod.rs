@@ -7,6 +7,7 @@ pub mod endorsement;
 pub mod exports;
 pub mod fees;
 pub mod reading;
+pub mod referrals;
 pub mod underwriting;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -23,5 +24,6 @@ pub fn router() -> OpenApiRouter<Production> {
         .merge(claims::router())
         .merge(claim_reading::router())
         .merge(disputes::router())
+        .merge(referrals::router())
         .merge(exports::router())
 }

@@ -6,10 +6,11 @@ use jiff::civil::Date;
 use kernel::Fen;
 use production_core::claim::Stage;
 use rust_decimal::Decimal;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::claim::lock::RecoveryLock;
+use crate::claim::score::FraudScore;
 
 /// A step as it was taken. The same for every upload of it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -45,6 +46,9 @@ pub struct ClaimStepView {
     pub next_due_at: Option<Timestamp>,
     /// RISK_INFO: what a claims handler should look at.
     pub risk_hints: Vec<HintView>,
+    /// How likely fraud is, where the step is scored; `N2151` among the notices says why it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fraud_score: Option<FraudScore>,
     /// LOCKED_LIST: recovery locks that touch this case.
     pub locks: Vec<RecoveryLock>,
     /// The accident as the police recorded it, where they were asked and answered.
@@ -99,13 +103,13 @@ pub struct PolicePartyView {
 }
 
 /// A risk hint.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HintView {
-    /// `L52`, `L53`, or `H01` to `H07` (docs/guides/claims.md).
+    /// `L52`, `L53`, `H01` to `H07`, or `F01` (docs/guides/claims.md).
     pub rule: String,
     /// What it is about: `frame`, `plate`, `phone`, `driver`, `repairer`, `injured`, `start`,
-    /// `liability` or `part`.
+    /// `liability`, `part` or `score`.
     pub kind: String,
     /// In words.
     pub text: String,

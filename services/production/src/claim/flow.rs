@@ -13,6 +13,7 @@ use crate::claim::mark::Mark;
 use crate::claim::outside::{self, InsuredVehicle};
 use crate::claim::read::{ReadStep, StepBody};
 use crate::claim::record::{RecordStep, Target};
+use crate::claim::referral::ReferWhen;
 use crate::claim::wire::NotifyBody;
 use crate::error::ProductionError;
 use crate::numbering::NumberFor;
@@ -118,6 +119,8 @@ impl Production {
             book: self.book.clone(),
             teller,
             locks: self.locks.clone(),
+            scores: self.scores.clone(),
+            refer: ReferWhen::of(self.challenges.parameters(), tenant, &call.caller.region, now),
             now,
             read,
         };

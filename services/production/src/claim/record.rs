@@ -12,6 +12,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
 use pg::Tx;
+use production_core::claim::feature::{self, Features};
 use production_core::claim::{Case, Stage, Standing, Step, StepFacts, check};
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
@@ -22,12 +23,15 @@ use crate::claim::answer::{HintView, PoliceAccidentView};
 use crate::claim::hint::{self, Viewer, Windows};
 use crate::claim::lock::{self, CodedPayment, RecoveryLock, RecoveryLocks, Teller, TouchedCase};
 use crate::claim::read::ReadStep;
+use crate::claim::referral::{self, ReferWhen};
+use crate::claim::score::{FraudScore, NotScored, ScoreDesk};
 use crate::claim::step::{self, Told};
 use crate::claim::terms::Terms;
 use crate::error::{self, ProductionError};
 use crate::lookup::record_of;
 use crate::quote::read as wording;
 use crate::store::claim::{self as store, ClaimRow, MarkRow, Marked, StepRow};
+use crate::store::claim_score::{self as scores, ScoreRow};
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
 
 /// Whose case a step is of.
@@ -71,6 +75,10 @@ pub struct RecordStep {
     pub teller: Teller,
     /// Who knows of recovery locks.
     pub locks: Arc<dyn RecoveryLocks>,
+    /// When the claim is referred to the investigators.
+    pub refer: ReferWhen,
+    /// Where fraud scores are asked for.
+    pub(crate) scores: Arc<ScoreDesk>,
     /// The instant of the call.
     pub now: Timestamp,
 }
@@ -89,6 +97,10 @@ struct Board {
     taken: HashMap<(PlatformNumber, Step, String), StepRow>,
     policies: HashMap<PlatformNumber, (PolicyRecord, Vec<VersionRecord>)>,
     locks: HashMap<PlatformNumber, Vec<RecoveryLock>>,
+    /// Steps of the cases that are scored, and the rules of their hints.
+    told: HashMap<PlatformNumber, Vec<(StepFacts, Vec<String>)>>,
+    /// No score of the set is waited for after one that came too late.
+    late: bool,
 }
 
 /// A member decided.
@@ -96,7 +108,7 @@ enum Decided {
     /// Taken before: answered as it was.
     Again(Vec<u8>, PlatformNumber),
     /// Taken now.
-    Taken { step: Box<StepRow>, done: Done },
+    Taken { step: Box<StepRow>, score: Option<Box<ScoreRow>>, hints: Vec<HintView>, done: Done },
 }
 
 impl SetCommand for RecordStep {
@@ -112,7 +124,10 @@ impl SetCommand for RecordStep {
         let mut outcomes = Vec::with_capacity(set.len());
         for (command, marked) in set.iter().zip(&marked) {
             let goes = go_one_way(command, &board, tx).await?;
-            let decided = goes.and_then(|()| decide(command, &mut board, marked));
+            let decided = match goes {
+                Ok(()) => decide(command, &mut board, marked).await,
+                Err(error) => Err(error),
+            };
             match &decided {
                 Ok(Decided::Taken { step, .. }) => {
                     let key = (step.claim_no, step.step, step.business_no.clone());
@@ -130,6 +145,7 @@ impl SetCommand for RecordStep {
             outcomes.push(decided);
         }
         save(set, &board, &outcomes, tx).await?;
+        refer(set, &mut outcomes, tx).await?;
         end_lost_policies(set, &board, &outcomes, tx).await?;
         Ok(outcomes
             .into_iter()
@@ -184,6 +200,8 @@ async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, ProductionError
         taken: HashMap::new(),
         policies,
         locks: HashMap::new(),
+        told: HashMap::new(),
+        late: false,
     };
     for row in rows {
         board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
@@ -199,6 +217,11 @@ async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, ProductionError
     for step in store::find_steps(tx, &wanted).await? {
         let key = (step.claim_no, step.step, step.business_no.clone());
         board.taken.insert(key, step);
+    }
+    let scored = set.iter().filter(|command| command.is_scored());
+    let scored: Vec<PlatformNumber> = scored.filter_map(|command| board.of(command)).collect();
+    for told in scores::told(tx, &scored).await? {
+        board.told.entry(told.claim_no).or_default().push((told.facts, told.rules));
     }
     if let Some(first) = set.first() {
         let mut cases: Vec<TouchedCase> =
@@ -272,6 +295,13 @@ async fn follow(command: &RecordStep, step: &StepRow, tx: &mut Tx) -> Result<(),
     }
 }
 
+impl RecordStep {
+    /// Whether a fraud score is asked for.
+    fn is_scored(&self) -> bool {
+        self.scores.is_open() && feature::is_scored(self.read.step())
+    }
+}
+
 impl Board {
     /// The case a step is of, when there is one yet.
     fn of(&self, command: &RecordStep) -> Option<PlatformNumber> {
@@ -335,7 +365,7 @@ async fn in_common(
 }
 
 /// Decides one member and leaves the case as it made it.
-fn decide(
+async fn decide(
     command: &RecordStep,
     board: &mut Board,
     marked: &[Marked],
@@ -377,7 +407,7 @@ fn decide(
     };
     let before = known.and_then(|no| board.cases.get(&no)).map(|working| &working.row.case);
     let findings = rules(command, before.unwrap_or(&row.case), &row)?;
-    Ok(taken(command, board, row, standing, marked, findings))
+    Ok(taken(command, board, row, standing, marked, findings).await)
 }
 
 /// The same number again: the same content is answered as before, other content is refused.
@@ -472,7 +502,7 @@ fn rules(
 }
 
 /// Puts step, case and answer together and leaves the case on the board.
-fn taken(
+async fn taken(
     command: &RecordStep,
     board: &mut Board,
     mut row: ClaimRow,
@@ -492,6 +522,18 @@ fn taken(
     risk_hints.extend(common);
     let mut notices = command.notices.clone();
     notices.extend(findings);
+    let scored = score(command, board, &row, &risk_hints).await;
+    let mut fraud_score = None;
+    match scored.as_ref().map(|(scored, _)| scored) {
+        Some(Ok(score)) => {
+            risk_hints.extend(score.hint());
+            fraud_score = Some(score.clone());
+        }
+        Some(Err(why)) => notices.push(why.notice()),
+        None => {}
+    }
+    let rules = risk_hints.iter().map(|hint| hint.rule.clone()).collect();
+    let hints = risk_hints.clone();
     let told = Told {
         facts: &read.facts,
         business_no: &read.business_no,
@@ -501,6 +543,7 @@ fn taken(
         client: &command.client,
         check_no: command.check_no,
         risk_hints,
+        fraud_score,
         locks: board.locks.get(&row.claim_no).cloned().unwrap_or_default(),
         police: command.police.clone(),
         notices,
@@ -508,10 +551,50 @@ fn taken(
     };
     let (step, done) = step::written(&mut row, standing, told);
     let done = done.showing(shown);
+    board.told.entry(row.claim_no).or_default().push((read.facts.clone(), rules));
+    let score = scored.map(|(scored, features)| {
+        Box::new(ScoreRow {
+            claim_no: row.claim_no,
+            sequence: row.steps,
+            tenant: command.tenant,
+            scored: scored.map_err(NotScored::name),
+            features,
+            scored_at: command.now,
+        })
+    });
     board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
     let fresh = board.cases.get(&row.claim_no).is_none_or(|working| working.fresh);
     board.cases.insert(row.claim_no, Working { row, fresh, touched: true });
-    Decided::Taken { step: Box::new(step), done }
+    Decided::Taken { step: Box::new(step), score, hints, done }
+}
+
+/// The fraud score of a step and the figures it is of; `None` of a step that is not scored.
+async fn score(
+    command: &RecordStep,
+    board: &mut Board,
+    row: &ClaimRow,
+    hints: &[HintView],
+) -> Option<(Result<FraudScore, NotScored>, Features)> {
+    if !command.is_scored() {
+        return None;
+    }
+    let before = board.told.get(&row.claim_no).map_or(&[][..], Vec::as_slice);
+    let mut steps: Vec<feature::Told<'_>> = before
+        .iter()
+        .map(|(facts, rules)| feature::Told {
+            facts,
+            rules: rules.iter().map(String::as_str).collect(),
+        })
+        .collect();
+    let rules = hints.iter().map(|hint| hint.rule.as_str()).collect();
+    steps.push(feature::Told { facts: &command.read.facts, rules });
+    let features = feature::features(&row.terms.history(steps))?;
+    if board.late {
+        return Some((Err(NotScored::Busy), features));
+    }
+    let scored = command.scores.score(command.tenant, features.clone()).await;
+    board.late = scored == Err(NotScored::Late);
+    Some((scored, features))
 }
 
 /// Another insurer's case a hint names: its insurer can find that it was shown.
@@ -534,12 +617,13 @@ async fn save(
     moved.sort_by_key(|row| row.claim_no);
     store::insert(tx, &fresh).await?;
     store::update(tx, &moved).await?;
-    let (mut steps, mut marks) = (Vec::new(), Vec::new());
+    let (mut steps, mut marks, mut scored) = (Vec::new(), Vec::new(), Vec::new());
     for (command, outcome) in set.iter().zip(outcomes) {
-        if let Ok(Decided::Taken { step, .. }) = outcome
+        if let Ok(Decided::Taken { step, score, .. }) = outcome
             && let Some(working) = board.cases.get(&step.claim_no)
         {
             steps.push(&**step);
+            scored.extend(score.as_deref());
             marks.extend(command.marks.iter().map(|mark| (&working.row, mark)));
         }
     }
@@ -547,6 +631,28 @@ async fn save(
         let now = first.recorded_at;
         store::insert_steps(tx, &steps).await?;
         store::insert_marks(tx, &marks, now).await?;
+        scores::insert(tx, &scored).await?;
+    }
+    Ok(())
+}
+
+/// Refers claims by what their steps were answered with.
+async fn refer(
+    set: &[&RecordStep],
+    outcomes: &mut [Result<Decided, ProductionError>],
+    tx: &mut Tx,
+) -> Result<(), ProductionError> {
+    for (command, outcome) in set.iter().zip(outcomes) {
+        let Ok(Decided::Taken { step, score, hints, done }) = outcome else { continue };
+        let taken = referral::Taken {
+            claim_no: step.claim_no,
+            tenant: step.tenant,
+            sequence: step.sequence,
+            hints,
+            score: score.as_ref().and_then(|score| score.scored.as_ref().ok()),
+            now: command.now,
+        };
+        done.events.extend(referral::follow(tx, &command.refer, &taken).await?);
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use production_core::statutory::{self, ClockState};
 
 use crate::claim::answer::{ClaimStepView, HintView, PoliceAccidentView};
 use crate::claim::lock::RecoveryLock;
+use crate::claim::score::FraudScore;
 use crate::error::{self, ProductionError};
 use crate::store::claim::{ClaimRow, StepRow, standing_name};
 
@@ -33,6 +34,8 @@ pub(super) struct Told<'a> {
     pub(super) check_no: Option<PlatformNumber>,
     /// What a claims handler should look at.
     pub(super) risk_hints: Vec<HintView>,
+    /// How likely fraud is.
+    pub(super) fraud_score: Option<FraudScore>,
     /// Recovery locks that touch the case.
     pub(super) locks: Vec<RecoveryLock>,
     /// The accident as the police recorded it.
@@ -82,6 +85,7 @@ pub(super) fn written(row: &mut ClaimRow, standing: Standing, told: Told<'_>) ->
             .filter(|_| !row.case.stage.is_open() && row.case.stage != Stage::Cancelled),
         next_due_at: row.next_due_at,
         risk_hints: told.risk_hints,
+        fraud_score: told.fraud_score,
         locks: told.locks,
         police: told.police,
         notices: told.notices,

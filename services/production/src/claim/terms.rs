@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use kernel::{Period, time};
 use production_core::adjustment::compulsory::{ByItem, CompulsoryLimits};
 use production_core::claim::Promise;
+use production_core::claim::feature::{History, Told};
 use production_core::history::PolicyClass;
 use production_core::number::PlatformNumber;
 use production_core::plate::Plate;
@@ -31,6 +32,19 @@ pub struct Terms {
     /// Covers, limits and deductibles.
     #[serde(flatten)]
     pub promise: Promise,
+}
+
+impl Terms {
+    /// A case under them, as a fraud score looks at it.
+    pub(crate) fn history<'a>(&self, steps: Vec<Told<'a>>) -> History<'a> {
+        History {
+            class: self.promise.class,
+            cover_from: self.period.from(),
+            endorse_times: self.endorse_times,
+            covers: self.promise.covers.len(),
+            steps,
+        }
+    }
 }
 
 /// A policy, and the version of it that was true at an instant.

@@ -69,6 +69,11 @@ pub(crate) struct Sale {
 impl World {
     /// The market at [`testkit::START`]; [`car`] is registered with police and model library.
     pub(crate) async fn new() -> World {
+        World::scored_by(Arc::new(production::claim::NoScorer)).await
+    }
+
+    /// The same market, whose claims are scored.
+    pub(crate) async fn scored_by(scorer: Arc<dyn production::claim::ClaimScorer>) -> World {
         let schemas: [&Migrator; 3] =
             [&base_http::MIGRATIONS, &tenancy::MIGRATIONS, &production::MIGRATIONS];
         let test = testkit::database(&schemas).await;
@@ -93,6 +98,7 @@ impl World {
                 sealer: Sealer::new(keys, operator),
                 challenges: challenges.clone(),
                 locks: Arc::new(production::claim::NoLocks),
+                scorer,
             },
             pg::coalesce::Lanes::default(),
             &TaskTracker::new(),

@@ -193,6 +193,7 @@ impl DecideDispute {
             client: &self.client,
             check_no: None,
             risk_hints: Vec::new(),
+            fraud_score: None,
             police: None,
             locks,
             notices: Vec::new(),
