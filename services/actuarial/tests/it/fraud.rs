@@ -293,9 +293,9 @@ async fn what_investigators_found_is_learnt_from_once_there_is_enough_of_it() {
         let body = RetrainBody::default();
         view(world.actuarial.retrain(&world.door, &Found(found), call, body, vec![]).await)
     };
-    assert_eq!(retrain(0).await.unwrap_err().code.code, "E5010");
+    assert_eq!(retrain(0).await.unwrap_err().code.code, "E5011");
     let few = retrain(60).await.unwrap_err();
-    assert_eq!(few.code.code, "E5010");
+    assert_eq!(few.code.code, "E5011");
     assert!(few.detail.contains("version 1 of dataset investigated-claims"), "{}", few.detail);
     let run = retrain(600).await.unwrap();
     assert_eq!((&run["dataset"], &run["version"]), (&json!(DATASET), &json!(2)));
