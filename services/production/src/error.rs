@@ -89,9 +89,9 @@ base_http::problems! {
     /// The claim says already what the correction says.
     DISPUTE_CORRECTS_NOTHING = "E2053" 422 "the correction changes nothing of the claim" "更正内容与赔案现状一致";
     /// The referral's state does not allow this.
-    REFERRAL_STATE = "E2054" 409 "the referral's state does not allow this" "调查当前状态不允许此操作";
+    REFERRAL_STATE = "E2056" 409 "the referral's state does not allow this" "调查当前状态不允许此操作";
     /// A conclusion that does not say what its finding needs.
-    REFERRAL_CONCLUSION = "E2055" 422 "the conclusion does not fit its finding" "调查结论不完整";
+    REFERRAL_CONCLUSION = "E2057" 422 "the conclusion does not fit its finding" "调查结论不完整";
     /// The export is queued, running, failed or cancelled.
     EXPORT_NOT_DONE = "E2060" 409 "the export has no file" "导出文件尚未生成";
     /// The file was kept for seven days.

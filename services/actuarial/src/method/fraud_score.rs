@@ -4,6 +4,7 @@
 //! them. The first two are judged by what they did not see, side by side, for a score that only orders
 //! rows of its own year promises too much; the third is the result, ready to be published.
 
+use actuarial_models::Stop;
 use actuarial_models::glm::{Frame, GlmError};
 use actuarial_models::scoring::{Given, Recipe, Scorer, ScoringError};
 use actuarial_models::trees::{Boost, Outcomes};
@@ -309,24 +310,20 @@ impl Plan for FraudScore {
         if found.min(rows.fraud.len() - found) < LEAST_OF_KIND {
             return Err(too_few(found, rows.fraud.len(), "the data"));
         }
+        let asked = || watch.is_stopped();
+        let stop = Stop::when(&asked);
         watch.stage("judging by rows drawn at random", 20);
         let drawn = self.drawn(&data, seed)?;
-        let (random, _) = self.judged(&recipe, &data, &drawn, "the rows drawn at random")?;
-        if watch.is_stopped() {
-            return Err(Failure::stopped());
-        }
+        let (random, _) = self.judged(&recipe, &data, &drawn, "the rows drawn at random", stop)?;
         watch.stage("judging by the latest rows", 45);
         let times = self.times(&data)?;
         let from = self.latest_from(&times)?;
         let late: Vec<bool> = times.iter().map(|time| *time >= from).collect();
-        let (mut latest, bounds) = self.judged(&recipe, &data, &late, "the latest rows")?;
+        let (mut latest, bounds) = self.judged(&recipe, &data, &late, "the latest rows", stop)?;
         latest.from = Some(from.into());
         let latest_auc = latest.auc;
-        if watch.is_stopped() {
-            return Err(Failure::stopped());
-        }
         watch.stage("learning from all rows", 70);
-        let scorer = self.learn(&recipe, &rows)?;
+        let scorer = self.learn(&recipe, &rows, stop)?;
         let gains = scorer.gains();
         let all: f64 = gains.iter().map(|(_, gain)| gain).sum();
         let mut importance: Vec<GainResult> = gains
@@ -386,9 +383,9 @@ impl FraudScore {
         Ok(Rows { frame, fraud: labels.iter().map(is_fraud).collect() })
     }
 
-    fn learn(&self, recipe: &Recipe, rows: &Rows) -> Result<Scorer, Failure> {
+    fn learn(&self, recipe: &Recipe, rows: &Rows, stop: Stop<'_>) -> Result<Scorer, Failure> {
         let data = Outcomes { frame: &rows.frame, happened: &rows.fraud, weight: None };
-        recipe.learn(&data).map_err(|error| refused(&error))
+        recipe.learn_until(&data, stop).map_err(|error| refused(&error))
     }
 
     /// Which rows the random split judges by.
@@ -492,6 +489,7 @@ impl FraudScore {
         data: &Data,
         judged: &[bool],
         which: &str,
+        stop: Stop<'_>,
     ) -> Result<(SplitResult, [f64; 2]), Failure> {
         let learnt: Vec<bool> = judged.iter().map(|judged| !judged).collect();
         // Levels are those of the part, so neither knows what only the other has.
@@ -503,7 +501,7 @@ impl FraudScore {
                 return Err(too_few(found, rows.fraud.len(), which));
             }
         }
-        let scorer = self.learn(recipe, &train)?;
+        let scorer = self.learn(recipe, &train, stop)?;
         let chances = scorer.chances(&test.frame).map_err(|error| refused(&error))?;
         let refuse = |error: ValidationError| unjudged(&error);
         let scored = Scored::new(&chances, &test.fraud).map_err(refuse)?;
@@ -594,6 +592,7 @@ fn unjudged(error: &ValidationError) -> Failure {
 
 fn refused(error: &ScoringError) -> Failure {
     match error {
+        ScoringError::Columns(GlmError::Stopped(_)) => Failure::stopped(),
         ScoringError::Columns(error) => glm::refused(error),
         ScoringError::Trees(error) => trees::refused(error),
         ScoringError::NotFinite(what) => Failure::not_a_number(what.0),

@@ -328,7 +328,7 @@ impl Lapse {
             ScoringError::Columns(error) => glm::refused(error),
             ScoringError::Trees(error) => crate::method::trees::refused(error),
             ScoringError::NotFinite(what) => Failure::not_a_number(what.0),
-            ScoringError::Setting(_) | ScoringError::Row { .. } => {
+            ScoringError::Setting(_) | ScoringError::Missing(_) | ScoringError::Row { .. } => {
                 Failure::new(&error::UNFIT_VALUE, error.to_string(), "correct the parameters")
             }
         }

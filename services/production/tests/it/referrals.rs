@@ -126,10 +126,10 @@ async fn a_high_score_opens_a_referral_that_is_worked_on_and_opened_again_by_wha
     assert_eq!(world.referral(&story).await.unwrap()["evidence"].as_array().unwrap().len(), 2);
 
     let early = world.conclude(&story, json!({ "finding": "clean" })).await;
-    assert_eq!(code(early).0, "E2054");
+    assert_eq!(code(early).0, "E2056");
     world.assign(&story, "I-07").await.unwrap();
     let bare = world.conclude(&story, json!({ "finding": "confirmed", "saved": "10000.00" })).await;
-    assert_eq!(code(bare).0, "E2055");
+    assert_eq!(code(bare).0, "E2057");
     let wrong = json!({ "finding": "guilty", "schemes": ["staged", "magic"] });
     let (kind, rules) = code(world.conclude(&story, wrong).await);
     assert_eq!((kind, rules.len()), ("E1001", 2));
