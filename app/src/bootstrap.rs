@@ -22,6 +22,11 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "production.endorsement", title_zh: "批改与退保", title_en: "Endorsement" },
     Level { code: "production.claim", title_zh: "理赔", title_en: "Claims" },
     Level { code: "production.export", title_zh: "数据导出", title_en: "Exports" },
+    Level {
+        code: "production.referral",
+        title_zh: "欺诈调查",
+        title_en: "Referrals to investigators",
+    },
     Level { code: "production.fee", title_zh: "费用登记", title_en: "Fees" },
     Level { code: "clearing", title_zh: "清算支付云", title_en: "Clearing and payment" },
     Level {
@@ -32,6 +37,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "clearing.ledger", title_zh: "账务", title_en: "Ledger" },
     Level { code: "clearing.settlement", title_zh: "轧差结算", title_en: "Settlement" },
     Level { code: "clearing.payment", title_zh: "支付", title_en: "Payments" },
+    Level { code: "clearing.advance", title_zh: "垫付", title_en: "Advances" },
     Level { code: "actuarial", title_zh: "数据精算云", title_en: "Actuarial data" },
     Level { code: "actuarial.data", title_zh: "数据集", title_en: "Datasets" },
     Level { code: "actuarial.run", title_zh: "计算任务", title_en: "Runs" },
@@ -40,6 +46,7 @@ pub(crate) const LEVELS: &[Level] = &[
     Level { code: "actuarial.warning", title_zh: "超赔预警", title_en: "Early warning" },
     Level { code: "actuarial.claims", title_zh: "理赔分析", title_en: "Analysis of claims" },
     Level { code: "actuarial.fraud", title_zh: "反欺诈", title_en: "Fraud" },
+    Level { code: "actuarial.model", title_zh: "模型发布", title_en: "Published models" },
     Level { code: "actuarial.customer", title_zh: "客户分析", title_en: "Customers" },
     Level { code: "actuarial.market", title_zh: "市场数据", title_en: "Data of the market" },
     Level { code: "actuarial.own", title_zh: "自有数据", title_en: "Own data" },

@@ -14,10 +14,12 @@ use jiff::Timestamp;
 use kernel::Clock;
 use pg::Tx;
 use production::Production;
-use production::claim::{CodedPayment, RecoveryLock, RecoveryLocks, TouchedCase};
+use production::claim::{CodedPayment, RecoveryLock, RecoveryLocks, Taken, TouchedCase, Way};
 use production::error::ProductionError;
 use production::lookup::recovery::{RecoveryCame, VehicleTold};
 use production::store::claim::ClaimRow;
+use production_core::claim::PaidForOthers;
+use production_core::mark::VehicleMark;
 use production_core::number::PlatformNumber;
 use tokio_util::sync::CancellationToken;
 
@@ -126,6 +128,9 @@ fn of_production(error: ProductionError) -> ClearingError {
     match error {
         ProductionError::NotFound { what, number } => ClearingError::NotFound { what, number },
         ProductionError::Refused { code, detail } => ClearingError::Refused { code, detail },
+        ProductionError::Names { code, detail, naming } => {
+            ClearingError::Names { code, detail, naming }
+        }
         ProductionError::Store(error) => ClearingError::from(error),
         other => ClearingError::Market(Box::new(other)),
     }
@@ -166,12 +171,39 @@ impl RecoveryLocks for Locks {
         tx: &'a mut Tx,
         case: &'a TouchedCase,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, ProductionError>> {
+    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
         async move {
-            let claim_code = case.claim_no.to_string();
-            let holder = (claim_code.as_str(), case.tenant);
-            let (vehicle, at) = (case.frame.digest(), case.accident_at);
-            route::take(tx, vehicle, at, Route::Mutual, holder, now).await.map_err(of_clearing)
+            let way = route::Way {
+                marks: &VehicleMark::of(Some(&case.frame), case.plate.as_ref()),
+                accident_at: case.accident_at,
+                route: Route::Mutual,
+                payer: None,
+                holder: &case.claim_no.to_string(),
+                tenant: case.tenant,
+            };
+            let other = route::take(tx, &way, now).await.map_err(of_clearing)?;
+            Ok(other.map(taken))
+        }
+        .boxed()
+    }
+
+    fn settle_directly<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        case: &'a TouchedCase,
+        paid: &'a PaidForOthers,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
+        async move {
+            let paying = route::Paying {
+                claim_no: case.claim_no,
+                tenant: case.tenant,
+                confirm_no: case.confirm_no,
+                accident_at: case.accident_at,
+                paid,
+            };
+            let other = route::pay_directly(tx, &paying, now).await.map_err(of_clearing)?;
+            Ok(other.map(taken))
         }
         .boxed()
     }
@@ -182,8 +214,7 @@ impl RecoveryLocks for Locks {
         claim_no: PlatformNumber,
         now: Timestamp,
     ) -> BoxFuture<'a, Result<(), ProductionError>> {
-        async move { route::release(tx, &claim_no.to_string(), now).await.map_err(of_clearing) }
-            .boxed()
+        async move { route::reopen(tx, claim_no, now).await.map_err(of_clearing) }.boxed()
     }
 
     fn paid<'a>(
@@ -209,10 +240,22 @@ impl RecoveryLocks for Locks {
     }
 }
 
+fn taken(other: route::Taken) -> Taken {
+    let way = match other.route {
+        Route::Mutual => Way::Mutual,
+        Route::Recovery => Way::Recovery,
+        Route::Direct => Way::Direct,
+    };
+    Taken { way, number: other.number }
+}
+
 fn of_clearing(error: ClearingError) -> ProductionError {
     match error {
         ClearingError::NotFound { what, number } => ProductionError::NotFound { what, number },
         ClearingError::Refused { code, detail } => ProductionError::Refused { code, detail },
+        ClearingError::Names { code, detail, naming } => {
+            ProductionError::Names { code, detail, naming }
+        }
         ClearingError::Invalid(errors) => ProductionError::Invalid(errors),
         ClearingError::Store(error) => ProductionError::from(error),
         ClearingError::Keys(error) => ProductionError::Sealing(error),
@@ -254,6 +297,7 @@ async fn tell(production: &Production, clearing: &Clearing, received: &Received,
         round: received.round,
         from: received.from,
         amount: received.amount,
+        settles: received.settles,
         at: now,
     };
     if let Err(problem) = production.recovery_came(&came).await {

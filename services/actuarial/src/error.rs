@@ -125,9 +125,7 @@ impl From<ActuarialError> for Problem {
             ActuarialError::Corrupt(_)
             | ActuarialError::Lake(_)
             | ActuarialError::Engine(_)
-            | ActuarialError::Labels(_) => {
-                Problem::internal(&error)
-            }
+            | ActuarialError::Labels(_) => Problem::internal(&error),
             ActuarialError::Keys(_) | ActuarialError::Store(_) => Problem::store(&error),
         }
     }

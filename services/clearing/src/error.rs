@@ -1,6 +1,6 @@
 //! Why the clearing cloud refuses, and how that reads as a problem.
 
-use base_http::{FieldError, Problem, ProblemCode};
+use base_http::{FieldError, Naming, Problem, ProblemCode};
 use tenancy::TenancyError;
 
 use crate::ledger::LedgerError;
@@ -30,6 +30,12 @@ base_http::problems! {
     NOT_DUE = "E4209" 409 "the money is not due yet" "划款期限未到";
     /// The scheme holds from an instant that is taken or past.
     SCHEME_TAKEN = "E4210" 409 "another scheme holds from this instant" "该时点已有清算规则";
+    /// Decided already, or its start is past or taken.
+    FLAT_RATE_STAGE = "E4211" 409 "the proposed flat rate cannot be decided so" "定额规则当前状态不允许此操作";
+    /// Maker and checker are one.
+    FLAT_RATE_FOUR_EYES = "E4212" 403 "a flat rate takes two people" "定额规则须由申请人以外的人员复核";
+    /// Of another region, or without a module that may hold.
+    FLAT_RATE_SIMULATION = "E4213" 422 "the simulation does not bear this flat rate" "试算结果与定额规则不符";
     /// The order's id names another order.
     ORDER_TAKEN = "E4300" 409 "the id names another payment order" "指令编号已用于其他支付指令";
     /// No account to pay to or to collect from is registered.
@@ -89,6 +95,16 @@ pub enum ClearingError {
         /// This case in a sentence.
         detail: String,
     },
+    /// A guard that rests on a record of an insurer, which is named once the look is recorded.
+    #[error("{detail}")]
+    Names {
+        /// Which kind of problem.
+        code: &'static ProblemCode,
+        /// This case in a sentence that names no record.
+        detail: String,
+        /// The record, and what is told of it.
+        naming: Box<Naming>,
+    },
     /// The message breaks rules of the format or of the business.
     #[error("{} findings", .0.len())]
     Invalid(Vec<FieldError>),
@@ -143,6 +159,9 @@ impl From<ClearingError> for Problem {
         match error {
             ClearingError::NotFound { .. } => Problem::new(&NO_SUCH_RECORD, error.to_string()),
             ClearingError::Refused { code, detail } => Problem::new(code, detail),
+            ClearingError::Names { code, detail, naming } => {
+                Problem::new(code, detail).naming(*naming)
+            }
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
             ClearingError::Ledger(_)

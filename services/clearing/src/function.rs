@@ -14,6 +14,10 @@ base_http::functions! {
     CASE_STEP = "clearing.payment.case_step" "差错处理" "Explain, correct or propose to write off a case" Required;
     ADVANCE = "operator.payment.advance" "垫付" "Pay an advance for the injured" Optional;
     ADVANCE_RECOVER = "operator.payment.advance_recover" "垫付追偿" "Collect an advance from the liable insurer" Optional;
+    FUND_ADVANCE = "clearing.advance.fund_pay" "救助基金垫付" "Pay an advance out of own funds, as the rescue fund" Optional;
+    FUND_ADVANCE_RECOVER = "clearing.advance.fund_recover" "救助基金追偿" "Recover an own advance from who is liable" Optional;
+    SELF_SERVICE_ADVANCE = "clearing.advance.self_service" "自助垫付" "Advance rescue costs booked against the liable insurer" Optional;
+    ADVANCE_READ = "clearing.advance.read" "垫付查询" "Read own advances and those booked against one" Optional;
     STATEMENT_TAKE = "operator.payment.statement_take" "银行对账单导入" "Take the bank's statement of a day" Optional;
     ANY_CASE_STEP = "operator.payment.case_step" "差错核销" "Work cases of all members and write them off" Required;
     PAYEE_SET = "operator.payment.payee_set" "收款方登记" "Register who is paid what gathers of premiums" Optional;
@@ -46,7 +50,10 @@ base_http::functions! {
     PARTICIPANT_FAIL = "operator.settlement.participant_fail" "违约处理" "Declare that a participant did not pay" Required;
     ITEM_CORRECT = "operator.settlement.item_correct" "明细冲正" "Take back items and put them in again" Required;
     SCHEME_SET = "operator.settlement.scheme_set" "清算规则设置" "Set how a region settles" Required;
+    FLAT_RATE_READ = "clearing.settlement.flat_rate_read" "定额结算规则查询" "Read flat rates for small recoveries" Optional;
     FLAT_RATE_SIMULATE = "operator.settlement.flat_rate_simulate" "定额结算试算" "Try a flat rate on the past" Optional;
+    FLAT_RATE_PROPOSE = "operator.settlement.flat_rate_propose" "定额结算规则申请" "Propose a flat rate, or its end" Required;
+    FLAT_RATE_DECIDE = "operator.settlement.flat_rate_decide" "定额结算规则复核" "Confirm or reject a proposed flat rate" Required;
 }
 
 #[cfg(test)]

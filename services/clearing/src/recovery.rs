@@ -8,8 +8,8 @@
 //! is overwritten. An agreed amount is an item for settlement, and when its money came the claim learns
 //! of it by itself, and with it the no-claim discount.
 //!
-//! Always true here: an accident of a vehicle is settled by recovery or as 互碰自赔, never both
-//! (`route`); a claim recovers from a policy under one code at a time; the register is asked in the
+//! Always true here: a vehicle's loss is settled by recovery, as 互碰自赔 or by the liable policy directly,
+//! never two of them (`route`); a claim recovers from a policy under one code at a time; the register is asked in the
 //! transaction that rests on its answer (`market`).
 
 pub mod act;
@@ -33,7 +33,9 @@ use production_core::adjustment::recovery::RecoveryFrom;
 use production_core::cover::Cover;
 use production_core::frame::FrameNo;
 use production_core::insurer::InsurerCode;
+use production_core::mark::VehicleMark;
 use production_core::number::{NumberKind, PlatformNumber};
+use production_core::plate::Plate;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{self, ClearingError};
@@ -63,6 +65,9 @@ pub(crate) struct Locked {
     pub(crate) cover: Cover,
     /// The insured vehicle.
     pub(crate) own_frame: FrameNo,
+    /// Its plate at the accident.
+    #[serde(default)]
+    pub(crate) own_plate: Option<Plate>,
     /// Share of liability of the liable vehicle.
     pub(crate) share: Share,
     /// What its compulsory cover has for property; nothing without a policy.
@@ -75,6 +80,11 @@ pub(crate) struct Locked {
 }
 
 impl Locked {
+    /// What the vehicle whose loss is recovered is known by.
+    pub(crate) fn lost_marks(&self) -> Vec<VehicleMark> {
+        VehicleMark::of(Some(&self.own_frame), self.own_plate.as_ref())
+    }
+
     /// What is recovered from one cover at most.
     pub(crate) fn purse(&self, from: RecoveryFrom) -> Fen {
         match from {
@@ -95,7 +105,7 @@ fn caller(call: &Call) -> Result<Insurer, Problem> {
 }
 
 /// Reading another insurer's records needs a reason, which is recorded with the evidence.
-fn purpose(call: &Call) -> Result<(), Problem> {
+pub(crate) fn purpose(call: &Call) -> Result<(), Problem> {
     let detail = "say in an X-Purpose header why this is read, for example recovery; it is recorded \
                   with the evidence";
     let told = call.purpose.as_ref().map(drop);
@@ -113,7 +123,7 @@ fn number(
 }
 
 /// A record of another insurer that an answer shows, for its owner to find the look at.
-fn shown(frame: &FrameNo, number: PlatformNumber) -> ShownRecord {
+pub(crate) fn shown(frame: &FrameNo, number: PlatformNumber) -> ShownRecord {
     ShownRecord {
         owner: number.insurer().as_str().to_owned(),
         region: region_code(number),

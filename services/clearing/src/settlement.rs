@@ -9,10 +9,12 @@
 //! back by another item in the cycle open then. Whether an item stands, left its cycle, or is
 //! settled is derived, see [`standing`].
 
+mod adopt;
 mod command;
 mod cycle;
 mod departure;
 pub mod flat_rate;
+pub mod flat_rule;
 mod funds;
 mod item;
 mod message;
@@ -26,6 +28,8 @@ mod statement;
 mod store;
 pub mod view;
 
+pub(crate) use adopt::flat_terms;
+pub use adopt::{DecisionBody, EndBody, FlatRateBody};
 pub use cycle::{Closed, Cycle, CycleStage, close};
 pub use departure::{Dispute, DisputeReason, dispute, put_in_again, reverse};
 pub use funds::{

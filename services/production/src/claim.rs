@@ -26,6 +26,8 @@ pub mod terms;
 pub mod wire;
 
 pub use answer::{ClaimStepView, HintView};
-pub use lock::{CodedPayment, NoLocks, RecoveryLock, RecoveryLocks, Teller, TouchedCase};
+pub use lock::{
+    CodedPayment, NoLocks, RecoveryLock, RecoveryLocks, Taken, Teller, TouchedCase, Way,
+};
 pub use record::RecordStep;
 pub use score::{ClaimScorer, FraudScore, NoScorer};

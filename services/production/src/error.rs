@@ -88,6 +88,8 @@ base_http::problems! {
     DISPUTE_OVER = "E2052" 409 "the dispute is over" "争议已了结";
     /// The claim says already what the correction says.
     DISPUTE_CORRECTS_NOTHING = "E2053" 422 "the correction changes nothing of the claim" "更正内容与赔案现状一致";
+    /// It is settled by recovery, or by its own insurer as 互碰自赔.
+    LOSS_SETTLED = "E2054" 409 "the loss of this vehicle is settled another way" "该车损失已按其他方式处理";
     /// The referral's state does not allow this.
     REFERRAL_STATE = "E2056" 409 "the referral's state does not allow this" "调查当前状态不允许此操作";
     /// A conclusion that does not say what its finding needs.

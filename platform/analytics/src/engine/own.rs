@@ -362,7 +362,10 @@ impl<'a> Shelf<'a> {
     fn read(&self) -> Vec<(String, u64)> {
         let versions = self.market.iter().chain(&self.own);
         let titled = versions.map(|version| (version.dataset().title(), version.number()));
-        titled.chain(self.named.iter().cloned()).collect()
+        let mut named = self.named.clone();
+        named.sort();
+        named.dedup();
+        titled.chain(named).collect()
     }
 }
 

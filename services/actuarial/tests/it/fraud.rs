@@ -148,9 +148,10 @@ async fn a_model_scores_claims_from_its_approval_by_another_person_to_its_end() 
     assert_eq!((&model["state"], &model["decidedBy"]), (&json!("inForce"), &json!("checker")));
     let (fault, none) = (score("full", 12).unwrap(), score("none", 4380).unwrap());
     assert_eq!((fault.model.to_string(), fault.version), (id.clone(), 1));
-    // 7.9 of 100 claims with the policyholder at fault were fraud, 0.9 of the others.
+    // 7.9 of 100 claims with the policyholder at fault were fraud, 0.9 of the others, 6.0 of all: forty
+    // trees of small steps go part of the way from the last to the first two.
     assert!((60_000..300_000).contains(&fault.spoken.chance_ppm), "{fault:?}");
-    assert!(none.spoken.chance_ppm < 30_000, "{none:?}");
+    assert!(none.spoken.chance_ppm < 40_000, "{none:?}");
     assert_eq!(none.spoken.band, Band::Low);
     assert!(fault.spoken.band >= Band::Review);
     assert!(none.spoken.reasons.iter().any(|own| own.feature == "liability" && own.odds_pct < 60));

@@ -112,7 +112,8 @@ impl World {
         let (clock, ids) = (self.clock.clone(), self.ids.clone());
         let spine = Spine::new(self.test.db.clone(), self.memory.clone(), clock, ids);
         let keys = Arc::new(TenantKeys::new(self.test.db.clone(), self.master.clone()));
-        Actuarial::new(spine, keys, self.lake.clone(), Settings::default())
+        let questions = Arc::new(NoEngine);
+        Actuarial::new(spine, keys, self.lake.clone(), questions, Settings::default())
     }
 
     /// A call with a key of its own.

@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use crate::Clearing;
 use crate::function;
-use crate::payment::advance::{AdvanceBody, RecoveryBody};
+use crate::payment::advance::{AdvanceBody, AdvanceView, RecoveryBody, SelfServiceBody};
 use crate::payment::notice::Notice;
 use crate::payment::payee::BankAccountBody;
 use crate::payment::premium::{PremiumBody, RefundBody};
@@ -37,6 +37,11 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::CASE_STEP, routes!(step_case)))
         .routes(operation(&function::ADVANCE, routes!(advance)))
         .routes(operation(&function::ADVANCE_RECOVER, routes!(recover_advance)))
+        .routes(operation(&function::FUND_ADVANCE, routes!(pay_fund_advance)))
+        .routes(operation(&function::FUND_ADVANCE_RECOVER, routes!(recover_fund_advance)))
+        .routes(operation(&function::SELF_SERVICE_ADVANCE, routes!(pay_self_service)))
+        .routes(operation(&function::ADVANCE_READ, routes!(list_advances)))
+        .routes(operation(&function::ADVANCE_READ, routes!(read_advance)))
         .routes(operation(&function::PAYEE_SET, routes!(set_payee)))
         .routes(operation(&function::REMITTANCE_READ, routes!(list_payees)))
         .routes(operation(&function::REMIT, routes!(remit)))
@@ -290,6 +295,72 @@ async fn list_sources(
     call: Call,
 ) -> Result<Reply, Problem> {
     clearing.list_sources(call, &remittance, query(asked)?).await
+}
+
+/// Pay an advance for the injured out of one's own funds, as the rescue fund (救助基金垫付)
+///
+/// Never more than the fund keeps with the clearing house.
+#[utoipa::path(put, path = "/v1/advances/{advanceId}", tag = "payments",
+    params(("advanceId" = String, Path)), request_body = AdvanceBody,
+    responses((status = ACCEPTED, body = OrderView)))]
+async fn pay_fund_advance(
+    State(clearing): State<Clearing>,
+    Path(advance): Path<String>,
+    Incoming { call, body, .. }: Incoming<AdvanceBody>,
+) -> Result<Reply, Problem> {
+    clearing.pay_fund_advance(call, &advance, body).await
+}
+
+/// Recover one's own advance from the insurer or the person who turned out liable (救助基金追偿)
+///
+/// Never more than was paid out and has not been recovered.
+#[utoipa::path(put, path = "/v1/advances/{advanceId}/recoveries/{orderId}", tag = "payments",
+    params(("advanceId" = String, Path), ("orderId" = String, Path)),
+    request_body = RecoveryBody, responses((status = ACCEPTED, body = OrderView)))]
+async fn recover_fund_advance(
+    State(clearing): State<Clearing>,
+    Path((advance, order)): Path<(String, String)>,
+    Incoming { call, body, .. }: Incoming<RecoveryBody>,
+) -> Result<Reply, Problem> {
+    clearing.recover_fund_advance(call, &advance, &order, body).await
+}
+
+/// Advance rescue costs on a notice of the police, booked against the liable insurer at once (自助垫付)
+///
+/// The platform finds the compulsory policy of the liable vehicle; its insurer's account of advances bears
+/// the amount from now on, and its insurer is told. All advances under the policy for the accident stay
+/// within what the cover has for medical expenses.
+#[utoipa::path(put, path = "/v1/advances/self-service/{advanceId}", tag = "payments",
+    params(("advanceId" = String, Path)), request_body = SelfServiceBody,
+    responses((status = ACCEPTED, body = OrderView)))]
+async fn pay_self_service(
+    State(clearing): State<Clearing>,
+    Path(advance): Path<String>,
+    Incoming { call, body, .. }: Incoming<SelfServiceBody>,
+) -> Result<Reply, Problem> {
+    clearing.pay_self_service(call, &advance, body).await
+}
+
+/// List one's own advances and those booked against one, latest first (垫付查询)
+#[utoipa::path(get, path = "/v1/advances", tag = "payments", params(Page),
+    responses((status = OK, body = Paged<AdvanceView>)))]
+async fn list_advances(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<Page>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.list_advances(call, query(asked)?).await
+}
+
+/// Read an advance: what was paid, recovered, and is left
+#[utoipa::path(get, path = "/v1/advances/{advanceId}", tag = "payments",
+    params(("advanceId" = String, Path)), responses((status = OK, body = AdvanceView)))]
+async fn read_advance(
+    State(clearing): State<Clearing>,
+    Path(advance): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_advance(call, &advance).await
 }
 
 /// Take the bank's statement of a day (银行对账单导入)

@@ -9,14 +9,15 @@ use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::settlement::view::flat_rule::{FlatRateView, FlatRatesView};
 use crate::settlement::view::simulation::SimulationView;
 use crate::settlement::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
     ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, StatementView,
 };
 use crate::settlement::{
-    CollateralBody, ConfirmBody, DisputeBody, FailureBody, FundsBody, ReversalBody, SchemeBody,
-    SimulationBody,
+    CollateralBody, ConfirmBody, DecisionBody, DisputeBody, EndBody, FailureBody, FlatRateBody,
+    FundsBody, ReversalBody, SchemeBody, SimulationBody,
 };
 use crate::{Clearing, function};
 
@@ -45,6 +46,11 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::ITEM_CORRECT, routes!(put_in_again)))
         .routes(operation(&function::SCHEME_SET, routes!(set_scheme)))
         .routes(operation(&function::FLAT_RATE_SIMULATE, routes!(simulate_flat_rate)))
+        .routes(operation(&function::FLAT_RATE_SIMULATE, routes!(read_simulation)))
+        .routes(operation(&function::FLAT_RATE_READ, routes!(list_flat_rates)))
+        .routes(operation(&function::FLAT_RATE_PROPOSE, routes!(propose_flat_rate)))
+        .routes(operation(&function::FLAT_RATE_PROPOSE, routes!(end_flat_rate)))
+        .routes(operation(&function::FLAT_RATE_DECIDE, routes!(decide_flat_rate)))
 }
 
 /// List the settlement cycles one has items in, the latest first (清算批次查询)
@@ -315,7 +321,8 @@ async fn set_scheme(
 
 /// Try a flat rate for small items on what was posted in a time (定额结算试算)
 ///
-/// What each insurer would have gained or lost. Changes nothing.
+/// What each insurer would have gained or lost. Changes nothing; what came of it is kept for whoever
+/// proposes the rule.
 #[utoipa::path(post, path = "/v1/operator/settlement/simulations", tag = "operator",
     request_body = SimulationBody, responses((status = OK, body = SimulationView)))]
 async fn simulate_flat_rate(
@@ -323,4 +330,65 @@ async fn simulate_flat_rate(
     Incoming { call, body, .. }: Incoming<SimulationBody>,
 ) -> Result<Reply, Problem> {
     clearing.simulate_flat_rate(call, body).await
+}
+
+/// Read a simulation as it was answered
+#[utoipa::path(get, path = "/v1/operator/settlement/simulations/{simulationId}", tag = "operator",
+    params(("simulationId" = String, Path)), responses((status = OK, body = SimulationView)))]
+async fn read_simulation(
+    State(clearing): State<Clearing>,
+    Path(simulation): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_simulation(call, &simulation).await
+}
+
+/// List flat rates: in force, to come, superseded and proposed (定额结算规则查询)
+#[utoipa::path(get, path = "/v1/settlement/flat-rates", tag = "settlement",
+    responses((status = OK, body = FlatRatesView)))]
+async fn list_flat_rates(State(clearing): State<Clearing>, call: Call) -> Result<Reply, Problem> {
+    clearing.list_flat_rates(call).await
+}
+
+/// Propose a flat rate for small recoveries of a region (定额结算规则申请)
+///
+/// It rests on a simulation, whose region, covers, ceiling and module it has, and holds for accidents
+/// from its start on once another person confirmed it. A later start supersedes an earlier one.
+#[utoipa::path(post, path = "/v1/operator/settlement/flat-rates/{region}", tag = "operator",
+    request_body = FlatRateBody, params(("region" = String, Path)),
+    responses((status = CREATED, body = FlatRateView)))]
+async fn propose_flat_rate(
+    State(clearing): State<Clearing>,
+    Path(region): Path<String>,
+    Incoming { call, body, .. }: Incoming<FlatRateBody>,
+) -> Result<Reply, Problem> {
+    clearing.propose_flat_rate(call, &region, body).await
+}
+
+/// Propose to end a region's flat rate (定额结算规则终止申请)
+///
+/// Accidents from its start on go the ordinary way, once another person confirmed it. Where a region has
+/// no version of its own the nation's holds; a region's end stands against it.
+#[utoipa::path(post, path = "/v1/operator/settlement/flat-rates/{region}/end", tag = "operator",
+    request_body = EndBody, params(("region" = String, Path)),
+    responses((status = CREATED, body = FlatRateView)))]
+async fn end_flat_rate(
+    State(clearing): State<Clearing>,
+    Path(region): Path<String>,
+    Incoming { call, body, .. }: Incoming<EndBody>,
+) -> Result<Reply, Problem> {
+    clearing.end_flat_rate(call, &region, body).await
+}
+
+/// Confirm or reject a proposed version, as another person (定额结算规则复核)
+#[utoipa::path(post, path = "/v1/operator/settlement/flat-rates/{region}/{version}/decision",
+    tag = "operator", request_body = DecisionBody,
+    params(("region" = String, Path), ("version" = i32, Path)),
+    responses((status = OK, body = FlatRateView)))]
+async fn decide_flat_rate(
+    State(clearing): State<Clearing>,
+    Path((region, version)): Path<(String, i32)>,
+    Incoming { call, body, .. }: Incoming<DecisionBody>,
+) -> Result<Reply, Problem> {
+    clearing.decide_flat_rate(call, &region, version, body).await
 }

@@ -7,6 +7,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
 use pg::{Command, Tx};
+use production_core::adjustment::derivation::{Derivation, DerivationStep, Quantity};
 use production_core::claim::RecoveryStatus;
 use production_core::number::{NumberKind, PlatformNumber};
 use serde::Deserialize;
@@ -15,12 +16,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::clock;
-use super::review::{Act, Arbitrator, By, Cut, Life, ReviewError, Side};
+use super::review::{Act, Arbitrator, By, Cut, Flat, Life, ReviewError, Side};
 use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
 use super::{Insurer, Market, amount, item, number, refused, route};
 use crate::error::{self, ClearingError};
-use crate::{Clearing, HOUSE, calendar};
+use crate::{Clearing, HOUSE, calendar, settlement};
 
 /// 锁定取消, or giving a claim up.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -338,13 +339,64 @@ impl ActOn {
         let codes = store::live_of_claim(tx, row.claim_no).await?;
         let (whole, recovery) = amount::claimable(&claim, &codes, row)?;
         row.derivation = Some(recovery.derivation);
-        let computed = Fen((whole.0 - row.life.agreed().0).max(0));
+        let computed = Fen((whole.0 - row.life.settled().0).max(0));
         let amount = wished.unwrap_or(computed);
-        Ok(match cause {
-            None => Act::Start { amount, computed },
-            Some(cause) => Act::Supplement { amount, computed, cause },
-        })
+        let Some(cause) = cause else {
+            let flat = flat(tx, row, computed).await?;
+            let Some(flat) = flat else { return Ok(Act::Start { amount, computed }) };
+            if amount != computed {
+                let detail = format!(
+                    "under the flat rate {}/{} no amount is chosen: leave it out, and {} settles it",
+                    flat.region, flat.version, flat.module
+                );
+                return Err(refused(&error::RECOVERY_AMOUNT, detail));
+            }
+            if let Some(derivation) = &mut row.derivation {
+                derive(derivation, &flat, &row.facts.party);
+            }
+            return Ok(Act::SettleFlat { flat });
+        };
+        if let Some(flat) = row.life.flat().filter(|flat| whole <= flat.ceiling) {
+            let detail = format!(
+                "the flat rate {}/{} settled it for whatever it costs up to {}; it comes to {whole}",
+                flat.region, flat.version, flat.ceiling
+            );
+            return Err(refused(&error::RECOVERY_AMOUNT, detail));
+        }
+        Ok(Act::Supplement { amount, computed, cause })
     }
+}
+
+/// The flat rate for a code of which `computed` may be claimed. None when it goes the ordinary way.
+async fn flat(
+    tx: &mut Tx,
+    row: &RecoveryRow,
+    computed: Fen,
+) -> Result<Option<Flat>, ClearingError> {
+    let found = settlement::flat_terms(tx, &row.region, row.facts.cover, row.accident_at).await?;
+    let of_size = |ceiling| Fen::ZERO < computed && computed <= ceiling;
+    Ok(found.filter(|(_, terms)| of_size(terms.ceiling)).map(|(rule, terms)| Flat {
+        region: rule.region,
+        version: rule.version,
+        computed,
+        ceiling: terms.ceiling,
+        module: terms.module,
+    }))
+}
+
+/// How a flat amount came about, behind what the formulas say.
+fn derive(derivation: &mut Derivation, flat: &Flat, party: &str) {
+    let step = |name: &'static str, amount: Fen, reason: String| DerivationStep {
+        name: name.into(),
+        by: Some(party.to_owned()),
+        to: None,
+        value: Quantity::Amount(amount),
+        reason: Some(reason.into()),
+    };
+    let rule = format!("flat rate {} of region {}", flat.version, flat.region);
+    derivation.0.push(step("flatComputed", flat.computed, "what the formulas allow".to_owned()));
+    derivation.0.push(step("flatCeiling", flat.ceiling, rule.clone()));
+    derivation.0.push(step("flatModule", flat.module, format!("settles it by {rule}")));
 }
 
 /// How long whoever is waited for has: parameters of the region, else from memory.
@@ -402,6 +454,7 @@ fn event(step: &str) -> &'static str {
     match step {
         "cancel" => "clearing.recovery.cancelled",
         "start" => "clearing.recovery.started",
+        "settleFlat" => "clearing.recovery.settled_flat",
         "withdraw" => "clearing.recovery.withdrawn",
         "askArbitration" => "clearing.recovery.arbitration_asked",
         "appoint" => "clearing.recovery.panel_appointed",

@@ -36,6 +36,8 @@ pub struct Received {
     pub from: RecoveryFrom,
     /// How much.
     pub amount: Fen,
+    /// What it settles, where a flat amount was paid instead.
+    pub settles: Option<Fen>,
 }
 
 /// Hands an amount both sides stand by to settlement, in the transaction in which they came to it.
@@ -48,7 +50,11 @@ pub(super) async fn post(
     ids: &Ids,
 ) -> Result<(), ClearingError> {
     let Some(item_id) = outcome.item_id else { return Ok(()) };
-    let kind = if outcome.awarded { ItemKind::Arbitration } else { ItemKind::Recovery };
+    let kind = match outcome {
+        Outcome { flat: Some(_), .. } => ItemKind::FlatRate,
+        Outcome { awarded: true, .. } => ItemKind::Arbitration,
+        Outcome { .. } => ItemKind::Recovery,
+    };
     let draft = ItemDraft {
         item_id,
         kind,
@@ -68,7 +74,7 @@ pub(super) async fn post(
     };
     tx.work_also_for([HOUSE, row.liable.tenant, row.recovering.tenant]).await?;
     settlement::post(tx, &[draft], now, ids).await?;
-    store::insert_item(tx, row.code, (item_id, outcome.round, outcome.amount), now).await
+    store::insert_item(tx, row.code, (item_id, outcome), now).await
 }
 
 /// Where codes stand, with what settlement made of their agreed amounts.
@@ -129,6 +135,10 @@ impl Clearing {
             let settled = settled(&mut tx, &ids).await?;
             for (_, item) in page {
                 let Some(&reversed) = settled.get(&item.item_id) else { continue };
+                let amount = Fen(item.amount.0.saturating_sub(reversed.0));
+                // What was taken back in part settles what is left of it.
+                let taken_back = reversed != Fen::ZERO;
+                let settles = item.settles.map(|it| if taken_back { it.min(amount) } else { it });
                 found.push(Received {
                     item_id: item.item_id,
                     recovery_code: item.code,
@@ -136,7 +146,8 @@ impl Clearing {
                     tenant: item.recovering_tenant,
                     claim_no: item.claim_no,
                     from: item.from,
-                    amount: Fen(item.amount.0.saturating_sub(reversed.0)),
+                    amount,
+                    settles,
                 });
             }
         }

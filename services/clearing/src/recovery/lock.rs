@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use base_http::{Call, Done, EventDraft, FieldError, Problem, Reply};
+use base_http::{Call, Done, EventDraft, FieldError, Naming, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::time::day_of;
@@ -12,7 +12,9 @@ use production_core::adjustment::compulsory::Fault;
 use production_core::adjustment::recovery::RecoveryFrom;
 use production_core::claim::check::not_recoverable;
 use production_core::claim::{RecoveryStatus, Stage};
+use production_core::frame::FrameNo;
 use production_core::history::PolicyClass;
+use production_core::mark::VehicleMark;
 use production_core::number::{NumberKind, PlatformNumber};
 use rust_decimal::Decimal;
 use serde::Deserialize;
@@ -21,7 +23,7 @@ use utoipa::ToSchema;
 use super::act::Days;
 use super::query::{VehicleBody, vehicle};
 use super::review::{Life, Side};
-use super::route::{self, Route};
+use super::route::{self, Route, Taken, Way};
 use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
 use super::{
@@ -152,7 +154,7 @@ impl Command for LockRecovery {
             derivation: None,
             steps: 1,
         };
-        self.take_route(tx, &row).await?;
+        self.take_route(tx, &row, liable).await?;
         store::insert(tx, &row).await?;
         store::insert_step(tx, code, &self.step(&row)).await?;
         Ok(row)
@@ -203,18 +205,31 @@ impl LockRecovery {
     }
 
     /// The accident goes the way of recovery for both vehicles, or not at all.
-    async fn take_route(&self, tx: &mut Tx, row: &RecoveryRow) -> Result<(), ClearingError> {
-        let holder = row.code.to_string();
+    async fn take_route(
+        &self,
+        tx: &mut Tx,
+        row: &RecoveryRow,
+        liable: &CoverFacts,
+    ) -> Result<(), ClearingError> {
+        let mut lost = row.facts.lost_marks();
+        // A payment of the policy that names no vehicle may be for this one.
+        lost.push(route::any_of(row.liable_confirm_no));
+        let of_liable = VehicleMark::of(Some(&liable.frame), liable.plate.as_ref());
         // In one order whoever recovers, so that two locks of one accident never wait in a circle.
-        let mut vehicles = [row.facts.own_frame.digest(), row.facts.frame.digest()];
+        let mut vehicles = [(lost, Some(row.liable_confirm_no)), (of_liable, None)];
         vehicles.sort_unstable();
-        for vehicle in vehicles {
-            let holder = (holder.as_str(), self.own.tenant);
-            if !route::take(tx, vehicle, row.accident_at, Route::Recovery, holder, self.now).await?
-            {
-                let detail = "the accident is settled as a mutual collision (互碰自赔) already; \
-                              nothing of it is recovered";
-                return Err(refused(&error::OTHER_ROUTE, detail));
+        let holder = row.code.to_string();
+        for (marks, payer) in &vehicles {
+            let way = Way {
+                marks,
+                accident_at: row.accident_at,
+                route: Route::Recovery,
+                payer: *payer,
+                holder: &holder,
+                tenant: self.own.tenant,
+            };
+            if let Some(taken) = route::take(tx, &way, self.now).await? {
+                return Err(goes_another_way(taken, &row.facts.own_frame));
             }
         }
         Ok(())
@@ -264,6 +279,39 @@ fn recovers(claim: &ClaimFacts) -> Result<(), ClearingError> {
     Err(ClearingError::Invalid(against.into_iter().map(error).collect()))
 }
 
+/// The refusal of a lock because the loss is settled already; it names the claim once the look is
+/// recorded.
+fn goes_another_way(taken: Taken, lost: &FrameNo) -> ClearingError {
+    let number = taken.number;
+    let (detail, named) = match taken.route {
+        Route::Direct => (
+            "the liable policy pays for the loss by itself; what it pays is not recovered as well",
+            format!(
+                "claim {number} of the liable policy pays for the loss by itself; what it pays \
+                     is not recovered as well"
+            ),
+        ),
+        Route::Mutual | Route::Recovery => (
+            "the accident is settled as a mutual collision (互碰自赔) already; nothing of it is \
+             recovered",
+            format!(
+                "claim {number} settles the accident as a mutual collision (互碰自赔); nothing \
+                     of it is recovered"
+            ),
+        ),
+    };
+    let settled_by = serde_json::json!({ "way": taken.route.name(), "claimCode": number });
+    ClearingError::Names {
+        code: &error::OTHER_ROUTE,
+        detail: detail.to_owned(),
+        naming: Box::new(Naming {
+            records: vec![shown(lost, number)],
+            detail: named,
+            more: Some(("settledBy", settled_by)),
+        }),
+    }
+}
+
 /// A vehicle bears one share, whichever of its covers is locked.
 fn one_share(
     others: &[RecoveryRow],
@@ -303,6 +351,7 @@ fn locked(
         party: plate.unwrap_or_else(|| liable.frame.masked()),
         cover: liable.promise.cover_for_others(),
         own_frame: claim.frame.clone(),
+        own_plate: claim.plate.clone(),
         share,
         compulsory: compulsory.unwrap_or_default(),
         third_party: third_party.unwrap_or_default(),

@@ -167,7 +167,7 @@ impl Clearing {
 }
 
 /// Reads a vehicle; everything of it must be readable, and something must be there.
-pub(super) fn vehicle(body: &VehicleBody) -> Result<VehicleAsked, Problem> {
+pub(crate) fn vehicle(body: &VehicleBody) -> Result<VehicleAsked, Problem> {
     let told = |field: &Option<String>| {
         field.as_deref().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned)
     };

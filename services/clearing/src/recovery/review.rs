@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! locked ── start ──> open: each side states its amount ──> agreed, or zero      (4 or 6)
+//!   ├─ start under a flat rate ───────────────────────────────> settled flat        (4)
 //!   └─ cancel ─> void    ├─ withdraw ─> void                  ↑
 //!                        └─ ask ──> arbitration: panel, award ┘
 //! agreed or zero ── supplement ──> open again, the next round of the same code
@@ -106,6 +107,11 @@ pub enum Act {
         /// What may be claimed at most, by the formulas (rule L60).
         computed: Fen,
     },
+    /// 开始追偿确认 of a recovery a flat rate is for: it is settled at once, and nobody reviews it.
+    SettleFlat {
+        /// By which rule.
+        flat: Flat,
+    },
     /// 互审: a side says what it stands by.
     State {
         /// Recovering amount or paying amount.
@@ -156,6 +162,7 @@ impl Act {
         match self {
             Act::Cancel { .. } => "cancel",
             Act::Start { .. } => "start",
+            Act::SettleFlat { .. } => "settleFlat",
             Act::State { .. } => "state",
             Act::Withdraw { .. } => "withdraw",
             Act::AskArbitration { .. } => "askArbitration",
@@ -170,6 +177,7 @@ impl Act {
         match self {
             Act::Cancel { .. }
             | Act::Start { .. }
+            | Act::SettleFlat { .. }
             | Act::Withdraw { .. }
             | Act::Supplement { .. } => matches!(side, Side::Recovering),
             Act::State { .. } | Act::AskArbitration { .. } => !matches!(side, Side::Operator),
@@ -219,6 +227,23 @@ pub struct Arbitration {
     pub appointed_at: Option<Timestamp>,
 }
 
+/// The flat rate that settled a recovery (定额结算).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = RecoveryFlatRate)]
+pub struct Flat {
+    /// Whose rule: a region's, or the nation's (`000000`).
+    pub region: String,
+    /// Its version.
+    pub version: i32,
+    /// What might be claimed by the formulas (rule L60): what the flat amount settles.
+    pub computed: Fen,
+    /// Largest such amount the rule is for.
+    pub ceiling: Fen,
+    /// By which it is settled.
+    pub module: Fen,
+}
+
 /// How a round ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -232,6 +257,9 @@ pub struct Outcome {
     /// When.
     #[schema(value_type = String, format = DateTime)]
     pub at: Timestamp,
+    /// By a flat rate, not by agreement.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub flat: Option<Flat>,
     /// The item posted for it; none of nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<String>, format = Uuid)]
@@ -337,6 +365,18 @@ impl Life {
         Fen::sum(self.outcomes.iter().map(|outcome| outcome.amount)).unwrap_or(Fen(i64::MAX))
     }
 
+    /// What of the loss is settled: what was agreed, and where a flat amount was paid what that stands
+    /// for.
+    pub fn settled(&self) -> Fen {
+        let of = |outcome: &Outcome| outcome.flat.as_ref().map_or(outcome.amount, |it| it.computed);
+        Fen::sum(self.outcomes.iter().map(of)).unwrap_or(Fen(i64::MAX))
+    }
+
+    /// The flat rate that settled it.
+    pub fn flat(&self) -> Option<&Flat> {
+        self.outcomes.iter().find_map(|outcome| outcome.flat.as_ref())
+    }
+
     /// The status by what is known here; what the settlement made of an agreed amount is its own.
     pub fn status(&self) -> RecoveryStatus {
         match &self.stage {
@@ -376,6 +416,13 @@ impl Life {
             (Act::Cancel { cause }, Stage::Locked) => Ok(self.moved(void(cause), by.now)),
             (Act::Start { amount, computed }, Stage::Locked) => {
                 self.claim(*amount, *computed, by.now)
+            }
+            (Act::SettleFlat { flat }, Stage::Locked) => {
+                let mut life = self.ended(flat.module, false, by);
+                if let Some(outcome) = life.outcomes.last_mut() {
+                    outcome.flat = Some(flat.clone());
+                }
+                Ok(life)
             }
             (Act::Supplement { amount, computed, .. }, Stage::Ended) => {
                 self.claim(*amount, *computed, by.now)
@@ -479,7 +526,8 @@ impl Life {
     fn ended(&self, amount: Fen, awarded: bool, by: By) -> Life {
         let mut life = self.moved(Stage::Ended, by.now);
         let item_id = (Fen::ZERO < amount).then_some(by.item_id);
-        life.outcomes.push(Outcome { round: self.round(), amount, awarded, at: by.now, item_id });
+        let (round, at) = (self.round(), by.now);
+        life.outcomes.push(Outcome { round, amount, awarded, at, flat: None, item_id });
         life
     }
 }

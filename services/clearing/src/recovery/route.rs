@@ -1,8 +1,19 @@
-//! Which way an accident of a vehicle is settled: 互碰自赔 or recovery, never both.
+//! Which way the loss of a vehicle is settled: by each side itself (互碰自赔), by recovery (代位求偿), or by
+//! the liable policy directly. Never two of them.
+//!
+//! Insurers share no number of an accident; what they share is the vehicle and about the time. A vehicle
+//! is known by marks, of its frame number and of its plate, and any one in common makes it the same. The
+//! constraints of the table decide, so that of two that race one wins, whoever is faster.
+//!
+//! Left open on purpose: another liable policy may pay its own share directly while this one is
+//! recovered from, and the liable vehicle's own loss may be paid directly.
 
 use jiff::{SignedDuration, Timestamp};
-use kernel::TenantId;
-use pg::Tx;
+use kernel::{Fen, TenantId};
+use pg::{Tx, failure};
+use production_core::claim::PaidForOthers;
+use production_core::mark::VehicleMark;
+use production_core::number::{NumberKind, PlatformNumber};
 
 use super::store;
 use crate::error::ClearingError;
@@ -18,38 +29,220 @@ pub enum Route {
     Mutual,
     /// 代位求偿.
     Recovery,
+    /// The liable policy pays for the vehicle by itself.
+    Direct,
 }
 
 impl Route {
+    const ALL: [Route; 3] = [Route::Mutual, Route::Recovery, Route::Direct];
+
     /// The word of storage.
     pub const fn name(self) -> &'static str {
         match self {
             Route::Mutual => "mutual",
             Route::Recovery => "recovery",
+            Route::Direct => "direct",
         }
+    }
+
+    /// The way of that word.
+    pub(super) fn parse(name: &str) -> Option<Route> {
+        Route::ALL.into_iter().find(|route| route.name() == name)
     }
 }
 
-/// Takes a way for a vehicle's accident, in the caller's transaction; whether nobody goes the other.
-/// Waits for whoever is about to take it.
-///
-/// `vehicle` is the digest of its frame number; `holder` is the claim or the recovery code.
+/// A way about to be taken for a vehicle.
+#[derive(Clone, Copy, Debug)]
+pub struct Way<'a> {
+    /// What the vehicle is known by.
+    pub marks: &'a [VehicleMark],
+    /// When the accident happened.
+    pub accident_at: Timestamp,
+    /// Which way.
+    pub route: Route,
+    /// The policy that answers for its loss; none where each pays its own, and of the vehicle that is
+    /// liable in a recovery.
+    pub payer: Option<PlatformNumber>,
+    /// The claim, or the recovery code.
+    pub holder: &'a str,
+    /// Whose.
+    pub tenant: TenantId,
+}
+
+/// A way that another went before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Which way.
+    pub route: Route,
+    /// The claim, or the recovery code.
+    pub number: PlatformNumber,
+}
+
+/// A claim that pays for the vehicles of others from its policy.
+#[derive(Clone, Copy, Debug)]
+pub struct Paying<'a> {
+    /// The claim.
+    pub claim_no: PlatformNumber,
+    /// Whose.
+    pub tenant: TenantId,
+    /// Its policy.
+    pub confirm_no: PlatformNumber,
+    /// When the accident happened.
+    pub accident_at: Timestamp,
+    /// For which vehicles, and how much of it under recovery codes.
+    pub paid: &'a PaidForOthers,
+}
+
+/// Takes a way for a vehicle's accident, in the caller's transaction, or tells who goes another; then
+/// nothing is taken. Waits for whoever is about to take one. Safe to repeat.
 pub async fn take(
     tx: &mut Tx,
-    vehicle: [u8; 16],
-    accident_at: Timestamp,
-    route: Route,
-    (holder, tenant): (&str, TenantId),
+    way: &Way<'_>,
     now: Timestamp,
-) -> Result<bool, ClearingError> {
+) -> Result<Option<Taken>, ClearingError> {
     // Two such ranges overlap when the accidents are less than a day apart.
     let half = APART / 2;
-    let from = accident_at.checked_sub(half).unwrap_or(Timestamp::MIN);
-    let to = accident_at.checked_add(half).unwrap_or(Timestamp::MAX);
-    store::route::take_route(tx, vehicle, (from, to), route.name(), (holder, tenant), now).await
+    let from = way.accident_at.checked_sub(half).unwrap_or(Timestamp::MIN);
+    let to = way.accident_at.checked_add(half).unwrap_or(Timestamp::MAX);
+    let taken = store::route::take_way(tx, way, (from, to), now).await?;
+    if way.marks.iter().all(|mark| taken.iter().any(|(held, _)| held == mark.bytes())) {
+        return Ok(None);
+    }
+    let fresh = taken.into_iter().filter(|(_, fresh)| *fresh).map(|(mark, _)| mark);
+    let fresh: Vec<Vec<u8>> = fresh.collect();
+    store::route::release_marks(tx, (way.holder, way.route.name()), &fresh, now).await?;
+    // Given back in this very moment, it may be free now.
+    let other = store::route::other_way(tx, way, (from, to)).await?;
+    other.map(Some).ok_or_else(|| failure::start_over().into())
+}
+
+/// A claim pays for the vehicles of others from now on as told, and for no others: what it pays beside
+/// recovery codes goes the direct way. Tells who settles one of them another way; then nothing changes.
+pub async fn pay_directly(
+    tx: &mut Tx,
+    paying: &Paying<'_>,
+    now: Timestamp,
+) -> Result<Option<Taken>, ClearingError> {
+    let mut codes = Vec::with_capacity(paying.paid.by_code.len());
+    for (code, amount) in &paying.paid.by_code {
+        let read = PlatformNumber::parse(code).and_then(|code| code.of_kind(NumberKind::Recovery));
+        // Codes that are not live here are for the claim rules to refuse.
+        let Ok(code) = read else { continue };
+        if let Some(row) = store::find(tx, code).await? {
+            codes.push((row.facts.lost_marks(), *amount));
+        }
+    }
+    let marks = direct_marks(paying.paid, &codes, paying.confirm_no);
+    let holder = paying.claim_no.to_string();
+    if !marks.is_empty() {
+        let way = Way {
+            marks: &marks,
+            accident_at: paying.accident_at,
+            route: Route::Direct,
+            payer: Some(paying.confirm_no),
+            holder: &holder,
+            tenant: paying.tenant,
+        };
+        if let Some(other) = take(tx, &way, now).await? {
+            return Ok(Some(other));
+        }
+    }
+    store::route::keep_marks(tx, (&holder, Route::Direct.name()), &marks, now).await?;
+    Ok(None)
+}
+
+/// A closing as 互碰自赔 is open again. What a claim pays directly stays paid.
+pub async fn reopen(
+    tx: &mut Tx,
+    claim_no: PlatformNumber,
+    now: Timestamp,
+) -> Result<(), ClearingError> {
+    let holder = claim_no.to_string();
+    store::route::keep_marks(tx, (&holder, Route::Mutual.name()), &[], now).await
 }
 
 /// Gives back whatever ways `holder` took.
 pub async fn release(tx: &mut Tx, holder: &str, now: Timestamp) -> Result<(), ClearingError> {
     store::route::release_routes(tx, holder, now).await
+}
+
+/// The mark of whatever vehicle a policy pays for without saying which.
+pub(super) fn any_of(policy: PlatformNumber) -> VehicleMark {
+    VehicleMark::of_text(&format!("policy:{policy}"))
+}
+
+/// Marks of the vehicles whose loss is paid beside recovery codes. What goes out under a code is taken
+/// from the losses of the code's vehicle first, then from those of vehicles nobody named.
+fn direct_marks(
+    paid: &PaidForOthers,
+    codes: &[(Vec<VehicleMark>, Fen)],
+    policy: PlatformNumber,
+) -> Vec<VehicleMark> {
+    let mut left: Vec<i64> = paid.losses.iter().map(|loss| loss.amount.0).collect();
+    for (marks, amount) in codes {
+        let mut coded = amount.0.max(0);
+        for named in [true, false] {
+            for (loss, left) in paid.losses.iter().zip(&mut left) {
+                let fits = match named {
+                    true => loss.marks.iter().any(|mark| marks.contains(mark)),
+                    false => loss.marks.is_empty(),
+                };
+                if fits {
+                    let part = coded.min(*left);
+                    *left -= part;
+                    coded -= part;
+                }
+            }
+        }
+    }
+    let mut direct: Vec<VehicleMark> = Vec::new();
+    for (loss, _) in paid.losses.iter().zip(left).filter(|(_, left)| 0 < *left) {
+        direct.extend(&loss.marks);
+        if loss.marks.is_empty() {
+            direct.push(any_of(policy));
+        }
+    }
+    direct.sort_unstable();
+    direct.dedup();
+    direct
+}
+
+#[cfg(test)]
+mod tests {
+    use production_core::claim::PaidLoss;
+
+    use super::*;
+
+    #[test]
+    fn only_what_goes_out_beside_the_codes_goes_the_direct_way() {
+        let [one, plate, other] = ["one", "plate", "other"].map(VehicleMark::of_text);
+        let policy = (0..10)
+            .find_map(|digit| {
+                PlatformNumber::parse(&format!("02PAIC32002601656000000000002{digit}")).ok()
+            })
+            .unwrap();
+        let loss =
+            |marks: &[VehicleMark], amount| PaidLoss { marks: marks.to_vec(), amount: Fen(amount) };
+        let direct = |losses: &[PaidLoss], codes: &[(&[VehicleMark], i64)]| {
+            let paid = PaidForOthers { losses: losses.to_vec(), by_code: Vec::new() };
+            let code = |(marks, amount): &(&[VehicleMark], i64)| (marks.to_vec(), Fen(*amount));
+            let codes: Vec<_> = codes.iter().map(code).collect();
+            direct_marks(&paid, &codes, policy)
+        };
+        let sorted = |marks: &[VehicleMark]| {
+            let mut marks = marks.to_vec();
+            marks.sort_unstable();
+            marks
+        };
+        let own = [one, plate];
+        assert_eq!(direct(&[loss(&[plate], 100)], &[(&own, 100)]), []);
+        assert_eq!(direct(&[loss(&[plate], 101)], &[(&own, 100)]), [plate]);
+        // Two codes for one vehicle; a third vehicle has its loss paid directly.
+        let both = [loss(&own, 100), loss(&[other], 70)];
+        assert_eq!(direct(&both, &[(&own, 60), (&own, 40)]), [other]);
+        // Of a vehicle nobody named, what the codes do not take up.
+        assert_eq!(direct(&[loss(&[], 100)], &[(&own, 100)]), []);
+        assert_eq!(direct(&[loss(&[], 100)], &[]), [any_of(policy)]);
+        assert_eq!(direct(&both, &[]), sorted(&[one, plate, other]));
+    }
 }

@@ -13,7 +13,7 @@ use production_core::number::PlatformNumber;
 use serde::de::DeserializeOwned;
 use uuid::Uuid;
 
-use super::review::{Life, Side};
+use super::review::{Life, Outcome, Side};
 use super::{Insurer, Locked};
 use crate::error::ClearingError;
 
@@ -108,6 +108,8 @@ pub(super) struct UntoldItem {
     pub(super) round: i32,
     /// How much.
     pub(super) amount: Fen,
+    /// What it settles, where a flat amount was paid instead.
+    pub(super) settles: Option<Fen>,
     /// Whose claim.
     pub(super) recovering_tenant: TenantId,
     /// The claim.
@@ -426,18 +428,19 @@ pub(super) async fn insert_payment(
 pub(super) async fn insert_item(
     tx: &mut Tx,
     code: PlatformNumber,
-    (item_id, round, amount): (Uuid, u32, Fen),
+    (item_id, outcome): (Uuid, &Outcome),
     now: Timestamp,
 ) -> Result<(), ClearingError> {
     sqlx::query!(
         r#"insert into clearing.recovery_item
-               (item_id, slot, recovery_code, round, amount_fen, posted_at)
-           values ($1, $2, $3, $4, $5, $6)"#,
+               (item_id, slot, recovery_code, round, amount_fen, settles_fen, posted_at)
+           values ($1, $2, $3, $4, $5, $6, $7)"#,
         item_id,
         i32::from(code.slot().0),
         code.to_string(),
-        i32::try_from(round).unwrap_or(i32::MAX),
-        amount.0,
+        i32::try_from(outcome.round).unwrap_or(i32::MAX),
+        outcome.amount.0,
+        outcome.flat.as_ref().map(|flat| flat.computed.0),
         now.to_sqlx() as _
     )
     .execute(tx.conn())
@@ -453,7 +456,7 @@ pub(super) async fn untold(
 ) -> Result<Vec<(Timestamp, UntoldItem)>, ClearingError> {
     let (after_at, after_id) = after.unzip();
     let rows = sqlx::query!(
-        r#"select i.item_id, i.recovery_code, i.round, i.amount_fen, i.posted_at,
+        r#"select i.item_id, i.recovery_code, i.round, i.amount_fen, i.settles_fen, i.posted_at,
                   r.recovering_tenant, r.claim_code, r.recover_from
            from clearing.recovery_item i
            join clearing.recovery r using (slot, recovery_code)
@@ -471,6 +474,7 @@ pub(super) async fn untold(
             code: number(&row.recovery_code)?,
             round: row.round,
             amount: Fen(row.amount_fen),
+            settles: row.settles_fen.map(Fen),
             recovering_tenant: TenantId(row.recovering_tenant),
             claim_no: number(&row.claim_code)?,
             from: from(&row.recover_from)?,

@@ -108,7 +108,7 @@ pub struct RecoveryStepView {
     pub sequence: i32,
     /// Of which round.
     pub round: i32,
-    /// `lock`, `cancel`, `start`, `state`, `withdraw`, `askArbitration`, `appoint`, `award`,
+    /// `lock`, `cancel`, `start`, `settleFlat`, `state`, `withdraw`, `askArbitration`, `appoint`, `award`,
     /// `supplement`.
     pub step: String,
     /// `recovering`, `liable` or `operator`.

@@ -131,6 +131,9 @@ pub struct SimulationBody {
     pub to: Option<Timestamp>,
     /// Coverage codes; all when absent.
     pub covers: Option<Vec<String>>,
+    /// A region; the nation when absent.
+    #[schema(example = "320000")]
+    pub region: Option<String>,
     /// Largest item the rule is for.
     #[schema(value_type = Option<Fen>)]
     pub ceiling: Option<Fen>,
@@ -173,12 +176,25 @@ pub(super) fn disputes(body: DisputeBody) -> Result<Vec<Dispute>, ClearingError>
     if findings.is_empty() { Ok(disputes) } else { Err(ClearingError::Invalid(findings)) }
 }
 
-type Span = (Timestamp, Timestamp);
+/// What a flat rate is tried on.
+#[derive(Clone, Debug)]
+pub(super) struct Tried {
+    /// Items posted in this time.
+    pub(super) span: (Timestamp, Timestamp),
+    /// Of these covers.
+    pub(super) covers: Vec<Cover>,
+    /// `000000` for the nation.
+    pub(super) region: String,
+    /// The rule.
+    pub(super) rule: FlatRate,
+}
 
-pub(super) fn flat_rate(
-    body: &SimulationBody,
-) -> Result<(Span, Vec<Cover>, FlatRate), ClearingError> {
+pub(super) fn flat_rate(body: &SimulationBody) -> Result<Tried, ClearingError> {
     let mut findings = Vec::new();
+    let region = body.region.as_deref().unwrap_or(NATION).to_owned();
+    if !is_region(&region) {
+        findings.push(FieldError::at("/region", "a region of the platform, or 000000"));
+    }
     let mut covers = if body.covers.is_none() { Cover::ALL.to_vec() } else { Vec::new() };
     for (at, code) in body.covers.iter().flatten().enumerate() {
         match Cover::parse(code) {
@@ -200,14 +216,19 @@ pub(super) fn flat_rate(
     );
     match (span, ceiling) {
         (Some(span), Some(ceiling)) if findings.is_empty() => {
-            Ok((span, covers, FlatRate { ceiling, module: body.module }))
+            Ok(Tried { span, covers, region, rule: FlatRate { ceiling, module: body.module } })
         }
         _ => Err(ClearingError::Invalid(findings)),
     }
 }
 
+/// Whether it is a region of the platform, or the nation.
+pub(super) fn is_region(region: &str) -> bool {
+    region == NATION || Region::parse(region).is_ok()
+}
+
 pub(super) fn scheme(region: &str, body: SchemeBody, call: &Call) -> Result<Scheme, ClearingError> {
-    if region != NATION && Region::parse(region).is_err() {
+    if !is_region(region) {
         return Err(ClearingError::not_found("region", region));
     }
     let mut findings = Vec::new();

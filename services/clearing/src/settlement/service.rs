@@ -20,17 +20,15 @@ use super::command::{
     SetScheme,
 };
 use super::cycle::{Closed, Cycle, CycleStage};
-use super::flat_rate::simulate;
 use super::funds::{FundsOrder, Remedy};
 use super::item::Item;
 use super::message::{
-    CollateralBody, ConfirmBody, DisputeBody, FailureBody, ReversalBody, SchemeBody,
-    SimulationBody, disputes, flat_rate, scheme,
+    CollateralBody, ConfirmBody, DisputeBody, FailureBody, ReversalBody, SchemeBody, disputes,
+    scheme,
 };
 use super::netting::{Position, positions};
 use super::scheme::Scheme;
 use super::statement::{Standing, Statement};
-use super::view::simulation::SimulationView;
 use super::view::{
     ClosedView, CollateralView, CycleDetailView, CycleView, FailureView, FundsView, ItemQuery,
     ItemView, KeysView, OverdueFundsView, OverdueStatementView, OverdueView, ParticipantView,
@@ -53,7 +51,7 @@ fn item_id(text: &str) -> Result<Uuid, ClearingError> {
 
 impl Clearing {
     /// A transaction that sees everybody's rows, for the operator.
-    async fn open_house(&self) -> Result<Tx, ClearingError> {
+    pub(super) async fn open_house(&self) -> Result<Tx, ClearingError> {
         Ok(self.spine.db().begin(Scope::of(HOUSE)).await?)
     }
 
@@ -328,21 +326,6 @@ impl Clearing {
             Done::json(StatusCode::CREATED, &view, 0, scheme.region)
         };
         self.spine.run(call, &SetScheme { scheme }, answer).await
-    }
-
-    /// Tries a flat rate on the past (定额结算试算). Changes nothing.
-    pub async fn simulate_flat_rate(
-        &self,
-        call: Call,
-        body: SimulationBody,
-    ) -> Result<Reply, Problem> {
-        let (span, covers, rule) = flat_rate(&body)?;
-        let mut tx = self.open_house().await?;
-        let past = store::past(&mut tx, span, &covers, rule.ceiling).await;
-        let past = past.map_err(ClearingError::from)?;
-        drop(tx);
-        let simulation = simulate(rule, &past).map_err(ClearingError::from)?;
-        self.answer(call, &SimulationView::try_from(simulation)?, "settlement").await
     }
 
     /// What is past its deadline.

@@ -2,6 +2,7 @@
 
 pub(super) mod cycle;
 pub(super) mod departure;
+pub(super) mod flat_rate;
 pub(super) mod funds;
 pub(super) mod scheme;
 pub(super) mod statement;
@@ -353,12 +354,13 @@ pub(super) async fn items_of(
     rows.collect()
 }
 
-/// What items posted in a time came to between insurers, those up to `ceiling` apart; without items
-/// that left their cycle, were taken back, or take something back.
+/// What items posted in a time, of a region or of all, came to between insurers, those up to
+/// `ceiling` apart; without items that left their cycle, were taken back, or take something back.
 pub(super) async fn past(
     tx: &mut Tx,
     (from, to): (Timestamp, Timestamp),
     covers: &[Cover],
+    region: Option<&str>,
     ceiling: Fen,
 ) -> Result<Vec<Past>, sqlx::Error> {
     let covers: Vec<String> = covers.iter().map(|cover| cover.code().to_owned()).collect();
@@ -370,6 +372,7 @@ pub(super) async fn past(
                   coalesce(sum(amount_fen) filter (where $4 < amount_fen), 0)::bigint as "large!"
            from clearing.item
            where $1 <= posted_at and posted_at < $2 and cover = any($3)
+             and ($5::text is null or region = $5)
              and kind in ('recovery', 'arbitration')
              and not exists (select from clearing.departure gone where gone.item_id = item.item_id)
              and not exists (select from clearing.item back where back.reverses = item.item_id)
@@ -377,7 +380,8 @@ pub(super) async fn past(
         from.to_sqlx() as _,
         to.to_sqlx() as _,
         &covers,
-        ceiling.0
+        ceiling.0,
+        region
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| Past {
         payer: TenantId(row.payer),

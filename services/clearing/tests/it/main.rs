@@ -1,6 +1,7 @@
 //! The clearing cloud on a real PostgreSQL: use cases, races, and crashes.
 #![expect(clippy::unwrap_used, reason = "the helpers of a test may fail it")]
 
+mod advance;
 mod bank_access;
 mod books;
 mod by_hand;
@@ -11,6 +12,7 @@ mod posting;
 mod races;
 mod reading;
 mod recovery;
+mod recovery_route;
 mod register;
 mod remittance;
 mod sender_crash;

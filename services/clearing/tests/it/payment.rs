@@ -592,7 +592,8 @@ async fn an_advance_is_paid_at_once_and_recovered_once_from_who_is_liable() {
     view(world.clearing.pay_advance(call, &id(1), advance).await).unwrap();
     let recover = async |number: u128, insurer: &str, amount: Option<&str>| {
         let call = world.call(&world.operator, &function::ADVANCE_RECOVER);
-        let body = RecoveryBody { insurer: insurer.into(), amount: amount.map(str::to_owned) };
+        let amount = amount.map(str::to_owned);
+        let body = RecoveryBody { insurer: insurer.into(), amount, ..RecoveryBody::default() };
         let done = world.clearing.recover_advance(call, &id(1), &id(number), body).await;
         view(done).map_err(|problem| problem.code.code)
     };

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use base_http::{Caller, Problem};
 use clearing::recovery::read::{OverdueQuery, RecoveryListQuery};
-use clearing::recovery::route::{self, Route};
 use clearing::recovery::touch::{self, NamedPayment, Touched};
 use clearing::{HOUSE, function, settlement};
 use jiff::SignedDuration;
@@ -361,43 +360,6 @@ async fn an_agreed_amount_is_followed_to_its_money_and_told_once() {
     world.clearing.recovery_told(received.item_id, world.clock.now()).await.unwrap();
     world.clearing.recovery_told(received.item_id, world.clock.now()).await.unwrap();
     assert_eq!(world.clearing.recoveries_to_tell().await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn an_accident_goes_one_way_whoever_is_faster() {
-    let accident = Accident::new().await;
-    let world = &accident.world;
-    let (vehicle, now) = (crate::register::frame(OTHER).digest(), world.clock.now());
-    // PAIC closes its claim as a mutual collision while PICC locks its policy: one of them wins.
-    let db = world.test.db.clone();
-    let tenant = world.paic.tenant;
-    let mutual = async {
-        let mut tx = db.begin(Scope::of(tenant)).await.unwrap();
-        let holder = ("05PAIC", tenant);
-        let at = accident_at() + SignedDuration::from_mins(20);
-        let taken = route::take(&mut tx, vehicle, at, Route::Mutual, holder, now).await.unwrap();
-        tokio::task::yield_now().await;
-        tx.commit().await.unwrap();
-        taken
-    };
-    let (mutual, locked) = tokio::join!(mutual, accident.try_lock("2"));
-    assert_ne!(mutual, locked.is_ok(), "{locked:?}");
-    if let Err(refused) = locked {
-        assert_eq!(refused.code.code, "E4103");
-    }
-    // Another day is another accident.
-    let mut tx = db.begin(Scope::of(tenant)).await.unwrap();
-    for (hours, route, free) in
-        [(25, Route::Mutual, true), (26, Route::Recovery, false), (-25, Route::Recovery, true)]
-    {
-        let at = accident_at() + SignedDuration::from_hours(hours);
-        let taken = route::take(&mut tx, vehicle, at, route, ("other", tenant), now).await.unwrap();
-        assert_eq!(taken, free, "{hours}");
-    }
-    // Given back, the other way is free.
-    route::release(&mut tx, "other", now).await.unwrap();
-    let at = accident_at() + SignedDuration::from_hours(26);
-    assert!(route::take(&mut tx, vehicle, at, Route::Recovery, ("x", tenant), now).await.unwrap());
 }
 
 #[tokio::test]

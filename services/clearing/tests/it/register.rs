@@ -58,8 +58,11 @@ fn covers(of: &[(Cover, &str)]) -> Vec<CoverRequest> {
 }
 
 fn promise(class: PolicyClass, covers: Vec<CoverRequest>) -> Promise {
-    let property =
-        |text| ByItem { death_disability: Fen::ZERO, medical: Fen::ZERO, property: yuan(text) };
+    let property = |text| ByItem {
+        death_disability: Fen::ZERO,
+        medical: yuan("18000.00"),
+        property: yuan(text),
+    };
     let limits = CompulsoryLimits { at_fault: property("2000.00"), no_fault: property("100.00") };
     Promise { class, covers, hull_deductible: Fen::ZERO, limits: Some(limits) }
 }
@@ -137,6 +140,12 @@ impl Register {
         claim_no
     }
 
+    /// The plate the insured vehicle of a claim carried at the accident.
+    pub(crate) fn carry(&self, claim_no: PlatformNumber, plate: &str) {
+        let plate = Plate::parse(plate, PlateKind::Small).unwrap();
+        self.claims.lock().unwrap().get_mut(&claim_no).unwrap().plate = Some(plate);
+    }
+
     /// Own damage adjusted: all of `loss` is paid, the own share is `share` percent.
     pub(crate) fn adjust(&self, claim_no: PlatformNumber, loss: &str, share: u8) {
         let mut known = self.claims.lock().unwrap();
@@ -185,6 +194,7 @@ fn assessed(loss: &str) -> AssessFacts {
         total_loss: false,
         residual: Fen::ZERO,
         no_third_party: false,
+        marks: Vec::new(),
     };
     AssessFacts { at: accident_at(), vehicles: vec![own], properties: vec![], persons: vec![] }
 }

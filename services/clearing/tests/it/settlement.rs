@@ -3,6 +3,7 @@
 mod agreement;
 mod cycles;
 mod failure;
+mod flat_rate;
 mod later;
 pub(crate) mod market;
 mod told;

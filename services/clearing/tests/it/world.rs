@@ -154,7 +154,11 @@ impl World {
         let bank = format!("http://{}", sandbox.addrs.bank);
         let master = Arc::new(master());
         for number in [1, 2, 3, 9] {
-            let code = (number == 1).then_some("PICC");
+            let code = match number {
+                1 => Some("PICC"),
+                2 => Some("PAIC"),
+                _ => None,
+            };
             give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number)), code).await;
         }
         let quotes = Arc::new(Desk::default());

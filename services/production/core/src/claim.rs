@@ -12,6 +12,7 @@
 
 mod case;
 pub mod check;
+mod direct;
 pub mod dispute;
 mod effect;
 mod facts;
@@ -26,11 +27,12 @@ use crate::coded_enum;
 
 pub use case::{Accepted, Case, ClaimError, Stage, Standing};
 pub use check::Promise;
+pub use direct::{PaidForOthers, PaidLoss};
 pub use effect::{Closing, corrected, counts_by_rule};
 pub use facts::{
     AdjustFacts, AssessFacts, CancelFacts, CloseFacts, CorrectFacts, CoverRow, DocumentsFacts,
-    EstimateFacts, LossPerson, LossProperty, LossVehicle, NotifyFacts, PayFacts, PayeeRow,
-    RecoverOrPayRow, RecoveryFacts, RegisterFacts, ReopenFacts, StepFacts, SurveyFacts,
+    EstimateFacts, LossPerson, LossProperty, LossVehicle, NotifyFacts, OtherVehicle, PayFacts,
+    PayeeRow, RecoverOrPayRow, RecoveryFacts, RegisterFacts, ReopenFacts, StepFacts, SurveyFacts,
 };
 pub use recovery::{RecoveryStatus, recovery_case};
 

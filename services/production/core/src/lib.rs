@@ -12,6 +12,7 @@ pub mod exposure;
 pub mod frame;
 pub mod history;
 pub mod insurer;
+pub mod mark;
 pub mod number;
 pub mod party;
 pub mod plate;

@@ -4,19 +4,22 @@
 //! The answer of every step is also the channel on which a liable insurer learns that another one
 //! recovers from it (LOCKED_LIST).
 
+use base_http::{Naming, ProblemCode};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
 use kernel::{Fen, TenantId};
 use pg::Tx;
 use production_core::adjustment::recovery::RecoveryFrom;
-use production_core::claim::{RecoverOrPay, StepFacts};
+use production_core::claim::{PaidForOthers, RecoverOrPay, StepFacts};
 use production_core::frame::FrameNo;
 use production_core::number::PlatformNumber;
+use production_core::plate::Plate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::error::{self, ProductionError};
+use crate::lookup::record_of;
 
 /// A recovery lock as an insurer of the case sees it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -45,6 +48,8 @@ pub struct TouchedCase {
     pub tenant: TenantId,
     /// The insured vehicle.
     pub frame: FrameNo,
+    /// Its plate, as the policy knows it.
+    pub plate: Option<Plate>,
     /// When the accident happened.
     pub accident_at: Timestamp,
 }
@@ -64,6 +69,27 @@ pub struct CodedPayment {
     pub paid_at: Timestamp,
 }
 
+/// A way to settle the loss of a vehicle in an accident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Way {
+    /// 互碰自赔: each side pays its own.
+    Mutual,
+    /// 代位求偿.
+    Recovery,
+    /// The liable policy pays by itself.
+    Direct,
+}
+
+/// A way another went before, and under which number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// Which way.
+    pub way: Way,
+    /// The claim, or the recovery code.
+    pub number: PlatformNumber,
+}
+
 /// Who knows of recovery locks. Everything happens in the caller's transaction.
 pub trait RecoveryLocks: Send + Sync + 'static {
     /// Whether recovery codes are known here, so that a case must not name others.
@@ -78,15 +104,25 @@ pub trait RecoveryLocks: Send + Sync + 'static {
         cases: &'a [TouchedCase],
     ) -> BoxFuture<'a, Result<Vec<Vec<RecoveryLock>>, ProductionError>>;
 
-    /// The accident of a case is settled as 互碰自赔; whether nobody recovers for it, nor will.
+    /// The accident of a case is settled as 互碰自赔; who went another way before. Nobody will later.
     fn settle_mutually<'a>(
         &'a self,
         tx: &'a mut Tx,
         case: &'a TouchedCase,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, ProductionError>>;
+    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>>;
 
-    /// How a case was settled is open again.
+    /// A case pays for these losses of other vehicles from now on, and for no others; who settles one
+    /// of them another way. Nobody will later.
+    fn settle_directly<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        case: &'a TouchedCase,
+        paid: &'a PaidForOthers,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>>;
+
+    /// Whether a case is closed as 互碰自赔 is open again.
     fn reopen<'a>(
         &'a self,
         tx: &'a mut Tx,
@@ -125,8 +161,18 @@ impl RecoveryLocks for NoLocks {
         _tx: &'a mut Tx,
         _case: &'a TouchedCase,
         _now: Timestamp,
-    ) -> BoxFuture<'a, Result<bool, ProductionError>> {
-        async move { Ok(true) }.boxed()
+    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
+        async move { Ok(None) }.boxed()
+    }
+
+    fn settle_directly<'a>(
+        &'a self,
+        _tx: &'a mut Tx,
+        _case: &'a TouchedCase,
+        _paid: &'a PaidForOthers,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
+        async move { Ok(None) }.boxed()
     }
 
     fn reopen<'a>(
@@ -145,6 +191,44 @@ impl RecoveryLocks for NoLocks {
         _now: Timestamp,
     ) -> BoxFuture<'a, Result<(), ProductionError>> {
         async move { Ok(()) }.boxed()
+    }
+}
+
+/// The refusal of a way because another was gone before; it names that one once the look is recorded.
+pub(super) fn goes_another_way(asked: Way, first: Taken) -> ProductionError {
+    let number = first.number;
+    let (detail, named, member) = match first.way {
+        Way::Recovery => (
+            "the loss is recovered under a recovery code (代位求偿)",
+            format!("the loss is recovered under code {number} (代位求偿)"),
+            "recoveryCode",
+        ),
+        Way::Mutual => (
+            "the accident is settled as a mutual collision (互碰自赔)",
+            format!("claim {number} settles the accident as a mutual collision (互碰自赔)"),
+            "claimCode",
+        ),
+        Way::Direct => (
+            "the liable policy pays for the loss by itself",
+            format!("claim {number} of the liable policy pays for the loss"),
+            "claimCode",
+        ),
+    };
+    let code: &'static ProblemCode = match (asked, first.way) {
+        (Way::Mutual, Way::Recovery) => &error::ACCIDENT_RECOVERED,
+        _ => &error::LOSS_SETTLED,
+    };
+    ProductionError::Names {
+        code,
+        detail: format!("{detail}: it cannot be settled another way as well"),
+        naming: Box::new(Naming {
+            records: vec![record_of(number)],
+            detail: format!("{named}: it cannot be settled another way as well"),
+            more: Some((
+                "settledBy",
+                serde_json::json!({ "way": first.way, member: number.to_string() }),
+            )),
+        }),
     }
 }
 
@@ -202,8 +286,9 @@ pub(super) fn against(
         }
         StepFacts::Recovery(recovery)
             if teller == Teller::Insurer
-                && recovery.counterparty != RecoveryFrom::Wrongdoer
-                && locks.iter().any(|lock| own(&lock)) =>
+                && (recovery.settles.is_some()
+                    || recovery.counterparty != RecoveryFrom::Wrongdoer
+                        && locks.iter().any(|lock| own(&lock))) =>
         {
             let detail = "what is recovered under a recovery code is told by the platform itself \
                           when its money came";

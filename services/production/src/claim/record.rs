@@ -21,7 +21,9 @@ use production_core::rule::Findings;
 use crate::book::TariffBook;
 use crate::claim::answer::{HintView, PoliceAccidentView};
 use crate::claim::hint::{self, Viewer, Windows};
-use crate::claim::lock::{self, CodedPayment, RecoveryLock, RecoveryLocks, Teller, TouchedCase};
+use crate::claim::lock::{
+    self, CodedPayment, RecoveryLock, RecoveryLocks, Teller, TouchedCase, Way,
+};
 use crate::claim::read::ReadStep;
 use crate::claim::referral::{self, ReferWhen};
 use crate::claim::score::{FraudScore, NotScored, ScoreDesk};
@@ -84,6 +86,7 @@ pub struct RecordStep {
 }
 
 /// A case in the middle of a set.
+#[derive(Clone)]
 struct Working {
     row: ClaimRow,
     fresh: bool,
@@ -123,24 +126,21 @@ impl SetCommand for RecordStep {
         let marked = in_common(set, &board, tx).await?;
         let mut outcomes = Vec::with_capacity(set.len());
         for (command, marked) in set.iter().zip(&marked) {
-            let goes = go_one_way(command, &board, tx).await?;
-            let decided = match goes {
-                Ok(()) => decide(command, &mut board, marked).await,
-                Err(error) => Err(error),
-            };
-            match &decided {
-                Ok(Decided::Taken { step, .. }) => {
-                    let key = (step.claim_no, step.step, step.business_no.clone());
-                    board.taken.insert(key, (**step).clone());
-                    follow(command, step, tx).await?;
+            let before = may_go_a_way(&command.read.facts).then(|| board.of(command)).flatten();
+            let before = before.and_then(|claim_no| board.cases.get(&claim_no)).cloned();
+            let mut decided = decide(command, &mut board, marked).await;
+            let is_taken = matches!(decided, Ok(Decided::Taken { .. }));
+            if let Some(before) = before.filter(|_| is_taken) {
+                let after = board.cases.get(&before.row.claim_no).map(|working| &working.row);
+                if let Some(refusal) = other_way(command, &before.row, after, tx).await? {
+                    board.cases.insert(before.row.claim_no, before);
+                    decided = Err(refusal);
                 }
-                Err(_) => {
-                    // What it took of the way it does not go after all.
-                    if let Some(case) = about_to_settle(command, &board) {
-                        command.locks.reopen(tx, case.claim_no, command.now).await?;
-                    }
-                }
-                Ok(Decided::Again(..)) => {}
+            }
+            if let Ok(Decided::Taken { step, .. }) = &decided {
+                let key = (step.claim_no, step.step, step.business_no.clone());
+                board.taken.insert(key, (**step).clone());
+                follow(command, step, tx).await?;
             }
             outcomes.push(decided);
         }
@@ -240,35 +240,45 @@ fn touched(row: &ClaimRow) -> TouchedCase {
         confirm_no: row.confirm_no,
         tenant: row.tenant,
         frame: row.frame.clone(),
+        plate: row.terms.plate.clone(),
         accident_at: row.case.notify.accident_at,
     }
 }
 
-/// The open case a closing as 互碰自赔 is of.
-fn about_to_settle(command: &RecordStep, board: &Board) -> Option<TouchedCase> {
-    if !matches!(&command.read.facts, StepFacts::Close(close) if close.mutual) {
-        return None;
+/// Steps that may change which way a loss is settled.
+fn may_go_a_way(facts: &StepFacts) -> bool {
+    match facts {
+        StepFacts::Close(close) => close.mutual,
+        StepFacts::Survey(_)
+        | StepFacts::Assess(_)
+        | StepFacts::Adjust(_)
+        | StepFacts::Cancel(_) => true,
+        _ => false,
     }
-    let row = &board.cases.get(&board.of(command)?)?.row;
-    // A closing that was taken before is answered as it was, whatever happened since.
-    let key = (row.claim_no, command.read.step(), command.read.business_no.clone());
-    let settles = row.case.stage.is_open() && !board.taken.contains_key(&key);
-    settles.then(|| touched(row))
 }
 
-/// An accident is settled one way: a closing as 互碰自赔 takes that way, unless somebody recovers.
-async fn go_one_way(
+/// An accident is settled one way. A closing as 互碰自赔 takes that way; a case that pays for another's
+/// vehicle from its own cover takes that one. What stands against it, when another was gone before.
+async fn other_way(
     command: &RecordStep,
-    board: &Board,
+    before: &ClaimRow,
+    after: Option<&ClaimRow>,
     tx: &mut Tx,
-) -> Result<Result<(), ProductionError>, ProductionError> {
-    let Some(case) = about_to_settle(command, board) else { return Ok(Ok(())) };
-    if command.locks.settle_mutually(tx, &case, command.now).await? {
-        return Ok(Ok(()));
+) -> Result<Option<ProductionError>, ProductionError> {
+    let Some(after) = after else { return Ok(None) };
+    let (case, now) = (touched(after), command.now);
+    if matches!(command.read.facts, StepFacts::Close(_)) {
+        let taken = command.locks.settle_mutually(tx, &case, now).await?;
+        return Ok(taken.map(|first| lock::goes_another_way(Way::Mutual, first)));
     }
-    let detail = "a recovery lock touches the accident: it cannot be settled as a mutual collision \
-                  (互碰自赔) as well";
-    Ok(Err(ProductionError::refused(&error::ACCIDENT_RECOVERED, detail)))
+    let paid = after.case.paid_for_others();
+    match paid.filter(|paid| before.case.paid_for_others().as_ref() != Some(paid)) {
+        None => Ok(None),
+        Some(paid) => {
+            let taken = command.locks.settle_directly(tx, &case, &paid, now).await?;
+            Ok(taken.map(|first| lock::goes_another_way(Way::Direct, first)))
+        }
+    }
 }
 
 /// What the clearing cloud learns of a step that was taken.
@@ -324,6 +334,7 @@ impl Board {
             confirm_no: policy.confirm_no,
             tenant: command.tenant,
             frame: policy.frame.clone(),
+            plate: policy.plate.clone(),
             accident_at: notify.accident_at,
         })
     }

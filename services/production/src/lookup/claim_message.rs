@@ -160,6 +160,7 @@ const OPEN: &[&str] = &[
     "reportedAt",
     "residual",
     "salvage",
+    "settles",
     "startedAt",
     "surveyedAt",
     "system",

@@ -71,6 +71,8 @@ pub struct RecoveryCame {
     pub from: RecoveryFrom,
     /// How much.
     pub amount: Fen,
+    /// What it settles, where a flat amount was paid instead.
+    pub settles: Option<Fen>,
     /// When it became known.
     pub at: Timestamp,
 }
@@ -171,6 +173,7 @@ impl Production {
             amount: Some(came.amount.to_string()),
             kind: Some(came.from.code().to_owned()),
             recovery_code: Some(came.recovery_code.to_string()),
+            settles: came.settles.map(|settles| settles.to_string()),
         };
         let call = self.platform_call(came.tenant, row.insurer, row.region, came.at);
         self.platform_step(call, came.claim_no, &body).await.map(drop)

@@ -7,6 +7,7 @@ mod claim_hints;
 mod claim_reading;
 mod claim_scores;
 mod claim_story;
+mod claim_ways;
 mod claims;
 mod dispute;
 mod endorsement;

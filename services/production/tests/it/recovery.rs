@@ -115,6 +115,7 @@ async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
         round: 1,
         from,
         amount: amount.parse().unwrap(),
+        settles: None,
         at: world.clock.now(),
     };
     let stored = async || -> (i32, bool) {

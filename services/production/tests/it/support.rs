@@ -13,6 +13,7 @@ use kernel::{Clock, Ids, SetClock, TenantId};
 use pg::Scope;
 use production::book::{self, TariffBook};
 use production::challenge::Challenges;
+use production::claim::RecoveryLocks;
 use production::outside::{self, Outside};
 use production::sealed::Sealer;
 use production::{Parts, Production, function};
@@ -69,11 +70,24 @@ pub(crate) struct Sale {
 impl World {
     /// The market at [`testkit::START`]; [`car`] is registered with police and model library.
     pub(crate) async fn new() -> World {
-        World::scored_by(Arc::new(production::claim::NoScorer)).await
+        World::beside(Arc::new(production::claim::NoLocks), Arc::new(production::claim::NoScorer))
+            .await
     }
 
     /// The same market, whose claims are scored.
     pub(crate) async fn scored_by(scorer: Arc<dyn production::claim::ClaimScorer>) -> World {
+        World::beside(Arc::new(production::claim::NoLocks), scorer).await
+    }
+
+    /// The same beside a clearing cloud.
+    pub(crate) async fn with_locks(locks: Arc<dyn RecoveryLocks>) -> World {
+        World::beside(locks, Arc::new(production::claim::NoScorer)).await
+    }
+
+    async fn beside(
+        locks: Arc<dyn RecoveryLocks>,
+        scorer: Arc<dyn production::claim::ClaimScorer>,
+    ) -> World {
         let schemas: [&Migrator; 3] =
             [&base_http::MIGRATIONS, &tenancy::MIGRATIONS, &production::MIGRATIONS];
         let test = testkit::database(&schemas).await;
@@ -97,7 +111,7 @@ impl World {
                 outside: outside(&sandbox, clock.clone(), ids.clone()),
                 sealer: Sealer::new(keys, operator),
                 challenges: challenges.clone(),
-                locks: Arc::new(production::claim::NoLocks),
+                locks,
                 scorer,
             },
             pg::coalesce::Lanes::default(),

@@ -231,3 +231,23 @@ fn every_act_has_its_side_and_its_stages() {
         }
     }
 }
+
+#[test]
+fn a_flat_amount_settles_what_the_formulas_allow_and_is_the_recovering_sides_to_start() {
+    let flat = Flat {
+        region: "320000".to_owned(),
+        version: 1,
+        computed: yuan("2000.00"),
+        ceiling: yuan("5000.00"),
+        module: yuan("2400.00"),
+    };
+    let act = Act::SettleFlat { flat };
+    let locked = Life::locked(Timestamp::UNIX_EPOCH);
+    let refused = locked.accept(&act, by(Side::Liable), SIDES);
+    assert!(matches!(refused, Err(ReviewError::NotYours { .. })));
+    let settled = locked.accept(&act, by(Side::Recovering), SIDES).unwrap();
+    assert_eq!((settled.agreed(), settled.settled()), (yuan("2400.00"), yuan("2000.00")));
+    assert_eq!(settled.status(), RecoveryStatus::WaitingForSettlement);
+    assert_eq!(settled.outcomes[0].item_id, Some(Uuid::from_u128(7)));
+    assert!(settled.accept(&act, by(Side::Recovering), SIDES).is_err());
+}

@@ -3,6 +3,7 @@
 use kernel::Fen;
 use serde::Serialize;
 use utoipa::ToSchema;
+use uuid::Uuid;
 
 use crate::error::ClearingError;
 use crate::settlement::flat_rate::Simulation;
@@ -29,6 +30,11 @@ pub struct FlatRateEffectView {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SimulationView {
+    /// Names it, for whoever proposes the rule.
+    #[schema(value_type = String, format = Uuid)]
+    pub simulation_id: Uuid,
+    /// `000000` for the nation.
+    pub region: String,
     /// The module used: the one asked for, else the mean of the items up to the ceiling.
     pub module: Fen,
     /// Items it would have settled.
@@ -39,10 +45,13 @@ pub struct SimulationView {
     pub effects: Vec<FlatRateEffectView>,
 }
 
-impl TryFrom<Simulation> for SimulationView {
-    type Error = ClearingError;
-
-    fn try_from(simulation: Simulation) -> Result<SimulationView, ClearingError> {
+impl SimulationView {
+    /// A simulation of a region, under its id.
+    pub(in crate::settlement) fn of(
+        simulation_id: Uuid,
+        region: &str,
+        simulation: Simulation,
+    ) -> Result<SimulationView, ClearingError> {
         let effects = simulation.effects.into_iter().map(|effect| {
             Ok(FlatRateEffectView {
                 change: effect.change().ok_or(ClearingError::Corrupt("sum of items"))?,
@@ -54,6 +63,8 @@ impl TryFrom<Simulation> for SimulationView {
             })
         });
         Ok(SimulationView {
+            simulation_id,
+            region: region.to_owned(),
             module: simulation.module,
             flat_items: simulation.flat_items,
             items: simulation.items,

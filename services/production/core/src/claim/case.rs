@@ -516,7 +516,8 @@ impl Case {
 
     fn recover(&mut self, facts: &RecoveryFacts) -> Result<(), ClaimError> {
         let paid = self.closing().map_or(Fen::ZERO, |closing| closing.own_damage);
-        let recovered = self.recovered.plus(facts.amount).ok_or(ClaimError::Overflow)?;
+        let settled = facts.settles.unwrap_or(facts.amount);
+        let recovered = self.recovered.plus(settled).ok_or(ClaimError::Overflow)?;
         if recovered > paid {
             return Err(ClaimError::OverRecovered { recovered, paid });
         }
@@ -545,6 +546,7 @@ fn surveyed(kept: Option<SurveyFacts>, fresh: &SurveyFacts) -> SurveyFacts {
         later.vehicles = earlier.vehicles;
         later.third_vehicles = earlier.third_vehicles;
         later.vehicles_at = listed_at(earlier);
+        later.others.clone_from(&earlier.others);
     }
     later
 }

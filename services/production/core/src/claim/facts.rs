@@ -14,6 +14,7 @@ use super::{
 };
 use crate::adjustment::recovery::RecoveryFrom;
 use crate::cover::Cover;
+use crate::mark::VehicleMark;
 use crate::plate::Plate;
 
 /// One message, read.
@@ -195,6 +196,19 @@ pub struct SurveyFacts {
     /// In a case: the end of the earlier survey that listed the vehicles, where this one listed none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vehicles_at: Option<Timestamp>,
+    /// Which the other vehicles are, as far as told; listed with `vehicles`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<OtherVehicle>,
+}
+
+/// Another vehicle seen at the scene.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OtherVehicle {
+    /// Its number in the case.
+    pub item: u16,
+    /// Of its frame number and plate.
+    pub marks: Vec<VehicleMark>,
 }
 
 /// 立案: the case is taken on.
@@ -237,6 +251,9 @@ pub struct LossVehicle {
     /// The other side cannot be found (无法找到第三方).
     #[serde(default)]
     pub no_third_party: bool,
+    /// Which vehicle it is: of its frame number and plate, as far as told.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<VehicleMark>,
 }
 
 /// Damaged property as assessed.
@@ -474,6 +491,9 @@ pub struct RecoveryFacts {
     pub amount: Fen,
     /// From whom.
     pub counterparty: RecoveryFrom,
+    /// What it settles, where a flat amount is paid instead (定额结算); what counts as recovered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub settles: Option<Fen>,
 }
 
 /// 更正: what an upheld dispute puts right about the closing that holds.

@@ -325,6 +325,7 @@ mod tests {
             total_loss: item == 1,
             residual: Fen(0),
             no_third_party: false,
+            marks: vec![],
         };
         let person = LossPerson {
             item: 3,

@@ -124,6 +124,7 @@ mod tests {
             total_loss: false,
             residual: Fen::ZERO,
             no_third_party: false,
+            marks: Vec::new(),
         };
         case.assessment =
             Some(AssessFacts { at, vehicles: vec![own], properties: vec![], persons: vec![] });

@@ -59,6 +59,7 @@ pub(crate) fn survey(hours: i64, liability: Liability) -> StepFacts {
         estimate: Fen::ZERO,
         police_accident_no: None,
         vehicles_at: None,
+        others: Vec::new(),
     })
 }
 
@@ -81,6 +82,7 @@ pub(crate) fn vehicle(item: u16, own: bool, loss: i64) -> LossVehicle {
         total_loss: false,
         residual: Fen::ZERO,
         no_third_party: false,
+        marks: Vec::new(),
     }
 }
 
@@ -389,15 +391,24 @@ fn own_damage_recovered_in_full_no_longer_counts() {
             StepFacts::Close(close(7, 3_000, Liability::None)),
         ],
     );
-    let recovery = |amount| {
-        let counterparty = RecoveryFrom::ThirdParty;
-        StepFacts::Recovery(RecoveryFacts { at: at(90), amount: yuan(amount), counterparty })
+    let recovery = |amount: i64, settles: Option<i64>| {
+        StepFacts::Recovery(RecoveryFacts {
+            at: at(90),
+            amount: yuan(amount),
+            counterparty: RecoveryFrom::ThirdParty,
+            settles: settles.map(yuan),
+        })
     };
-    let part = taken(case, vec![recovery(1_000)]);
+    let part = taken(case, vec![recovery(1_000, None)]);
     assert!(!part.record("05", insurer).unwrap().fully_recovered);
-    let whole = taken(part, vec![recovery(2_000)]);
+    let whole = taken(part.clone(), vec![recovery(2_000, None)]);
     assert!(whole.record("05", insurer).unwrap().fully_recovered);
-    assert_eq!(whole.accept(&recovery(1)).unwrap_err().rule(), Some(RuleId::L60));
+    assert_eq!(whole.accept(&recovery(1, None)).unwrap_err().rule(), Some(RuleId::L60));
+    // A flat amount, smaller or larger, settles what it stands for.
+    for paid in [1_500, 2_600] {
+        let flat = taken(part.clone(), vec![recovery(paid, Some(2_000))]);
+        assert!(flat.record("05", insurer).unwrap().fully_recovered, "{paid}");
+    }
 }
 
 proptest! {

@@ -181,6 +181,7 @@ impl DecideDispute {
             confirm_no: before.confirm_no,
             tenant: self.tenant,
             frame: before.frame.clone(),
+            plate: before.terms.plate.clone(),
             accident_at: before.case.notify.accident_at,
         };
         let locks = self.locks.touching(tx, &[case]).await?.pop().unwrap_or_default();

@@ -6,6 +6,7 @@ use production_core::claim::{
     AssessFacts, LossPerson, LossProperty, LossVehicle, PersonHarm, StepFacts,
 };
 use production_core::insurer::InsurerCode;
+use production_core::mark::VehicleMark;
 use production_core::rule::{Findings, RuleId};
 use production_core::rules::claim::{self as rules, PartRow};
 
@@ -62,6 +63,7 @@ impl AssessBody {
             let salvage = reader.maybe_money(vehicle.salvage.as_ref(), &format!("{at}/salvage"));
             let residual = reader.maybe_money(vehicle.residual.as_ref(), &format!("{at}/residual"));
             reader.mark_vehicle(plate.as_ref(), frame.as_ref(), None, own.unwrap_or(false));
+            let marks = VehicleMark::of(frame.as_ref(), plate.as_ref());
             let repairer = vehicle.repairer.as_ref().and_then(|repairer| repairer.code.as_ref());
             reader.maybe_mark(MarkKind::Repairer, repairer, own.unwrap_or(false));
             if let Some(frame) = frame.filter(|_| own == Some(true)) {
@@ -82,6 +84,7 @@ impl AssessBody {
                     total_loss,
                     residual,
                     no_third_party: vehicle.no_third_party.unwrap_or(false),
+                    marks,
                 });
             }
         }

@@ -211,9 +211,11 @@ impl StepBody for RecoveryBody {
             let message = "a recovery between insurers carries its recovery code";
             reader.found.add(RuleId::S19, "/recoveryCode", message);
         }
+        let settles = self.settles.is_some();
+        let settles = settles.then(|| reader.maybe_money(self.settles.as_ref(), "/settles"));
         let facts = match (at, amount, counterparty) {
             (Some(at), Some(amount), Some(counterparty)) => {
-                Some(StepFacts::Recovery(RecoveryFacts { at, amount, counterparty }))
+                Some(StepFacts::Recovery(RecoveryFacts { at, amount, counterparty, settles }))
             }
             _ => None,
         };

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use kernel::Fen;
 use production_core::claim::{
-    Cause, DocumentsFacts, Liability, LiabilityDocument, PersonHarm, StepFacts, SurveyFacts,
+    Cause, DocumentsFacts, Liability, LiabilityDocument, OtherVehicle, PersonHarm, StepFacts,
+    SurveyFacts,
 };
 use production_core::insurer::InsurerCode;
+use production_core::mark::VehicleMark;
 use production_core::rule::{Findings, RuleId};
 use production_core::rules::claim::{OPINION, PLACE};
 
@@ -19,6 +21,7 @@ use crate::claim::wire::{DocumentsBody, SurveyBody};
 struct Seen {
     vehicles: u32,
     third: u32,
+    others: Vec<OtherVehicle>,
     persons: u32,
     ended_at: Option<Timestamp>,
     estimates: Vec<Fen>,
@@ -70,6 +73,7 @@ impl StepBody for SurveyBody {
                 estimate,
                 police_accident_no: self.police_accident_no.clone(),
                 vehicles_at: None,
+                others: seen.others,
             })),
             _ => None,
         };
@@ -82,7 +86,7 @@ impl SurveyBody {
         let mut items = Vec::new();
         for (place, vehicle) in listed(&self.vehicles).iter().enumerate() {
             let at = format!("/vehicles/{place}");
-            item(reader, vehicle.item, &mut items, &at);
+            let item = item(reader, vehicle.item, &mut items, &at);
             let own = own_side(reader, vehicle.property.as_ref(), &format!("{at}/property"));
             let plate = reader.plate(vehicle.plate.as_ref(), vehicle.plate_kind.as_ref(), &at);
             let frame_at = format!("{at}/frameNo");
@@ -98,6 +102,10 @@ impl SurveyBody {
             let own = own.unwrap_or(false);
             seen.third += u32::from(!own);
             reader.mark_vehicle(plate.as_ref(), frame.as_ref(), vehicle.driver.as_ref(), own);
+            let marks = VehicleMark::of(frame.as_ref(), plate.as_ref());
+            if let Some(item) = item.filter(|_| !own && !marks.is_empty()) {
+                seen.others.push(OtherVehicle { item, marks });
+            }
             if let Some(frame) = frame.filter(|_| own) {
                 reader.own_frames.push((frame_at, frame));
             }

@@ -115,5 +115,7 @@ message! {
         kind: String,
         /// 结算码, between insurers.
         recovery_code: String,
+        /// What a flat amount (定额结算) settles in place of the actual loss. The platform tells it.
+        settles: String,
     }
 }

@@ -77,6 +77,7 @@ fn told() -> Vec<StepFacts> {
             total_loss: false,
             residual: Fen::ZERO,
             no_third_party: false,
+            marks: Vec::new(),
         };
         StepFacts::Assess(AssessFacts {
             at: at(hour),
@@ -109,6 +110,7 @@ fn told() -> Vec<StepFacts> {
             at: at(14),
             amount: Fen(100_000),
             counterparty: RecoveryFrom::Compulsory,
+            settles: None,
         }),
     ]
 }
