@@ -68,15 +68,15 @@ fn main() {
 
     let claims: Vec<HashMap<&str, Given>> = (0..rows.len())
         .map(|row| {
-            let given = |name: &&str| {
+            let given = used.iter().map(|&name| {
                 let place = names.iter().position(|own| own == name).unwrap();
                 let text = &rows[row][place];
-                match NUMBERS.contains(name) {
-                    true => (*name, Given::Number(text.parse().unwrap())),
-                    false => (*name, Given::Text(text.to_owned())),
+                match NUMBERS.contains(&name) {
+                    true => (name, Given::Number(text.parse().unwrap())),
+                    false => (name, Given::Text(text.to_owned())),
                 }
-            };
-            used.iter().map(given).collect()
+            });
+            given.collect()
         })
         .collect();
     let fast = times(claims.len(), |row| {

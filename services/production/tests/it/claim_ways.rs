@@ -116,7 +116,7 @@ async fn an_adjustment_for_anothers_vehicle_is_refused_where_its_loss_is_recover
         losses: vec![PaidLoss { marks, amount: Fen(200_000) }],
         by_code: Vec::new(),
     };
-    assert_eq!(*clearing.asked.lock().unwrap(), [paid.clone()]);
+    assert_eq!(*clearing.asked.lock().unwrap(), std::slice::from_ref(&paid));
 
     // The refused step left nothing: the same one is taken once the way is free, and is the sixth.
     *clearing.first.lock().unwrap() = None;
