@@ -86,7 +86,6 @@ pub struct RecordStep {
 }
 
 /// A case in the middle of a set.
-#[derive(Clone)]
 struct Working {
     row: ClaimRow,
     fresh: bool,
@@ -111,7 +110,15 @@ enum Decided {
     /// Taken before: answered as it was.
     Again(Vec<u8>, PlatformNumber),
     /// Taken now.
-    Taken { step: Box<StepRow>, score: Option<Box<ScoreRow>>, hints: Vec<HintView>, done: Done },
+    Taken(Box<Taken>),
+}
+
+/// A step that was taken.
+struct Taken {
+    step: StepRow,
+    score: Option<ScoreRow>,
+    hints: Vec<HintView>,
+    done: Done,
 }
 
 impl SetCommand for RecordStep {
@@ -126,23 +133,10 @@ impl SetCommand for RecordStep {
         let marked = in_common(set, &board, tx).await?;
         let mut outcomes = Vec::with_capacity(set.len());
         for (command, marked) in set.iter().zip(&marked) {
-            let before = may_go_a_way(&command.read.facts).then(|| board.of(command)).flatten();
-            let before = before.and_then(|claim_no| board.cases.get(&claim_no)).cloned();
-            let mut decided = decide(command, &mut board, marked).await;
-            let is_taken = matches!(decided, Ok(Decided::Taken { .. }));
-            if let Some(before) = before.filter(|_| is_taken) {
-                let after = board.cases.get(&before.row.claim_no).map(|working| &working.row);
-                if let Some(refusal) = other_way(command, &before.row, after, tx).await? {
-                    board.cases.insert(before.row.claim_no, before);
-                    decided = Err(refusal);
-                }
-            }
-            if let Ok(Decided::Taken { step, .. }) = &decided {
-                let key = (step.claim_no, step.step, step.business_no.clone());
-                board.taken.insert(key, (**step).clone());
-                follow(command, step, tx).await?;
-            }
-            outcomes.push(decided);
+            outcomes.push(match board.first(command) {
+                Some(first) => again(command, first),
+                None => take(command, &mut board, marked, tx).await?,
+            });
         }
         save(set, &board, &outcomes, tx).await?;
         refer(set, &mut outcomes, tx).await?;
@@ -156,7 +150,7 @@ impl SetCommand for RecordStep {
                         let done = Done::json(StatusCode::CREATED, &(), slot, subject);
                         Done { body: answer.into(), ..done }
                     }
-                    Decided::Taken { done, .. } => done,
+                    Decided::Taken(taken) => taken.done,
                 })
             })
             .collect())
@@ -261,11 +255,12 @@ fn may_go_a_way(facts: &StepFacts) -> bool {
 /// vehicle from its own cover takes that one. What stands against it, when another was gone before.
 async fn other_way(
     command: &RecordStep,
-    before: &ClaimRow,
-    after: Option<&ClaimRow>,
+    board: &Board,
+    after: &ClaimRow,
     tx: &mut Tx,
 ) -> Result<Option<ProductionError>, ProductionError> {
-    let Some(after) = after else { return Ok(None) };
+    let before = board.cases.get(&after.claim_no).filter(|_| may_go_a_way(&command.read.facts));
+    let Some(before) = before.map(|working| &working.row) else { return Ok(None) };
     let (case, now) = (touched(after), command.now);
     if matches!(command.read.facts, StepFacts::Close(_)) {
         let taken = command.locks.settle_mutually(tx, &case, now).await?;
@@ -324,6 +319,25 @@ impl Board {
         }
     }
 
+    /// The step of the same number, when it was taken before.
+    fn first(&self, command: &RecordStep) -> Option<&StepRow> {
+        let read = &command.read;
+        self.taken.get(&(self.of(command)?, read.step(), read.business_no.clone()))
+    }
+
+    /// Keeps a step that was taken, and the case as it left it.
+    fn keep(&mut self, command: &RecordStep, taken: &Taken, row: ClaimRow) {
+        let (step, claim_no) = (&taken.step, row.claim_no);
+        if command.scores.is_open() {
+            let rules = taken.hints.iter().map(|hint| hint.rule.clone()).collect();
+            self.told.entry(claim_no).or_default().push((command.read.facts.clone(), rules));
+        }
+        self.taken.insert((claim_no, step.step, step.business_no.clone()), step.clone());
+        self.reported.insert((row.confirm_no, row.report_no.clone()), claim_no);
+        let fresh = self.cases.get(&claim_no).is_none_or(|working| working.fresh);
+        self.cases.insert(claim_no, Working { row, fresh, touched: true });
+    }
+
     /// The case a report is about to make.
     fn reports(&self, command: &RecordStep) -> Option<TouchedCase> {
         let Target::Report(claim_no) = command.target else { return None };
@@ -375,20 +389,33 @@ async fn in_common(
     Ok(found)
 }
 
-/// Decides one member and leaves the case as it made it.
+/// Takes one member, unless something stands against it: the outer error is of the whole set.
+async fn take(
+    command: &RecordStep,
+    board: &mut Board,
+    marked: &[Marked],
+    tx: &mut Tx,
+) -> Result<Result<Decided, ProductionError>, ProductionError> {
+    let (taken, case) = match decide(command, board, marked).await {
+        Ok(decided) => decided,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    if let Some(refusal) = other_way(command, board, &case, tx).await? {
+        return Ok(Err(refusal));
+    }
+    board.keep(command, &taken, case);
+    follow(command, &taken.step, tx).await?;
+    Ok(Ok(Decided::Taken(Box::new(taken))))
+}
+
+/// Decides one member: the step, and the case as it leaves it.
 async fn decide(
     command: &RecordStep,
     board: &mut Board,
     marked: &[Marked],
-) -> Result<Decided, ProductionError> {
+) -> Result<(Taken, ClaimRow), ProductionError> {
     let read = &command.read;
     let known = board.of(command);
-    if let Some(claim_no) = known {
-        let key = (claim_no, read.step(), read.business_no.clone());
-        if let Some(first) = board.taken.get(&key) {
-            return again(command, first);
-        }
-    }
     let (row, standing) = match (command.target, known) {
         (Target::Claim(claim_no), None) => {
             return Err(ProductionError::not_found("claim", claim_no));
@@ -418,7 +445,7 @@ async fn decide(
     };
     let before = known.and_then(|no| board.cases.get(&no)).map(|working| &working.row.case);
     let findings = rules(command, before.unwrap_or(&row.case), &row)?;
-    Ok(taken(command, board, row, standing, marked, findings).await)
+    Ok(compose(command, board, row, standing, marked, findings).await)
 }
 
 /// The same number again: the same content is answered as before, other content is refused.
@@ -512,15 +539,15 @@ fn rules(
     }
 }
 
-/// Puts step, case and answer together and leaves the case on the board.
-async fn taken(
+/// Puts step, case and answer together.
+async fn compose(
     command: &RecordStep,
     board: &mut Board,
     mut row: ClaimRow,
     standing: Standing,
     marked: &[Marked],
     findings: Vec<Notice>,
-) -> Decided {
+) -> (Taken, ClaimRow) {
     let read = &command.read;
     let viewer = Viewer { claim_no: row.claim_no, insurer: command.insurer, case: &row.case };
     let mut risk_hints = command.hints.clone();
@@ -543,7 +570,6 @@ async fn taken(
         Some(Err(why)) => notices.push(why.notice()),
         None => {}
     }
-    let rules = risk_hints.iter().map(|hint| hint.rule.clone()).collect();
     let hints = risk_hints.clone();
     let told = Told {
         facts: &read.facts,
@@ -562,21 +588,15 @@ async fn taken(
     };
     let (step, done) = step::written(&mut row, standing, told);
     let done = done.showing(shown);
-    board.told.entry(row.claim_no).or_default().push((read.facts.clone(), rules));
-    let score = scored.map(|(scored, features)| {
-        Box::new(ScoreRow {
-            claim_no: row.claim_no,
-            sequence: row.steps,
-            tenant: command.tenant,
-            scored: scored.map_err(NotScored::name),
-            features,
-            scored_at: command.now,
-        })
+    let score = scored.map(|(scored, features)| ScoreRow {
+        claim_no: row.claim_no,
+        sequence: row.steps,
+        tenant: command.tenant,
+        scored: scored.map_err(NotScored::name),
+        features,
+        scored_at: command.now,
     });
-    board.reported.insert((row.confirm_no, row.report_no.clone()), row.claim_no);
-    let fresh = board.cases.get(&row.claim_no).is_none_or(|working| working.fresh);
-    board.cases.insert(row.claim_no, Working { row, fresh, touched: true });
-    Decided::Taken { step: Box::new(step), score, hints, done }
+    (Taken { step, score, hints, done }, row)
 }
 
 /// The fraud score of a step and the figures it is of; `None` of a step that is not scored.
@@ -630,11 +650,11 @@ async fn save(
     store::update(tx, &moved).await?;
     let (mut steps, mut marks, mut scored) = (Vec::new(), Vec::new(), Vec::new());
     for (command, outcome) in set.iter().zip(outcomes) {
-        if let Ok(Decided::Taken { step, score, .. }) = outcome
-            && let Some(working) = board.cases.get(&step.claim_no)
+        if let Ok(Decided::Taken(taken)) = outcome
+            && let Some(working) = board.cases.get(&taken.step.claim_no)
         {
-            steps.push(&**step);
-            scored.extend(score.as_deref());
+            steps.push(&taken.step);
+            scored.extend(taken.score.as_ref());
             marks.extend(command.marks.iter().map(|mark| (&working.row, mark)));
         }
     }
@@ -654,16 +674,17 @@ async fn refer(
     tx: &mut Tx,
 ) -> Result<(), ProductionError> {
     for (command, outcome) in set.iter().zip(outcomes) {
-        let Ok(Decided::Taken { step, score, hints, done }) = outcome else { continue };
-        let taken = referral::Taken {
-            claim_no: step.claim_no,
-            tenant: step.tenant,
-            sequence: step.sequence,
-            hints,
-            score: score.as_ref().and_then(|score| score.scored.as_ref().ok()),
+        let Ok(Decided::Taken(taken)) = outcome else { continue };
+        let told = referral::Taken {
+            claim_no: taken.step.claim_no,
+            tenant: taken.step.tenant,
+            sequence: taken.step.sequence,
+            hints: &taken.hints,
+            score: taken.score.as_ref().and_then(|score| score.scored.as_ref().ok()),
             now: command.now,
         };
-        done.events.extend(referral::follow(tx, &command.refer, &taken).await?);
+        let events = referral::follow(tx, &command.refer, &told).await?;
+        taken.done.events.extend(events);
     }
     Ok(())
 }
@@ -676,7 +697,8 @@ async fn end_lost_policies(
     tx: &mut Tx,
 ) -> Result<(), ProductionError> {
     for (command, outcome) in set.iter().zip(outcomes) {
-        let Ok(Decided::Taken { step, .. }) = outcome else { continue };
+        let Ok(Decided::Taken(taken)) = outcome else { continue };
+        let step = &taken.step;
         let Some(working) = board.cases.get(&step.claim_no) else { continue };
         let case = &working.row.case;
         let lost = case.closing().is_some_and(|closing| closing.total_loss);
