@@ -195,11 +195,12 @@ impl FraudScore {
             )
         });
         let reasons: Vec<String> = reasons.collect();
+        let colon = if reasons.is_empty() { "" } else { ": " };
         (self.band != Band::Low).then(|| HintView {
             rule: "F01".to_owned(),
             kind: "score".to_owned(),
             text: format!(
-                "the fraud score is {} ({}.{:02} %) by model {} of the {}: {}",
+                "the fraud score is {} ({}.{:02} %) by model {} of the {}{colon}{}",
                 self.band.name(),
                 self.chance_ppm / 10_000,
                 self.chance_ppm % 10_000 / 100,
@@ -402,6 +403,8 @@ mod tests {
             "the fraud score is high (31.23 %) by model 3 of the tenant: hoursSinceStart is 5: \
              odds × 2.05"
         );
+        let bare = FraudScore { reasons: vec![], ..fair() }.hint().unwrap();
+        assert_eq!(bare.text, "the fraud score is high (31.23 %) by model 3 of the tenant");
         assert!(FraudScore { band: Band::Low, ..fair() }.hint().is_none());
         assert!(!ScoreDesk::open(Arc::new(NoScorer)).is_open());
     }
