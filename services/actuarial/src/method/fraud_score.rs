@@ -22,8 +22,10 @@ use crate::dataset::table::Column;
 use crate::error;
 use crate::figure::Figure;
 use crate::job::Watch;
+use crate::method::chances::{CalibratedResult, calibration, is_drawn};
 use crate::method::check::Check;
 use crate::method::data::Data;
+use crate::method::features::Features;
 use crate::method::prepare::{ConditionBody, DerivedBody, Prepare};
 use crate::method::{Failure, Outcome, Plan, glm, trees};
 use crate::model::ModelId;
@@ -97,7 +99,7 @@ pub(crate) struct FraudScore {
     latest_part: f64,
     random_part: f64,
     random_by: Option<String>,
-    features: Vec<(String, bool)>,
+    features: Features,
     recipe: Recipe,
     champion: Option<ModelId>,
 }
@@ -152,18 +154,9 @@ pub(crate) struct SplitResult {
     /// Mean distance between expected and observed over the bands.
     pub(crate) calibration_error: Figure,
     /// The lowest chances first.
-    pub(crate) calibration: Vec<BandResult>,
+    pub(crate) calibration: Vec<CalibratedResult>,
     /// The rows with the highest scores.
     pub(crate) top: Vec<TopResult>,
-}
-
-/// Rows of neighbouring chances.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct BandResult {
-    pub(crate) rows: usize,
-    pub(crate) expected: Figure,
-    pub(crate) observed: Figure,
 }
 
 /// The part of the rows with the highest scores.
@@ -237,29 +230,23 @@ pub(crate) fn read(body: &FraudScoreBody, check: &mut Check<'_>) -> FraudScore {
     let part = 0.05..=0.5;
     let latest_part = check.within("/latestPart", body.latest_part, 0.3, part.clone());
     let random_part = check.within("/randomPart", body.random_part, 0.3, part);
-    let (mut features, mut fleeting): (Vec<(String, bool)>, Vec<String>) = (vec![], vec![]);
+    let (mut features, mut fleeting) = (Features::default(), vec![]);
     for (index, feature) in body.features.iter().flatten().enumerate() {
         let at = format!("/features/{index}/column");
-        let column = check.needed(&at, feature.column.as_ref(), None);
-        let numeric = check.column(&at, &column).is_some_and(|kind| kind.is_numeric());
-        if features.iter().any(|(known, _)| *known == column) {
-            check.fault(&at, "is named before");
-        }
-        if column == label && !column.is_empty() {
+        let own = features.read(check, &at, feature.column.as_ref(), feature.as_levels);
+        let Some(own) = own else { continue };
+        if own.column == label {
             check.fault(&at, "is the label: a score must not know what was found");
         }
         if feature.fleeting.unwrap_or(false) {
-            fleeting.push(column.clone());
+            fleeting.push(own.column);
         }
-        features.push((column, numeric && !feature.as_levels.unwrap_or(false)));
     }
-    if !(1..=64).contains(&features.len()) {
-        check.fault("/features", "name 1 to 64 columns");
-    }
-    if !fleeting.is_empty() && fleeting.len() == features.len() {
+    Features::bounded(check, body.features.as_ref());
+    let names: Vec<&str> = features.columns().collect();
+    if !fleeting.is_empty() && fleeting.len() == names.len() {
         check.fault("/features", "at least one column is not fleeting");
     }
-    let names: Vec<&str> = features.iter().map(|(name, _)| name.as_str()).collect();
     let plain = Recipe::of(&names);
     let part = f64::MIN_POSITIVE..=1.0;
     let boost = Boost {
@@ -362,14 +349,7 @@ impl Plan for FraudScore {
 
 impl FraudScore {
     fn rows(&self, data: &Data) -> Result<Rows, Failure> {
-        let mut frame = Frame::new();
-        let refuse = |error: GlmError| glm::refused(&error);
-        for (column, is_number) in &self.features {
-            match is_number {
-                true => frame.add_numbers(column, data.numbers(column)?).map_err(refuse)?,
-                false => frame.add(column, data.model_factor(column)?).map_err(refuse)?,
-            }
-        }
+        let frame = self.features.frame(data)?;
         let labels = data.texts(&self.label)?;
         if let Some(row) = labels.iter().position(Option::is_none) {
             let detail = format!("column {} says nothing in row {}", self.label, row + 1);
@@ -391,7 +371,6 @@ impl FraudScore {
     /// Which rows the random split judges by.
     fn drawn(&self, data: &Data, seed: u64) -> Result<Vec<bool>, Failure> {
         let keys: Vec<u64> = match &self.random_by {
-            // Knuth's multiplicative hash.
             Some(column) => data.numbers(column)?.iter().map(|key| *key as i64 as u64).collect(),
             None => {
                 let rows = 0..data.rows() as u64;
@@ -402,9 +381,7 @@ impl FraudScore {
                 .collect()
             }
         };
-        let bound = self.random_part * 4_294_967_296.0;
-        let hash = |key: u64| key.wrapping_mul(2_654_435_761) % (1 << 32);
-        Ok(keys.into_iter().map(|key| (hash(key) as f64) < bound).collect())
+        Ok(keys.into_iter().map(|key| is_drawn(key, self.random_part)).collect())
     }
 
     /// The rows' times as numbers.
@@ -519,7 +496,6 @@ impl FraudScore {
                 from: top.least.into(),
             })
         };
-        let calibration = scored.calibration(bands).map_err(refuse)?;
         let tops = [0.01, 0.02, 0.05, 0.1, 0.2].map(top).into_iter();
         let tops = tops.collect::<Result<Vec<TopResult>, _>>()?;
         let bounds = [tops[3].from.0, tops[1].from.0];
@@ -533,14 +509,7 @@ impl FraudScore {
             log_loss: scored.log_loss().into(),
             brier: scored.brier().into(),
             calibration_error: scored.calibration_error(bands).map_err(refuse)?.into(),
-            calibration: calibration
-                .into_iter()
-                .map(|band| BandResult {
-                    rows: band.rows,
-                    expected: band.expected.into(),
-                    observed: band.observed.into(),
-                })
-                .collect(),
+            calibration: calibration(&scored, bands).map_err(refuse)?,
             top: tops,
         };
         Ok((found, bounds))

@@ -12,8 +12,10 @@ use utoipa::ToSchema;
 use crate::error;
 use crate::figure::Figure;
 use crate::job::Watch;
+use crate::method::chances::{CalibratedResult, calibration, is_drawn};
 use crate::method::check::Check;
 use crate::method::data::Data;
+use crate::method::features::Features;
 use crate::method::glm;
 use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare, meet};
 use crate::method::{Failure, Outcome, Plan};
@@ -67,7 +69,7 @@ pub(crate) struct Lapse {
     columns: Vec<String>,
     prepare: Prepare,
     lapsed: String,
-    features: Vec<(String, bool)>,
+    features: Features,
     hold_out: Vec<Condition>,
     held_part: f64,
     recipe: Recipe,
@@ -102,14 +104,6 @@ pub(crate) struct SeenResult {
     pub(crate) rate: Figure,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct CalibratedResult {
-    pub(crate) rows: usize,
-    pub(crate) expected: Figure,
-    pub(crate) observed: Figure,
-}
-
 /// The rows with the highest chances.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -139,28 +133,20 @@ struct Rows {
 pub(crate) fn read(body: &LapseBody, check: &mut Check<'_>) -> Lapse {
     let prepare = Prepare::read(check, body.derive.as_ref(), body.rows.as_ref());
     let lapsed = check.needed("/lapsed", body.lapsed.as_ref(), None);
-    let mut features: Vec<(String, bool)> = vec![];
+    let mut features = Features::default();
     for (index, feature) in body.features.iter().flatten().enumerate() {
         let at = format!("/features/{index}/column");
-        let column = check.needed(&at, feature.column.as_ref(), None);
-        if column.is_empty() {
-            continue;
-        }
-        let numeric = check.column(&at, &column).is_some_and(|kind| kind.is_numeric());
-        if column == lapsed || features.iter().any(|(known, _)| *known == column) {
+        let own = features.read(check, &at, feature.column.as_ref(), feature.as_levels);
+        if own.is_some_and(|own| own.column == lapsed) {
             check.fault(&at, "is named before");
         }
-        features.push((column, numeric && !feature.as_levels.unwrap_or(false)));
     }
-    let named = body.features.as_ref().map_or(0, Vec::len);
-    if !(1..=64).contains(&named) {
-        check.fault("/features", "name 1 to 64 columns");
-    }
+    Features::bounded(check, body.features.as_ref());
     let hold_out = glm::conditions(body.hold_out.as_ref(), check, "/holdOut");
     if body.held_part.is_some() && !hold_out.is_empty() {
         check.fault("/heldPart", "give holdOut or heldPart, not both");
     }
-    let names: Vec<&str> = features.iter().map(|(name, _)| &**name).collect();
+    let names: Vec<&str> = features.columns().collect();
     let plain = Recipe::frequent(&names);
     let recipe = Recipe {
         seeds: check.whole("/seeds", body.seeds, plain.seeds as u64, 1..=20),
@@ -187,7 +173,7 @@ impl Plan for Lapse {
     fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
         let data = self.prepare.apply(data)?;
         let held = match self.hold_out.is_empty() {
-            true => drawn(data.rows(), self.held_part),
+            true => (1..=data.rows() as u64).map(|row| is_drawn(row, self.held_part)).collect(),
             false => meet(&self.hold_out, &data)?,
         };
         let learnt: Vec<bool> = held.iter().map(|held| !held).collect();
@@ -205,7 +191,6 @@ impl Plan for Lapse {
         let chances = scorer.chances(&held.frame).map_err(|error| self.refused(&error))?;
         let unjudged = |error: ValidationError| self.unjudged(&error);
         let scored = Scored::new(&chances, &held.lapsed).map_err(unjudged)?;
-        let calibration = scored.calibration(self.bands).map_err(unjudged)?;
         let mut top = vec![];
         for share in TOP {
             let own = scored.top(share).map_err(unjudged)?;
@@ -218,7 +203,8 @@ impl Plan for Lapse {
             });
         }
         watch.stage("explaining", 90);
-        let mut effects = vec![0.0; self.features.len()];
+        let columns: Vec<&str> = self.features.columns().collect();
+        let mut effects = vec![0.0; columns.len()];
         let step = (held.lapsed.len() / EXPLAINED).max(1);
         let explained: Vec<usize> = (0..held.lapsed.len()).step_by(step).collect();
         for &row in &explained {
@@ -227,16 +213,15 @@ impl Plan for Lapse {
             }
             let score = scorer.score(&held.frame, row).map_err(|error| self.refused(&error))?;
             for reason in score.reasons {
-                let own = self.features.iter().position(|(name, _)| *name == reason.column);
+                let own = columns.iter().position(|column| *column == reason.column);
                 own.into_iter().for_each(|place| effects[place] += reason.effect.abs());
             }
         }
-        let mut reasons: Vec<ReasonResult> = self
-            .features
-            .iter()
+        let mut reasons: Vec<ReasonResult> = columns
+            .into_iter()
             .zip(effects)
-            .map(|((column, _), sum)| ReasonResult {
-                column: column.clone(),
+            .map(|(column, sum)| ReasonResult {
+                column: column.to_owned(),
                 effect: (sum / explained.len().max(1) as f64).into(),
             })
             .collect();
@@ -249,14 +234,7 @@ impl Plan for Lapse {
             log_loss: scored.log_loss().into(),
             brier: scored.brier().into(),
             calibration_error: scored.calibration_error(self.bands).map_err(unjudged)?.into(),
-            calibration: calibration
-                .into_iter()
-                .map(|band| CalibratedResult {
-                    rows: band.rows,
-                    expected: band.expected.into(),
-                    observed: band.observed.into(),
-                })
-                .collect(),
+            calibration: calibration(&scored, self.bands).map_err(unjudged)?,
             top,
             reasons,
         };
@@ -272,14 +250,7 @@ impl Plan for Lapse {
 
 impl Lapse {
     fn rows(&self, data: &Data) -> Result<Rows, Failure> {
-        let mut frame = Frame::new();
-        let refuse = |error: GlmError| glm::refused(&error);
-        for (column, is_number) in &self.features {
-            match is_number {
-                true => frame.add_numbers(column, data.numbers(column)?).map_err(refuse)?,
-                false => frame.add(column, data.model_factor(column)?).map_err(refuse)?,
-            }
-        }
+        let frame = self.features.frame(data)?;
         let mut lapsed = Vec::with_capacity(data.rows());
         for (row, text) in data.texts(&self.lapsed)?.into_iter().enumerate() {
             lapsed.push(match text.as_deref() {
@@ -339,10 +310,4 @@ fn seen(rows: &Rows) -> SeenResult {
     let lapsed = rows.lapsed.iter().filter(|lapsed| **lapsed).count();
     let count = rows.lapsed.len();
     SeenResult { rows: count, lapsed, rate: (lapsed as f64 / count.max(1) as f64).into() }
-}
-
-/// A part of the rows, spread by a hash of their numbers.
-fn drawn(rows: usize, part: f64) -> Vec<bool> {
-    let below = (part * 2f64.powi(32)) as u64;
-    (0..rows as u64).map(|row| ((row + 1) * 2_654_435_761) % (1 << 32) < below).collect()
 }

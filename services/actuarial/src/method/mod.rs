@@ -4,10 +4,12 @@
 //! with them at once, into a plan. The plan says which columns it reads and computes over them. Its
 //! result is JSON whose every number is finite.
 
+pub(crate) mod chances;
 pub(crate) mod check;
 pub mod credibility;
 pub mod cusum;
 pub(crate) mod data;
+pub(crate) mod features;
 pub mod forecast;
 pub mod fraud_score;
 pub mod glm;

@@ -1,7 +1,7 @@
 //! 提升树: gradient-boosted trees of claim frequency, explained, with a tariff distilled from them.
 
 use actuarial_models::Stop;
-use actuarial_models::glm::{Frame, GlmError};
+use actuarial_models::glm::Frame;
 use actuarial_models::trees::{Boost, Counts, Ensemble, Monotone, Tariff, TreesError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -12,6 +12,7 @@ use crate::figure::{Figure, figures};
 use crate::job::Watch;
 use crate::method::check::Check;
 use crate::method::data::Data;
+use crate::method::features::Features;
 use crate::method::glm::{self, ComparisonResult};
 use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare, meet};
 use crate::method::validation::{self, JudgedResult};
@@ -83,7 +84,7 @@ pub(crate) struct Trees {
     hold_out: Vec<Condition>,
     claims: String,
     exposure: String,
-    features: Vec<(String, bool)>,
+    features: Features,
     boost: Boost,
     tariff_pairs: Option<usize>,
 }
@@ -199,26 +200,19 @@ pub(crate) fn read(body: &TreesBody, check: &mut Check<'_>) -> Trees {
         ("increasing", Monotone::Increasing),
         ("decreasing", Monotone::Decreasing),
     ];
-    let (mut features, mut monotone) = (vec![], vec![]);
+    let (mut features, mut monotone) = (Features::default(), vec![]);
     for (index, feature) in body.features.iter().flatten().enumerate() {
         let at = format!("/features/{index}");
-        let column = check.needed(&format!("{at}/column"), feature.column.as_ref(), None);
-        let numeric =
-            check.column(&format!("{at}/column"), &column).is_some_and(|k| k.is_numeric());
-        let is_number = numeric && !feature.as_levels.unwrap_or(false);
+        let column = format!("{at}/column");
+        let own = features.read(check, &column, feature.column.as_ref(), feature.as_levels);
         let way = check.word(&format!("{at}/monotone"), feature.monotone.as_ref(), &ways);
-        if way != Monotone::Free && !is_number {
+        let Some(own) = own else { continue };
+        if way != Monotone::Free && !own.is_number {
             check.fault(&format!("{at}/monotone"), "is for numbers: levels have no order");
         }
-        if features.iter().any(|(known, _)| *known == column) {
-            check.fault(&format!("{at}/column"), "is named before");
-        }
-        monotone.push((column.clone(), way));
-        features.push((column, is_number));
+        monotone.push((own.column, way));
     }
-    if !(1..=64).contains(&features.len()) {
-        check.fault("/features", "name 1 to 64 columns");
-    }
+    Features::bounded(check, body.features.as_ref());
     let plain = Boost::of(&[]);
     let part = f64::MIN_POSITIVE..=1.0;
     let boost = Boost {
@@ -333,14 +327,7 @@ impl Trees {
     }
 
     fn rows(&self, data: &Data) -> Result<Rows, Failure> {
-        let mut frame = Frame::new();
-        let refuse = |error: GlmError| glm::refused(&error);
-        for (column, is_number) in &self.features {
-            match is_number {
-                true => frame.add_numbers(column, data.numbers(column)?).map_err(refuse)?,
-                false => frame.add(column, data.model_factor(column)?).map_err(refuse)?,
-            }
-        }
+        let frame = self.features.frame(data)?;
         let (claims, exposure) = (data.numbers(&self.claims)?, data.numbers(&self.exposure)?);
         Ok(Rows { frame, claims, exposure })
     }
@@ -390,7 +377,7 @@ impl Trees {
         frequencies: &[f64],
     ) -> Result<Vec<ComparisonResult>, Failure> {
         let mut found = vec![];
-        for (column, _) in self.features.iter().filter(|(_, is_number)| !is_number) {
+        for column in self.features.by_levels() {
             let (levels, codes) =
                 rows.frame.factor(column).map_err(|error| glm::refused(&error))?;
             if levels.len() > MOST_SHOWN {
@@ -399,7 +386,7 @@ impl Trees {
             let levels = glm::compare(levels, codes, None, &rows.exposure, |row| {
                 (rows.claims[row], frequencies[row] * rows.exposure[row])
             });
-            found.push(ComparisonResult { name: column.clone(), levels });
+            found.push(ComparisonResult { name: column.to_owned(), levels });
         }
         Ok(found)
     }
