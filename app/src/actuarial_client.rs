@@ -3,19 +3,18 @@
 //! Whoever may call the API may use it from anywhere: address and credentials come from flags or the
 //! environment. What a server refuses is told as it told it, with what to change.
 
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+mod api;
+mod print;
 
-use analytics::encode::Format;
-use anyhow::{Context, anyhow, bail};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
 use clap::{Args, Subcommand};
-use kernel::Ids;
+use reqwest::Body;
 use reqwest::multipart::{Form, Part};
-use reqwest::{Body, Client, RequestBuilder, Response};
 use serde_json::{Map, Value, json};
 
-/// How often a job is looked at while it is waited for.
-const LOOK: Duration = Duration::from_millis(500);
+use self::api::{Api, text};
 
 /// Which server, as whom.
 #[derive(Debug, Args)]
@@ -247,7 +246,7 @@ impl ActuarialCommand {
             ActuarialCommand::Import(args) => import(&api, &args).await,
             ActuarialCommand::Datasets { dataset: None, .. } => {
                 let page = api.get("/v1/actuarial/datasets").await?;
-                api.show(&page, datasets)
+                api.show(&page, print::datasets)
             }
             ActuarialCommand::Datasets { dataset: Some(dataset), version, rows, errors } => {
                 one_dataset(&api, &dataset, version, rows, errors.as_deref()).await
@@ -255,7 +254,7 @@ impl ActuarialCommand {
             ActuarialCommand::Run(args) => start(&api, args).await,
             ActuarialCommand::Show { run: None, .. } => {
                 let page = api.get("/v1/actuarial/runs").await?;
-                api.show(&page, runs)
+                api.show(&page, print::runs)
             }
             ActuarialCommand::Show { run: Some(run), result: true } => {
                 let result = api.get(&format!("/v1/actuarial/runs/{run}/result")).await?;
@@ -264,7 +263,7 @@ impl ActuarialCommand {
             }
             ActuarialCommand::Show { run: Some(run), result: false } => {
                 let run = api.get(&format!("/v1/actuarial/runs/{run}")).await?;
-                api.show(&run, one_run)
+                api.show(&run, print::one_run)
             }
             ActuarialCommand::Diff { run, with, tolerance } => {
                 let mut path = format!("/v1/actuarial/runs/{run}/diff?with={with}");
@@ -272,7 +271,7 @@ impl ActuarialCommand {
                     path += &format!("&tolerance={tolerance}");
                 }
                 let diff = api.get(&path).await?;
-                api.show(&diff, differences)
+                api.show(&diff, print::differences)
             }
             ActuarialCommand::Report { run, out } => {
                 let is_book = out.extension().is_some_and(|ending| ending == "xlsx");
@@ -290,178 +289,35 @@ impl ActuarialCommand {
             }
             ActuarialCommand::Models { task: None } => {
                 let page = api.get("/v1/actuarial/models").await?;
-                api.show(&page, models)
+                api.show(&page, print::models)
             }
             ActuarialCommand::Models { task: Some(task) } => change_model(&api, task).await,
             ActuarialCommand::Cancel { run } => {
                 let request = api.http.delete(api.url(&format!("/v1/actuarial/runs/{run}")));
                 let run = api.answer(request).await?;
-                api.show(&run, one_run)
+                api.show(&run, print::one_run)
             }
             ActuarialCommand::Ask { sql, out, .. } => {
                 let Some(sql) = sql else {
                     let found = api.get("/v1/actuarial/own/tables").await?;
-                    return api.show(&found, tables);
+                    return api.show(&found, print::tables);
                 };
                 let question = json!({ "sql": sql });
-                api.ask("/v1/actuarial/own/questions", &question, out.as_deref(), own_rows).await
+                api.ask("/v1/actuarial/own/questions", &question, out.as_deref(), print::own_rows)
+                    .await
             }
             ActuarialCommand::Market { question, out } => {
                 let Some(question) = question else {
                     let found = api.get("/v1/actuarial/market/quarters").await?;
-                    return api.show(&found, quarters);
+                    return api.show(&found, print::quarters);
                 };
                 let question =
                     serde_json::from_str(&question).context("the question is no JSON")?;
                 let path = "/v1/actuarial/market/questions";
-                api.ask(path, &question, out.as_deref(), market_rows).await
+                api.ask(path, &question, out.as_deref(), print::market_rows).await
             }
         }
     }
-}
-
-/// A server, with a token.
-struct Api {
-    http: Client,
-    base: String,
-    token: String,
-    json: bool,
-}
-
-impl Api {
-    async fn login(server: &Server) -> anyhow::Result<Api> {
-        let missing =
-            |flag: &str, variable: &str| anyhow!("say as whom: give {flag}, or set {variable}");
-        let id = server.client_id.as_deref();
-        let id = id.ok_or_else(|| missing("--client-id", "COMMONWHEEL_CLIENT_ID"))?;
-        let secret = server.client_secret.as_deref();
-        let secret =
-            secret.ok_or_else(|| missing("--client-secret", "COMMONWHEEL_CLIENT_SECRET"))?;
-        let http = Client::builder().build().context("cannot make a client")?;
-        let base = server.api.trim_end_matches('/').to_owned();
-        let form =
-            [("grant_type", "client_credentials"), ("client_id", id), ("client_secret", secret)];
-        let answer = http.post(format!("{base}/oauth/token")).form(&form).send().await;
-        let answer = answer.with_context(|| format!("cannot reach {base}; is the server up?"))?;
-        let body: Value = answer.json().await.context("the server gave no token")?;
-        match body["access_token"].as_str() {
-            Some(token) => {
-                let token = token.to_owned();
-                Ok(Api { http, base, token, json: server.json })
-            }
-            None => bail!(
-                "the server gives no token: {}",
-                body["error_description"]
-                    .as_str()
-                    .or(body["error"].as_str())
-                    .unwrap_or("no reason")
-            ),
-        }
-    }
-
-    fn url(&self, path: &str) -> String {
-        format!("{}{path}", self.base)
-    }
-
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        self.answer(self.http.get(self.url(path))).await
-    }
-
-    /// Sends a message that is new work, under a key of its own.
-    async fn post(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let key = hex::encode(Ids::from_os().bytes::<16>());
-        self.answer(request.header("Idempotency-Key", key)).await
-    }
-
-    async fn answer(&self, request: RequestBuilder) -> anyhow::Result<Value> {
-        let answer = served(request.bearer_auth(&self.token)).await?;
-        answer.json().await.context("the answer cannot be read")
-    }
-
-    /// Asks, and shows the answer, or writes it to a file in the form its name says.
-    async fn ask(
-        &self,
-        path: &str,
-        question: &Value,
-        out: Option<&Path>,
-        print: impl FnOnce(&Value),
-    ) -> anyhow::Result<()> {
-        let request = self.http.post(self.url(path)).json(question);
-        let Some(out) = out else { return self.show(&self.answer(request).await?, print) };
-        let ending = out.extension().and_then(|ending| ending.to_str()).unwrap_or_default();
-        let format = Format::ALL.into_iter().find(|format| format.extension() == ending);
-        let format = format.context("the name of the file ends in .parquet, .csv or .arrows")?;
-        self.save(request.header(http::header::ACCEPT, format.media_type()), out).await
-    }
-
-    async fn download(&self, path: &str, to: &Path) -> anyhow::Result<()> {
-        self.save(self.http.get(self.url(path)), to).await
-    }
-
-    async fn save(&self, request: RequestBuilder, to: &Path) -> anyhow::Result<()> {
-        let mut answer = served(request.bearer_auth(&self.token)).await?;
-        let mut file = tokio::fs::File::create(to)
-            .await
-            .with_context(|| format!("cannot write {}", to.display()))?;
-        while let Some(piece) = answer.chunk().await.context("the download broke off")? {
-            tokio::io::AsyncWriteExt::write_all(&mut file, &piece).await?;
-        }
-        tokio::io::AsyncWriteExt::flush(&mut file).await?;
-        println!("wrote {}", to.display());
-        Ok(())
-    }
-
-    fn show(&self, value: &Value, print: impl FnOnce(&Value)) -> anyhow::Result<()> {
-        if self.json {
-            println!("{}", serde_json::to_string_pretty(value)?);
-        } else {
-            print(value);
-        }
-        Ok(())
-    }
-
-    /// Looks at a job until it has ended, telling how far it is.
-    async fn wait(&self, path: &str) -> anyhow::Result<Value> {
-        let mut told = String::new();
-        loop {
-            let job = self.get(path).await?;
-            let state = text(&job, "state");
-            if !["queued", "running"].contains(&state) {
-                return Ok(job);
-            }
-            let stage = job["stage"].as_str().unwrap_or(state);
-            let now = format!("{stage}, {}%", job["percent"]);
-            if now != told && !self.json {
-                eprintln!("{now}");
-                told = now;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    }
-}
-
-/// What a server serves; its problem, as a person reads it, otherwise.
-async fn served(request: RequestBuilder) -> anyhow::Result<Response> {
-    let answer = request.send().await.context("cannot reach the server")?;
-    if answer.status().is_success() {
-        return Ok(answer);
-    }
-    let status = answer.status();
-    let problem: Value = answer.json().await.unwrap_or_default();
-    Err(anyhow!("{}", refusal(&problem).unwrap_or_else(|| format!("the server answers {status}"))))
-}
-
-/// A problem document in some lines.
-fn refusal(problem: &Value) -> Option<String> {
-    let (code, title) = (problem["code"].as_str()?, problem["title"].as_str()?);
-    let mut lines = vec![format!("{title} ({code})")];
-    lines.extend(problem["detail"].as_str().map(|detail| format!("  {detail}")));
-    for error in problem["errors"].as_array().into_iter().flatten() {
-        lines.push(format!("  {} {}", text(error, "pointer"), text(error, "detail")));
-    }
-    lines.extend(problem["advice"].as_str().map(|advice| format!("  what to do: {advice}")));
-    lines.extend(problem["traceId"].as_str().map(|trace| format!("  trace {trace}")));
-    Some(lines.join("\n"))
 }
 
 async fn change_model(api: &Api, task: ModelTask) -> anyhow::Result<()> {
@@ -481,27 +337,11 @@ async fn change_model(api: &Api, task: ModelTask) -> anyhow::Result<()> {
             let request = api.http.post(api.url("/v1/actuarial/models/retrain")).json(&json!({}));
             let run = api.post(request).await?;
             let run = api.wait(&format!("/v1/actuarial/runs/{}", text(&run, "runId"))).await?;
-            return api.show(&run, one_run);
+            return api.show(&run, print::one_run);
         }
     };
     let model = api.post(api.http.post(api.url(&path)).json(&body)).await?;
-    api.show(&model, one_model)
-}
-
-fn models(page: &Value) {
-    items(page).for_each(one_model);
-}
-
-fn one_model(model: &Value) {
-    println!(
-        "{}  {} version {}  {}  run {}  {}",
-        text(model, "modelId"),
-        text(model, "scope"),
-        model["version"],
-        text(model, "state"),
-        text(model, "runId"),
-        text(model, "title")
-    );
+    api.show(&model, print::one_model)
 }
 
 async fn import(api: &Api, args: &ImportArgs) -> anyhow::Result<()> {
@@ -523,7 +363,7 @@ async fn import(api: &Api, args: &ImportArgs) -> anyhow::Result<()> {
     let request = api.http.post(api.url("/v1/actuarial/datasets")).multipart(form);
     let version = api.post(request).await?;
     if args.no_wait {
-        return api.show(&version, one_version);
+        return api.show(&version, print::one_version);
     }
     let path = format!(
         "/v1/actuarial/datasets/{}/versions/{}",
@@ -531,7 +371,7 @@ async fn import(api: &Api, args: &ImportArgs) -> anyhow::Result<()> {
         version["version"]
     );
     let version = api.wait(&path).await?;
-    api.show(&version, one_version)?;
+    api.show(&version, print::one_version)?;
     if text(&version, "state") == "done" { Ok(()) } else { bail!("it is not imported") }
 }
 
@@ -596,9 +436,9 @@ async fn one_dataset(
     match rows {
         Some(rows) => {
             let rows = api.get(&format!("{own}/rows?limit={rows}")).await?;
-            api.show(&rows, first_rows)
+            api.show(&rows, print::first_rows)
         }
-        None => api.show(&found, one_version),
+        None => api.show(&found, print::one_version),
     }
 }
 
@@ -628,179 +468,11 @@ async fn start(api: &Api, args: RunArgs) -> anyhow::Result<()> {
     }
     let run = api.post(api.http.post(api.url("/v1/actuarial/runs")).json(&body)).await?;
     if args.no_wait {
-        return api.show(&run, one_run);
+        return api.show(&run, print::one_run);
     }
     let run = api.wait(&format!("/v1/actuarial/runs/{}", text(&run, "runId"))).await?;
-    api.show(&run, one_run)?;
+    api.show(&run, print::one_run)?;
     if text(&run, "state") == "done" { Ok(()) } else { bail!("it has no result") }
-}
-
-fn text<'a>(value: &'a Value, name: &str) -> &'a str {
-    value[name].as_str().unwrap_or_default()
-}
-
-fn items(page: &Value) -> impl Iterator<Item = &Value> {
-    page["items"].as_array().into_iter().flatten()
-}
-
-fn datasets(page: &Value) {
-    for version in items(page) {
-        println!(
-            "{:<28} v{:<4} {:<10} {:>12} rows  {}",
-            text(version, "name"),
-            version["version"].as_i64().unwrap_or(0),
-            text(version, "state"),
-            version["rows"].as_i64().unwrap_or(0),
-            text(version, "title")
-        );
-    }
-}
-
-fn one_version(version: &Value) {
-    println!(
-        "{} version {} is {}: {} rows, {} left out",
-        text(version, "name"),
-        version["version"],
-        text(version, "state"),
-        version["rows"].as_i64().unwrap_or(0),
-        version["rejectedRows"].as_i64().unwrap_or(0)
-    );
-    if let Some(failure) = version["failure"].as_str() {
-        println!("  {failure}");
-    }
-    for column in version["columns"].as_array().into_iter().flatten() {
-        let distinct = column["distinct"].as_i64();
-        let distinct = distinct.map_or("many".to_owned(), |count| count.to_string());
-        println!(
-            "  {:<24} {:<8} {:<12} {:>8} missing  {:>5} values  {} {}",
-            text(column, "name"),
-            text(column, "type"),
-            text(column, "role"),
-            column["missing"],
-            distinct,
-            text(column, "least"),
-            text(column, "most")
-        );
-        if let Some(nearly) = column["nearly"].as_object() {
-            println!(
-                "    all but {} cells are {}: {} in row {}",
-                nearly["misfits"], nearly["type"], nearly["text"], nearly["row"]
-            );
-        }
-    }
-}
-
-fn first_rows(rows: &Value) {
-    line(list(&rows["columns"]));
-    list(&rows["rows"]).for_each(|row| line(list(row)));
-}
-
-fn list(of: &Value) -> impl Iterator<Item = &Value> {
-    of.as_array().into_iter().flatten()
-}
-
-/// Cells of a row, with tabs between them.
-fn line<'a>(cells: impl Iterator<Item = &'a Value>) {
-    let texts = cells.map(|cell| match cell {
-        Value::String(text) => text.clone(),
-        Value::Null => String::new(),
-        other => other.to_string(),
-    });
-    println!("{}", texts.collect::<Vec<_>>().join("\t"));
-}
-
-fn tables(found: &Value) {
-    for table in list(&found["market"]) {
-        let columns = list(&table["columns"]).map(|column| text(column, "name"));
-        println!("{}: {}", text(table, "name"), columns.collect::<Vec<_>>().join(" "));
-    }
-    list(&found["own"]).filter_map(Value::as_str).for_each(|name| println!("{name}"));
-}
-
-fn own_rows(answer: &Value) {
-    line(list(&answer["columns"]).map(|column| &column["name"]));
-    list(&answer["rows"]).for_each(|row| line(list(row)));
-    if answer["cut"] == true {
-        eprintln!("there are more rows: --out takes all of them");
-    }
-}
-
-fn quarters(found: &Value) {
-    for quarter in list(&found["quarters"]) {
-        println!(
-            "{}  revision {}  {} cells told, {} left out",
-            text(quarter, "quarter"),
-            quarter["revision"],
-            quarter["told"],
-            quarter["leftOut"]
-        );
-    }
-}
-
-fn market_rows(answer: &Value) {
-    line(list(&answer["by"]).chain(list(&answer["measures"])));
-    for row in list(&answer["rows"]) {
-        line(list(&row["key"]).chain(list(&row["values"])));
-    }
-    let suppressed = &answer["suppressed"];
-    eprintln!(
-        "{} cells are left out, {} could not be placed; an empty key is several values told together",
-        suppressed["leftOut"], suppressed["notPlaced"]
-    );
-}
-
-fn runs(page: &Value) {
-    for run in items(page) {
-        println!(
-            "{}  {:<13} {:<9} {:<24} v{:<3} {}",
-            text(run, "runId"),
-            text(run, "method"),
-            text(run, "state"),
-            text(run, "dataset"),
-            run["version"],
-            text(run, "label")
-        );
-    }
-}
-
-fn one_run(run: &Value) {
-    println!(
-        "run {}: {} on {} version {} is {}",
-        text(run, "runId"),
-        text(run, "method"),
-        text(run, "dataset"),
-        run["version"],
-        text(run, "state")
-    );
-    for (name, value) in run["figures"].as_object().into_iter().flatten() {
-        println!("  {name:<28} {value}");
-    }
-    if let Some(digest) = run["resultDigest"].as_str() {
-        println!("  result digest                {digest}");
-    }
-    if let Some(refusal) = refusal(&run["failure"]) {
-        println!("{refusal}");
-    }
-}
-
-fn differences(diff: &Value) {
-    if diff["sameResult"] == json!(true) {
-        println!("the results are the same, to the bit");
-    }
-    let show = |value: &Value| if value.is_null() { "-".to_owned() } else { value.to_string() };
-    for (title, list) in [("inputs", &diff["inputs"]), ("figures", &diff["figures"])] {
-        for own in list.as_array().into_iter().flatten() {
-            let relative = own["relative"].as_f64();
-            let relative = relative.map_or(String::new(), |part| format!("  {part:+.4e}"));
-            println!(
-                "{title:<8} {:<48} {} → {}{relative}",
-                text(own, "at"),
-                show(&own["this"]),
-                show(&own["that"])
-            );
-        }
-    }
-    println!("{} figures differ", diff["figuresDiffering"]);
 }
 
 #[cfg(test)]
@@ -813,14 +485,5 @@ mod tests {
         let wanted = json!({ "source": "a", "type": "integer", "role": "claims" });
         assert_eq!(mapping("a::integer:claims").unwrap(), wanted);
         assert!(mapping(":b").is_err() && mapping("a:b:c:d:e").is_err());
-    }
-
-    #[test]
-    fn a_problem_is_told_with_what_to_change() {
-        let problem = json!({ "code": "E5100", "title": "t", "detail": "d", "advice": "a",
-            "errors": [{ "pointer": "/x", "detail": "wrong" }] });
-        let told = refusal(&problem).unwrap();
-        assert_eq!(told, "t (E5100)\n  d\n  /x wrong\n  what to do: a");
-        assert_eq!(refusal(&Value::Null), None);
     }
 }
