@@ -1,162 +1,31 @@
-//! SQL of the ledger.
+//! SQL of the ledger: transfers here, accounts beside.
+
+mod account;
+mod row;
 
 use std::collections::BTreeSet;
 
-use clearing_ledger::{
-    Account, AccountId, Balance, ChainId, Currency, CycleId, Entry, Failure, Kind, Limits, Link,
-    NewAccount, Purpose, Reason, Record, Reference, Refusal, Timeout, TransferId,
-};
+use clearing_ledger::{AccountId, Balance, Entry, Kind, Record, TransferId};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
-use kernel::{Fen, TenantId};
+use kernel::Fen;
 use pg::Tx;
 use uuid::Uuid;
 
 use super::LedgerError;
+
+pub(super) use account::{
+    find_to_open, insert_account, insert_account_once, insert_limits, known_accounts,
+    lock_accounts, update_accounts, update_limits,
+};
+
+pub(super) use row::{AccountRow, RecordRow};
 
 /// An open reservation whose time is up.
 pub(super) struct Due {
     pub(super) reservation: TransferId,
     pub(super) debit: AccountId,
     pub(super) credit: AccountId,
-}
-
-/// A row of `clearing.account`.
-pub(super) struct AccountRow {
-    pub(super) account_id: Uuid,
-    pub(super) participant: Uuid,
-    pub(super) purpose: String,
-    pub(super) currency: String,
-    pub(super) cycle_id: Option<Uuid>,
-    pub(super) net_debit_cap_fen: Option<i64>,
-    pub(super) net_credit_cap_fen: Option<i64>,
-    pub(super) debits_posted_fen: i64,
-    pub(super) credits_posted_fen: i64,
-    pub(super) debits_pending_fen: i64,
-    pub(super) credits_pending_fen: i64,
-    pub(super) moved_at: jiff_sqlx::Timestamp,
-}
-
-impl TryFrom<AccountRow> for Account {
-    type Error = LedgerError;
-
-    fn try_from(row: AccountRow) -> Result<Account, LedgerError> {
-        Ok(Account {
-            id: AccountId(row.account_id),
-            participant: TenantId(row.participant),
-            purpose: Purpose::parse(&row.purpose).map_err(|_| LedgerError::Corrupt)?,
-            currency: Currency::parse(&row.currency).map_err(|_| LedgerError::Corrupt)?,
-            cycle: row.cycle_id.map(CycleId),
-            limits: Limits {
-                net_debit_cap: row.net_debit_cap_fen.map(Fen),
-                net_credit_cap: row.net_credit_cap_fen.map(Fen),
-            },
-            balance: Balance {
-                debits_posted: Fen(row.debits_posted_fen),
-                credits_posted: Fen(row.credits_posted_fen),
-                debits_pending: Fen(row.debits_pending_fen),
-                credits_pending: Fen(row.credits_pending_fen),
-            },
-            moved_at: row.moved_at.to_jiff(),
-        })
-    }
-}
-
-/// A row of `clearing.transfer`.
-pub(super) struct RecordRow {
-    pub(super) transfer_id: Uuid,
-    pub(super) kind: String,
-    pub(super) recorded_at: jiff_sqlx::Timestamp,
-    pub(super) debit_account_id: Option<Uuid>,
-    pub(super) credit_account_id: Option<Uuid>,
-    pub(super) amount_fen: Option<i64>,
-    pub(super) currency: Option<String>,
-    pub(super) part: Option<bool>,
-    pub(super) target_id: Option<Uuid>,
-    pub(super) timeout_s: Option<i64>,
-    pub(super) expires_at: Option<jiff_sqlx::Timestamp>,
-    pub(super) reason: Option<String>,
-    pub(super) reference: Option<String>,
-    pub(super) chain_id: Option<Uuid>,
-    pub(super) chain_index: Option<i32>,
-    pub(super) chain_size: Option<i32>,
-    /// Debits posted, credits posted, debits pending, credits pending of the debited account.
-    pub(super) debit_after: Vec<Option<i64>>,
-    /// The same of the credited account.
-    pub(super) credit_after: Vec<Option<i64>>,
-    pub(super) refusal: Option<String>,
-    pub(super) body_digest: Option<Vec<u8>>,
-}
-
-impl RecordRow {
-    fn failure(self) -> Option<Failure> {
-        Some(Failure {
-            id: TransferId(self.transfer_id),
-            digest: self.body_digest?.try_into().ok()?,
-            refusal: Refusal::parse(&self.refusal?).ok()?,
-            recorded_at: self.recorded_at.to_jiff(),
-        })
-    }
-
-    fn entry(self) -> Option<Entry> {
-        let timeout = self.timeout_s.map(|seconds| Timeout::seconds(seconds.try_into().ok()?));
-        let link = match (self.chain_id, self.chain_index, self.chain_size) {
-            (None, None, None) => None,
-            (chain, index, size) => Some(Link {
-                chain: ChainId(chain?),
-                index: index?.try_into().ok()?,
-                size: size?.try_into().ok()?,
-            }),
-        };
-        Some(Entry {
-            id: TransferId(self.transfer_id),
-            kind: Kind::parse(&self.kind)?,
-            debit: AccountId(self.debit_account_id?),
-            credit: AccountId(self.credit_account_id?),
-            amount: Fen(self.amount_fen?),
-            currency: Currency::parse(&self.currency?).ok()?,
-            part: self.part?,
-            target: self.target_id.map(TransferId),
-            timeout: match timeout {
-                None => None,
-                Some(timeout) => Some(timeout?),
-            },
-            expires_at: self.expires_at.map(|at| at.to_jiff()),
-            reason: Reason::parse(&self.reason?).ok()?,
-            reference: Reference::parse(&self.reference?).ok()?,
-            link,
-            recorded_at: self.recorded_at.to_jiff(),
-            debit_after: balance(&self.debit_after)?,
-            credit_after: balance(&self.credit_after)?,
-        })
-    }
-}
-
-fn balance(counters: &[Option<i64>]) -> Option<Balance> {
-    match counters {
-        &[Some(debits), Some(credits), Some(debits_pending), Some(credits_pending)] => {
-            Some(Balance {
-                debits_posted: Fen(debits),
-                credits_posted: Fen(credits),
-                debits_pending: Fen(debits_pending),
-                credits_pending: Fen(credits_pending),
-            })
-        }
-        _ => None,
-    }
-}
-
-impl TryFrom<RecordRow> for Record {
-    type Error = LedgerError;
-
-    fn try_from(row: RecordRow) -> Result<Record, LedgerError> {
-        let record = if row.kind == "refused" {
-            row.failure().map(Record::Failure)
-        } else {
-            row.entry().map(Record::Entry)
-        };
-        record.ok_or(LedgerError::Corrupt)
-    }
 }
 
 /// What became of ids, as far as anything did.
@@ -224,26 +93,6 @@ pub(super) async fn due(tx: &mut Tx, most: u16, now: Timestamp) -> Result<Vec<Du
         credit: AccountId(row.credit_account_id),
     });
     Ok(due.collect())
-}
-
-/// Reads accounts and holds their rows, in the order of their ids, until the transaction ends.
-pub(super) async fn lock_accounts(
-    tx: &mut Tx,
-    accounts: &BTreeSet<AccountId>,
-) -> Result<Vec<Account>, LedgerError> {
-    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
-    let rows = sqlx::query_as!(
-        AccountRow,
-        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
-                  net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
-                  credits_pending_fen, moved_at as "moved_at: _"
-           from clearing.account
-           where account_id = any($1)
-           order by account_id
-           for update"#,
-        &accounts
-    );
-    rows.fetch_all(tx.conn()).await?.into_iter().map(Account::try_from).collect()
 }
 
 /// How reservations ended, and how much of transfers is corrected.
@@ -440,161 +289,6 @@ pub(super) async fn delete_open_reservations(
     sqlx::query!("delete from clearing.open_reservation where reservation_id = any($1)", &ended)
         .execute(tx.conn())
         .await?;
-    Ok(())
-}
-
-/// Writes where locked accounts stand now.
-pub(super) async fn update_accounts(tx: &mut Tx, accounts: &[Account]) -> Result<(), sqlx::Error> {
-    if accounts.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<Uuid> = accounts.iter().map(|account| account.id.0).collect();
-    let of = |counter: fn(&Balance) -> Fen| -> Vec<i64> {
-        accounts.iter().map(|account| counter(&account.balance).0).collect()
-    };
-    let moved_at: Vec<_> = accounts.iter().map(|account| account.moved_at.to_sqlx()).collect();
-    sqlx::query!(
-        "update clearing.account
-         set debits_posted_fen = moved.debits_posted, credits_posted_fen = moved.credits_posted,
-             debits_pending_fen = moved.debits_pending, credits_pending_fen = moved.credits_pending,
-             moved_at = moved.moved_at
-         from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[],
-                     $6::timestamptz[])
-             as moved (account_id, debits_posted, credits_posted, debits_pending,
-                       credits_pending, moved_at)
-         where account.account_id = moved.account_id",
-        &ids,
-        &of(|balance| balance.debits_posted),
-        &of(|balance| balance.credits_posted),
-        &of(|balance| balance.debits_pending),
-        &of(|balance| balance.credits_pending),
-        &moved_at as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// The account of an id, and the one of the same participant, purpose, currency and cycle.
-pub(super) async fn find_to_open(
-    tx: &mut Tx,
-    wanted: &NewAccount,
-) -> Result<Vec<Account>, LedgerError> {
-    let rows = sqlx::query_as!(
-        AccountRow,
-        r#"select account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
-                  net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
-                  credits_pending_fen, moved_at as "moved_at: _"
-           from clearing.account
-           where account_id = $1
-              or (participant = $2 and purpose = $3 and currency = $4
-                  and cycle_id is not distinct from $5)"#,
-        wanted.id.0,
-        wanted.participant.0,
-        wanted.purpose.code(),
-        wanted.currency.as_str(),
-        wanted.cycle.map(|cycle| cycle.0)
-    );
-    rows.fetch_all(tx.conn()).await?.into_iter().map(Account::try_from).collect()
-}
-
-/// Which of `accounts` there are. Locks nothing.
-pub(super) async fn known_accounts(
-    tx: &mut Tx,
-    accounts: &BTreeSet<AccountId>,
-) -> Result<BTreeSet<AccountId>, LedgerError> {
-    let accounts: Vec<Uuid> = accounts.iter().map(|id| id.0).collect();
-    let found = sqlx::query_scalar!(
-        "select account_id from clearing.account where account_id = any($1)",
-        &accounts
-    );
-    Ok(found.fetch_all(tx.conn()).await?.into_iter().map(AccountId).collect())
-}
-
-/// Writes a new account unless it is there; whether it was written.
-pub(super) async fn insert_account_once(
-    tx: &mut Tx,
-    account: &Account,
-) -> Result<bool, sqlx::Error> {
-    let written = sqlx::query!(
-        "insert into clearing.account
-             (account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
-              net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
-              credits_pending_fen, opened_at, moved_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, $8, $8)
-         on conflict do nothing",
-        account.id.0,
-        account.participant.0,
-        account.purpose.code(),
-        account.currency.as_str(),
-        account.cycle.map(|cycle| cycle.0),
-        account.limits.net_debit_cap.map(|cap| cap.0),
-        account.limits.net_credit_cap.map(|cap| cap.0),
-        account.moved_at.to_sqlx() as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(written.rows_affected() == 1)
-}
-
-/// Writes a new account.
-pub(super) async fn insert_account(tx: &mut Tx, account: &Account) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into clearing.account
-             (account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
-              net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
-              credits_pending_fen, opened_at, moved_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, $8, $8)",
-        account.id.0,
-        account.participant.0,
-        account.purpose.code(),
-        account.currency.as_str(),
-        account.cycle.map(|cycle| cycle.0),
-        account.limits.net_debit_cap.map(|cap| cap.0),
-        account.limits.net_credit_cap.map(|cap| cap.0),
-        account.moved_at.to_sqlx() as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Sets the caps of a locked account.
-pub(super) async fn update_limits(
-    tx: &mut Tx,
-    account: AccountId,
-    limits: Limits,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update clearing.account set net_debit_cap_fen = $2, net_credit_cap_fen = $3
-         where account_id = $1",
-        account.0,
-        limits.net_debit_cap.map(|cap| cap.0),
-        limits.net_credit_cap.map(|cap| cap.0)
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Notes the caps an account has from an instant on.
-pub(super) async fn insert_limits(
-    tx: &mut Tx,
-    account: AccountId,
-    limits: Limits,
-    since: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into clearing.account_limit
-             (account_id, since, net_debit_cap_fen, net_credit_cap_fen)
-         values ($1, $2, $3, $4)",
-        account.0,
-        since.to_sqlx() as _,
-        limits.net_debit_cap.map(|cap| cap.0),
-        limits.net_credit_cap.map(|cap| cap.0)
-    )
-    .execute(tx.conn())
-    .await?;
     Ok(())
 }
 

@@ -20,7 +20,8 @@ use crate::numbering::NumberFor;
 use crate::pre_confirm::number;
 use crate::quote::{checks, read as wording};
 use crate::sealed;
-use crate::store::claim::{self as store, MarkRow};
+use crate::store::claim as store;
+use crate::store::claim_mark::MarkRow;
 use crate::store::policy;
 
 impl Production {

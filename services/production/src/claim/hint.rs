@@ -15,7 +15,7 @@ use crate::claim::answer::HintView;
 use crate::claim::mark::MarkKind;
 use crate::claim::read::PricedPart;
 use crate::claim::terms::Terms;
-use crate::store::claim::{MarkQuestion, MarkRow, Marked};
+use crate::store::claim_mark::{MarkQuestion, MarkRow, Marked};
 
 /// Most other cases looked for under one mark.
 pub(crate) const MOST_CASES: i32 = 5;

@@ -32,7 +32,8 @@ use crate::claim::terms::Terms;
 use crate::error::{self, ProductionError};
 use crate::lookup::record_of;
 use crate::quote::read as wording;
-use crate::store::claim::{self as store, ClaimRow, MarkRow, Marked, StepRow};
+use crate::store::claim::{self as store, ClaimRow, StepRow};
+use crate::store::claim_mark::{self, MarkRow, Marked};
 use crate::store::claim_score::{self as scores, ScoreRow};
 use crate::store::policy::{self, VersionRecord};
 
@@ -477,7 +478,7 @@ async fn save(
     if let Some(first) = steps.first() {
         let now = first.recorded_at;
         store::insert_steps(tx, &steps).await?;
-        store::insert_marks(tx, &marks, now).await?;
+        claim_mark::insert_marks(tx, &marks, now).await?;
         scores::insert(tx, &scored).await?;
     }
     Ok(())

@@ -13,6 +13,7 @@ pub mod changes;
 pub mod claim;
 pub mod claim_dispute;
 pub mod claim_lookup;
+pub mod claim_mark;
 pub mod claim_score;
 pub mod endorsement;
 pub mod export;

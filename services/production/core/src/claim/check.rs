@@ -3,21 +3,20 @@
 //! Each compares a message with what the case and its policy already say. Formulas are those of
 //! [`crate::adjustment`]; here is only what is held against them.
 
+mod closing;
+mod recovery;
+
 use jiff::Timestamp;
 use kernel::Fen;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
-use super::effect::counts_by_rule;
 use super::{
-    AdjustFacts, Case, CloseFacts, CommercialFee, CompulsoryClaimKind, CoverRow, DocumentKind,
-    HandledBy, Liability, LiabilityDocument, LossVehicle, RecoverOrPay, RegisterFacts, Step,
-    StepFacts,
+    AdjustFacts, Case, CommercialFee, CoverRow, HandledBy, Liability, LiabilityDocument,
+    LossVehicle, RecoverOrPay, Step, StepFacts,
 };
 use crate::adjustment::compulsory::{CompulsoryLimits, Fault, FeeType, LossItem};
 use crate::adjustment::hull::{self, Damage, HullCover, HullLoss, OwnPart};
-use crate::adjustment::mutual::{self, Collision, CollisionVehicle, MutualRules};
-use crate::adjustment::recovery::RecoveryFrom;
 use crate::adjustment::third_party::{self, ThirdPartyCover, ThirdPartyLoss};
 use crate::adjustment::{Share, within_loss};
 use crate::cover::{Cover, CoverRequest};
@@ -25,6 +24,11 @@ use crate::frame::FrameNo;
 use crate::history::PolicyClass;
 use crate::rule::{Findings, RuleId};
 use crate::rules::claim::liability_share;
+
+pub use closing::closing;
+pub use recovery::not_recoverable;
+
+use recovery::recoveries;
 
 /// What the policy promised when the accident happened.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -510,141 +514,5 @@ fn of_vehicle(row: &CoverRow) -> bool {
             FeeType::parse(&row.fee).is_ok_and(|fee| fee.item() == LossItem::Property)
         }
         _ => row.fee == CommercialFee::Vehicle.code(),
-    }
-}
-
-/// L58 and L60: what must be there before anything is recovered, and how much may be.
-fn recoveries(case: &Case, promise: &Promise, facts: &AdjustFacts, found: &mut Findings) {
-    if !facts.recoveries.iter().any(|row| row.direction == RecoverOrPay::Recover) {
-        return;
-    }
-    for message in not_recoverable(case, promise) {
-        found.add(RuleId::L58, "/recoveries", message);
-    }
-    recoverable(case, promise, facts, found);
-}
-
-/// L58: everything that stands against a recovery, in words; nothing when the case may recover.
-pub fn not_recoverable(case: &Case, promise: &Promise) -> Vec<&'static str> {
-    let mut against = Vec::new();
-    let mut unless = |met: bool, message: &'static str| {
-        if !met {
-            against.push(message);
-        }
-    };
-    let survey = case.survey.as_ref();
-    let documents = case.documents.as_ref();
-    let advanced = |registration: &RegisterFacts| {
-        let kind = registration.kind;
-        kind == Some(CompulsoryClaimKind::Advance) || kind == Some(CompulsoryClaimKind::FundAdvance)
-    };
-    unless(promise.hull().is_some(), "only a policy with own damage cover recovers");
-    let third = survey.is_some_and(|survey| survey.third_vehicles > 0);
-    unless(third, "no third vehicle was recorded by the survey");
-    unless(case.liability() != Liability::Full, "the insured side alone is liable");
-    let has = |wanted: fn(DocumentKind) -> bool| documents.is_some_and(|kept| kept.has(wanted));
-    let application = has(|kind| kind == DocumentKind::SubrogationApplication);
-    unless(application, "the application for subrogation (代位求偿案件索赔申请书) is missing");
-    unless(has(DocumentKind::settles_liability), "a document that settles liability is missing");
-    let advance = case.registration.as_ref().is_some_and(advanced);
-    unless(!advance, "an advance payment is not recovered by subrogation");
-    unless(case.adjustments.is_empty(), "only the first adjustment of a case recovers");
-    let mutual = survey.is_some_and(|survey| survey.mutual) || case.notify.mutual;
-    unless(!mutual, "a mutual collision settled by each side itself is not recovered");
-    against
-}
-
-/// L60: recovered is what was paid less the own obligation; of one compulsory policy at most its
-/// property limit.
-fn recoverable(case: &Case, promise: &Promise, facts: &AdjustFacts, found: &mut Findings) {
-    let mut unheard = Findings::new();
-    let (mut paid, mut own) = (Some(Fen::ZERO), Some(Fen::ZERO));
-    for HullRow { row, loss, cover, .. } in hull_rows(case, promise, facts, &mut unheard) {
-        paid = paid.and_then(|paid| paid.plus(row.amount));
-        let part = share_of(row).and_then(|share| {
-            // The liable side's compulsory cover is recovered from, not deducted, in a recovery.
-            let compulsory = Fen::sum(facts.recoveries.iter().filter_map(|one| {
-                (one.counterparty == RecoveryFrom::Compulsory).then_some(one.amount)
-            }))?;
-            let compulsory = compulsory.plus(row.compulsory_paid)?;
-            let part = OwnPart { share, compulsory, deductions: row.deductions };
-            hull::without_subrogation(&loss, &cover, &part).ok()
-        });
-        own = own.zip(part).and_then(|(own, part)| own.plus(part.amount));
-    }
-    let recovered = Fen::sum(
-        facts
-            .recoveries
-            .iter()
-            .filter(|row| row.direction == RecoverOrPay::Recover)
-            .map(|row| row.amount),
-    );
-    let expected = paid.zip(own).and_then(|(paid, own)| paid.minus(own));
-    if let (Some(recovered), Some(expected)) = (recovered, expected)
-        && recovered != expected
-    {
-        let message = format!(
-            "recoveries should add up to {expected}, not {recovered}: paid - own obligation - paid by the third party"
-        );
-        found.add(RuleId::L60, "/recoveries", message);
-    }
-    let Some(limits) = &promise.limits else { return };
-    for (place, row) in facts.recoveries.iter().enumerate() {
-        if row.counterparty == RecoveryFrom::Compulsory && row.amount > limits.at_fault.property {
-            let message = format!(
-                "{} of one compulsory policy exceeds its property limit of {}",
-                row.amount, limits.at_fault.property
-            );
-            found.add(RuleId::L60, format!("/recoveries/{place}/amount"), message);
-        }
-    }
-}
-
-/// L49 and L63 over a closing.
-pub fn closing(case: &Case, promise: &Promise, facts: &CloseFacts, found: &mut Findings) {
-    if facts.mutual {
-        settled_by_themselves(case, promise, facts, found);
-    }
-    let by_rule = counts_by_rule(case.class, facts.total, facts.liability);
-    if let Some(counts) = facts.counts.filter(|&counts| counts != by_rule) {
-        let (says, rule) = if counts { ("counts", "does not") } else { ("does not count", "does") };
-        let message = format!("the closing says the claim {says}; by the scheme it {rule}");
-        found.add(RuleId::L63, "/counts", message);
-    }
-}
-
-/// L49: a mutual collision settled by each side itself (互碰自赔).
-///
-/// Of more than two vehicles the others share what the insured side does not bear evenly, for the
-/// messages name no share of theirs.
-fn settled_by_themselves(case: &Case, promise: &Promise, facts: &CloseFacts, found: &mut Findings) {
-    let survey = case.survey.as_ref();
-    let assessed = case.assessment.as_ref();
-    let share = facts.liability.share_pct().and_then(Share::percent).unwrap_or(Share::NONE);
-    let vehicles = assessed.map_or(&[][..], |assessed| &assessed.vehicles);
-    let others = i64::try_from(vehicles.iter().filter(|one| !one.own).count()).unwrap_or(1).max(1);
-    let rest =
-        Share::new(crate::adjustment::six_places(share.rest().get() / Decimal::from(others)));
-    let collision = Collision {
-        compulsory_report: promise.class == PolicyClass::Compulsory,
-        injured: case.notify.injury
-            || survey.is_some_and(|survey| survey.injury)
-            || assessed.is_some_and(|assessed| !assessed.persons.is_empty()),
-        other_property: survey.is_some_and(|survey| survey.property)
-            || assessed.is_some_and(|assessed| !assessed.properties.is_empty()),
-        commercial_adjusted: promise.class == PolicyClass::Commercial,
-        subrogated: case.notify.subrogation,
-        vehicles: vehicles
-            .iter()
-            .map(|vehicle| CollisionVehicle {
-                name: vehicle.item.to_string(),
-                insured: true,
-                share: if vehicle.own { share } else { rest.unwrap_or(Share::NONE) },
-                loss: vehicle.loss.plus(vehicle.salvage).unwrap_or(vehicle.loss),
-            })
-            .collect(),
-    };
-    for unmet in mutual::unmet(&collision, &MutualRules::default()) {
-        found.add(RuleId::L49, "/mutual", unmet.to_string());
     }
 }

@@ -11,7 +11,8 @@ use super::{RecordStep, Taken, Target};
 use crate::claim::hint;
 use crate::claim::lock::{RecoveryLock, TouchedCase};
 use crate::error::ProductionError;
-use crate::store::claim::{self as store, ClaimRow, Marked, StepRow};
+use crate::store::claim::{self as store, ClaimRow, StepRow};
+use crate::store::claim_mark::{self, Marked};
 use crate::store::claim_score as scores;
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
 
@@ -191,7 +192,7 @@ pub(super) async fn in_common(
         }
     }
     let mut found: Vec<Vec<Marked>> = set.iter().map(|_| Vec::new()).collect();
-    for marked in store::marked(tx, &questions, hint::MOST_CASES).await? {
+    for marked in claim_mark::marked(tx, &questions, hint::MOST_CASES).await? {
         if let Some(&member) = owners.get(marked.place) {
             found[member].push(marked);
         }
