@@ -46,11 +46,7 @@ impl OpenLake {
             .context("cannot open the lake of [lake]")?;
         Ok(OpenLake {
             #[cfg(feature = "analytics-engine")]
-            engine: analytics::engine::Engine::start(
-                lake.clone(),
-                settings.questions.unwrap_or_default().into(),
-            )
-            .context("cannot start the engine of the lake")?,
+            engine: engine(&lake, settings).context("cannot start the engine of the lake")?,
             lake,
         })
     }
@@ -66,6 +62,19 @@ impl OpenLake {
     pub(crate) fn questions(&self) -> Arc<dyn Questions> {
         Arc::new(analytics::question::NoEngine)
     }
+}
+
+#[cfg(feature = "analytics-engine")]
+fn engine(lake: &Lake, settings: &LakeSettings) -> std::io::Result<analytics::engine::Engine> {
+    use analytics::engine::Engine;
+    let limits = settings.questions.unwrap_or_default().into();
+    #[cfg(feature = "lake-cluster")]
+    if let Some(settings) = &settings.cluster {
+        let mut cluster = analytics::cluster::Cluster::at(&settings.scheduler);
+        cluster.parts = settings.parts.unwrap_or(cluster.parts);
+        return Engine::on_cluster(lake.clone(), limits, cluster);
+    }
+    Engine::start(lake.clone(), limits)
 }
 
 /// What keeps a lake going.

@@ -3,6 +3,8 @@
 mod actuarial_client;
 mod bootstrap;
 mod clock;
+#[cfg(feature = "lake-cluster")]
+mod cluster;
 mod demo;
 mod doctor;
 #[cfg(test)]
@@ -81,6 +83,14 @@ enum Command {
         config: OptionalConfig,
         #[command(subcommand)]
         command: LakeCommand,
+    },
+    /// Nodes that compute questions over the lake, beside servers
+    #[cfg(feature = "lake-cluster")]
+    Cluster {
+        #[command(flatten)]
+        config: OptionalConfig,
+        #[command(subcommand)]
+        command: cluster::ClusterCommand,
     },
     /// Keys that sign access tokens
     Keys {
@@ -175,6 +185,11 @@ async fn run(command: Command) -> anyhow::Result<()> {
         Command::Lake { config, command } => {
             let settings = read(&ConfigArgs { config: config.config })?;
             command.run(&base(&settings).await?, &settings.lake).await
+        }
+        #[cfg(feature = "lake-cluster")]
+        Command::Cluster { config, command } => {
+            let settings = base_config::load(config.config.as_deref(), "COMMONWHEEL");
+            command.run(&settings.context("cannot read the settings")?).await
         }
         Command::Keys { config, command: KeysCommand::Rotate } => {
             let base = base(&read(&ConfigArgs { config: config.config })?).await?;

@@ -149,6 +149,19 @@ pub(crate) struct Lake {
     pub(crate) publication: Option<Publication>,
     /// What questions may take. The engine's.
     pub(crate) questions: Option<Asking>,
+    /// Who computes them, where not this server.
+    pub(crate) cluster: Option<Cluster>,
+}
+
+/// A Ballista cluster that computes questions.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(not(feature = "lake-cluster"), expect(dead_code, reason = "refused as a whole"))]
+pub(crate) struct Cluster {
+    /// `http://host:port`
+    pub(crate) scheduler: String,
+    /// Into how many parts a question is taken apart.
+    pub(crate) parts: Option<usize>,
 }
 
 impl Lake {
@@ -164,6 +177,12 @@ impl Lake {
             (self.publication.is_some(), "[lake.publication]"),
             (self.questions.is_some(), "[lake.questions]"),
         ];
+        if self.cluster.is_some() && cfg!(not(feature = "lake-cluster")) {
+            anyhow::bail!(
+                "[lake.cluster] is for a program with the feature lake-cluster, and this one was built \
+                 without: build it with the feature, or take the setting out"
+            );
+        }
         match of_engine.iter().find(|(set, _)| *set && cfg!(not(feature = "analytics-engine"))) {
             None => Ok(()),
             Some((_, name)) => anyhow::bail!(
@@ -183,6 +202,7 @@ impl Default for Lake {
             keep_days: None,
             publication: None,
             questions: None,
+            cluster: None,
         }
     }
 }

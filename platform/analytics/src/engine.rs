@@ -10,10 +10,13 @@
 
 mod answer;
 mod contributions;
+mod functions;
 mod own;
 mod prune;
 mod publish;
-mod table;
+pub(crate) mod scan;
+pub(crate) mod table;
+pub(crate) mod tally;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,10 +25,11 @@ use analytics_api::{MarketAnswer, MarketQuestion, Published};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use datafusion::common::DataFusionError;
-use datafusion::execution::SessionStateBuilder;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, SessionStateBuilder};
+use datafusion::physical_plan::execute_stream;
 use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::future::BoxFuture;
@@ -33,13 +37,13 @@ use tokio::runtime::Runtime;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+#[cfg(feature = "cluster")]
+use crate::cluster::{Cluster, fault::ClusterFault};
 use crate::lake::{Lake, LakeError};
 use crate::question::{EngineError, OwnAnswer, OwnQuestion, OwnStream, Questions};
+use crate::tally::TallyQuestion;
 
 pub use publish::{Publication, pinned};
-
-/// Functions that make much out of little without asking for memory.
-const GREEDY: [&str; 3] = ["repeat", "lpad", "rpad"];
 
 /// Stack of a thread. Only what is used of it is ever taken.
 const STACK: usize = 64 << 20;
@@ -94,6 +98,10 @@ impl From<DataFusionError> for EngineError {
             | DataFusionError::Execution(_)
             | DataFusionError::Diagnostic(..)
             | DataFusionError::ArrowError(..) => EngineError::Sql(root.strip_backtrace()),
+            #[cfg(feature = "cluster")]
+            DataFusionError::External(source) if source.is::<ClusterFault>() => {
+                EngineError::Cluster(source.to_string())
+            }
             // It may be shared by several readers, so what it tells is copied.
             DataFusionError::External(source) => match source.downcast_ref() {
                 Some(LakeError::Corrupt { path, fault }) => {
@@ -116,6 +124,7 @@ pub struct Engine {
 struct Inner {
     lake: Lake,
     limits: Limits,
+    computing: Computing,
     places: Arc<Semaphore>,
     /// `None` only while it is dropped.
     runtime: Option<Runtime>,
@@ -136,6 +145,14 @@ impl std::fmt::Debug for Engine {
     }
 }
 
+/// Where questions are computed.
+enum Computing {
+    /// In this process.
+    Here,
+    #[cfg(feature = "cluster")]
+    On(Cluster),
+}
+
 /// Rows that a plan gave, and whether there were more.
 struct Rows {
     schema: SchemaRef,
@@ -144,8 +161,18 @@ struct Rows {
 }
 
 impl Engine {
-    /// An engine with threads of its own.
+    /// An engine with threads of its own, which compute the questions.
     pub fn start(lake: Lake, limits: Limits) -> std::io::Result<Engine> {
+        Engine::computing(lake, limits, Computing::Here)
+    }
+
+    /// An engine that has questions computed by a cluster.
+    #[cfg(feature = "cluster")]
+    pub fn on_cluster(lake: Lake, limits: Limits, cluster: Cluster) -> std::io::Result<Engine> {
+        Engine::computing(lake, limits, Computing::On(cluster))
+    }
+
+    fn computing(lake: Lake, limits: Limits, computing: Computing) -> std::io::Result<Engine> {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(limits.threads.max(1))
             .thread_name("analytics")
@@ -154,7 +181,8 @@ impl Engine {
             .enable_all()
             .build()?;
         let places = Arc::new(Semaphore::new(limits.at_once.max(1)));
-        Ok(Engine { inner: Arc::new(Inner { lake, limits, places, runtime: Some(runtime) }) })
+        let inner = Inner { lake, limits, computing, places, runtime: Some(runtime) };
+        Ok(Engine { inner: Arc::new(inner) })
     }
 
     /// The lake it reads.
@@ -164,6 +192,15 @@ impl Engine {
 
     /// A session without tables: no files, no settings to change, nothing to create.
     fn session(&self) -> Result<SessionContext, EngineError> {
+        self.session_of(match &self.inner.computing {
+            Computing::Here => self.inner.limits.threads,
+            #[cfg(feature = "cluster")]
+            Computing::On(cluster) => cluster.parts,
+        })
+    }
+
+    /// The same, for plans of so many parts.
+    fn session_of(&self, parts: usize) -> Result<SessionContext, EngineError> {
         let limits = &self.inner.limits;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new()
@@ -171,22 +208,59 @@ impl Engine {
             .with_disk_manager_builder(disk)
             .build_arc()?;
         let mut config = SessionConfig::new()
-            .with_target_partitions(limits.threads.max(1))
             .with_default_catalog_and_schema("lake", "market")
             .with_information_schema(false);
         config.options_mut().execution.enable_recursive_ctes = false;
-        let state = SessionStateBuilder::new()
-            .with_config(config)
-            .with_runtime_env(runtime)
-            .with_default_features()
-            // Tables come from the lake alone, not from functions.
-            .with_table_functions(Default::default())
-            .build();
-        let session = SessionContext::new_with_state(state);
-        for name in GREEDY {
-            session.deregister_udf(name);
+        #[cfg(feature = "cluster")]
+        if let Computing::On(cluster) = &self.inner.computing {
+            config = cluster.config(config);
         }
-        Ok(session)
+        config = config.with_target_partitions(parts.max(1));
+        let builder = functions::known(SessionStateBuilder::new())
+            .with_config(config)
+            .with_runtime_env(runtime);
+        #[cfg(feature = "cluster")]
+        let builder = match &self.inner.computing {
+            Computing::Here => builder,
+            Computing::On(cluster) => cluster.session(&self.inner.lake, builder),
+        };
+        Ok(SessionContext::new_with_state(builder.build()))
+    }
+
+    /// Begins to compute a plan.
+    async fn rows(&self, frame: DataFrame) -> Result<SendableRecordBatchStream, EngineError> {
+        let context = Arc::new(frame.task_ctx());
+        let plan = frame.create_physical_plan().await?;
+        let rows = execute_stream(plan.clone(), context)?;
+        match &self.inner.computing {
+            Computing::Here => Ok(rows),
+            #[cfg(feature = "cluster")]
+            Computing::On(cluster) => Ok(cluster.watched(&plan, rows)),
+        }
+    }
+
+    /// Up to so many rows of a plan, as long as they fit into the memory a question may have.
+    async fn collected(&self, frame: DataFrame, limits: Limits) -> Result<Rows, EngineError> {
+        let mut stream = self.rows(frame).await?;
+        let schema = stream.schema();
+        let (mut batches, mut rows, mut bytes, mut cut) = (Vec::new(), 0, 0, false);
+        while let Some(batch) = stream.next().await {
+            let mut batch = batch?;
+            if batch.num_rows() > limits.rows - rows {
+                batch = batch.slice(0, limits.rows - rows);
+                cut = true;
+            }
+            rows += batch.num_rows();
+            bytes += batch.get_array_memory_size();
+            if bytes > limits.memory_bytes {
+                return Err(EngineError::TooLarge);
+            }
+            batches.push(batch);
+            if cut {
+                break;
+            }
+        }
+        Ok(Rows { schema, batches, cut })
     }
 
     /// Runs work on the engine's threads, in its turn and for as long as a question may take.
@@ -239,6 +313,14 @@ impl Questions for Engine {
     fn published(&self) -> BoxFuture<'_, Result<Vec<Published>, EngineError>> {
         Box::pin(publish::published(&self.inner.lake))
     }
+
+    fn tally<'a>(
+        &'a self,
+        question: &'a TallyQuestion,
+        cancel: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
+        Box::pin(Engine::tally(self, question, cancel))
+    }
 }
 
 /// A task that ends with whoever waits for it.
@@ -248,28 +330,4 @@ impl<T> Drop for Stopped<T> {
     fn drop(&mut self) {
         self.0.abort();
     }
-}
-
-/// Up to so many rows of a plan, as long as they fit into the memory a question may have.
-async fn collected(frame: DataFrame, limits: Limits) -> Result<Rows, EngineError> {
-    let mut stream = frame.execute_stream().await?;
-    let schema = stream.schema();
-    let (mut batches, mut rows, mut bytes, mut cut) = (Vec::new(), 0, 0, false);
-    while let Some(batch) = stream.next().await {
-        let mut batch = batch?;
-        if batch.num_rows() > limits.rows - rows {
-            batch = batch.slice(0, limits.rows - rows);
-            cut = true;
-        }
-        rows += batch.num_rows();
-        bytes += batch.get_array_memory_size();
-        if bytes > limits.memory_bytes {
-            return Err(EngineError::TooLarge);
-        }
-        batches.push(batch);
-        if cut {
-            break;
-        }
-    }
-    Ok(Rows { schema, batches, cut })
 }

@@ -6,6 +6,8 @@
 //! read is what was written, or a named fault. Running, scheduling and who may ask what are left to
 //! the crates above.
 
+#[cfg(feature = "cluster")]
+pub mod cluster;
 pub mod encode;
 #[cfg(feature = "engine")]
 pub mod engine;
@@ -14,3 +16,4 @@ pub mod lake;
 pub mod market;
 pub mod question;
 pub mod suppress;
+pub mod tally;

@@ -16,6 +16,7 @@ use kernel::TenantId;
 use tokio_util::sync::CancellationToken;
 
 use crate::lake::{DatasetName, LakeError, TableName};
+use crate::tally::TallyQuestion;
 
 /// The first part of a name in SQL under which [`OwnTable`]s are found.
 pub const OWN: &str = "own";
@@ -127,6 +128,9 @@ pub enum EngineError {
     /// What is stored is in no known form.
     #[error("stored {0} is in no known form")]
     Corrupt(&'static str),
+    /// The cluster that computes cannot be asked, or lost the question; says why, for the operator.
+    #[error("the cluster that computes questions cannot answer for now")]
+    Cluster(String),
     /// The engine failed.
     #[error("the engine failed")]
     Engine(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -164,6 +168,13 @@ pub trait Questions: Send + Sync + 'static {
 
     /// What is published, the latest quarter first.
     fn published(&self) -> BoxFuture<'_, Result<Vec<Published>, EngineError>>;
+
+    /// What a tally finds in all rows of an own table.
+    fn tally<'a>(
+        &'a self,
+        question: &'a TallyQuestion,
+        cancel: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>>;
 }
 
 /// Answers nothing: for programs that are built without the engine.
@@ -196,6 +207,14 @@ impl Questions for NoEngine {
     }
 
     fn published(&self) -> BoxFuture<'_, Result<Vec<Published>, EngineError>> {
+        Box::pin(async { Err(EngineError::NoEngine) })
+    }
+
+    fn tally<'a>(
+        &'a self,
+        _: &'a TallyQuestion,
+        _: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
         Box::pin(async { Err(EngineError::NoEngine) })
     }
 }

@@ -122,6 +122,11 @@ impl From<ActuarialError> for Problem {
             ActuarialError::Refused { code, detail } => Problem::new(code, detail),
             ActuarialError::Invalid(errors) => Problem::invalid(errors),
             ActuarialError::Upload(detail) => Problem::new(&problem::MALFORMED, detail),
+            ActuarialError::Engine(analytics::question::EngineError::Cluster(why)) => {
+                tracing::warn!(error = why, "the cluster that computes questions is out of reach");
+                let detail = "the cluster that computes questions cannot answer for now; ask again";
+                Problem::new(&problem::UNAVAILABLE, detail).retry_after(5)
+            }
             ActuarialError::Corrupt(_)
             | ActuarialError::Lake(_)
             | ActuarialError::Engine(_)

@@ -8,12 +8,13 @@ use arrow::compute::cast;
 use arrow::datatypes::{DataType, Int64Type};
 use datafusion::functions_aggregate::expr_fn::{count, sum};
 use datafusion::logical_expr::Expr;
-use datafusion::prelude::{col, ident, lit};
+use datafusion::prelude::{DataFrame, col, ident, lit};
 use tokio_util::sync::CancellationToken;
 
+use crate::engine::Engine;
 use crate::engine::publish::{self, ATOM};
-use crate::engine::table::{LakeTable, Shown};
-use crate::engine::{Engine, collected};
+use crate::engine::scan::Shown;
+use crate::engine::table::LakeTable;
 use crate::lake::{LakeError, TableName};
 use crate::question::EngineError;
 
@@ -55,7 +56,7 @@ impl Engine {
             fitting = fitting.and(column.clone().is_null().or(listed));
             unknown = unknown.or(column.is_null());
         }
-        let not_placed = atoms.clone().filter(fitting.and(unknown))?.count().await?;
+        let not_placed = self.counted(atoms.clone().filter(fitting.and(unknown))?).await?;
         let keys: Vec<Expr> = question.by.iter().map(|dimension| column(*dimension)).collect();
         let mut sums: Vec<Expr> = question
             .measures
@@ -69,7 +70,7 @@ impl Engine {
         if !order.is_empty() {
             frame = frame.sort(order)?;
         }
-        let found = collected(frame, self.inner.limits).await?;
+        let found = self.collected(frame, self.inner.limits).await?;
 
         let corrupt = || EngineError::Corrupt("publication");
         let mut rows = Vec::new();
@@ -96,7 +97,17 @@ impl Engine {
             revision: version.number(),
             rows,
             left_out: publish::left_out(&version)?,
-            not_placed: not_placed as u64,
+            not_placed,
         })
+    }
+
+    /// How many rows there are.
+    async fn counted(&self, frame: DataFrame) -> Result<u64, EngineError> {
+        let frame = frame.aggregate(Vec::new(), vec![count(lit(1)).alias("rows")])?;
+        let found = self.collected(frame, self.inner.limits).await?;
+        let corrupt = || EngineError::Corrupt("publication");
+        let column = found.batches.first().ok_or_else(corrupt)?.column(0);
+        let rows = column.as_primitive_opt::<Int64Type>().ok_or_else(corrupt)?;
+        u64::try_from(rows.value(0)).map_err(|_| corrupt())
     }
 }

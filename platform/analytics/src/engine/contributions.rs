@@ -10,8 +10,9 @@ use arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::SessionContext;
 use kernel::time::start_of;
 
-use crate::engine::table::{LakeTable, Shown};
-use crate::engine::{Limits, collected};
+use crate::engine::scan::Shown;
+use crate::engine::table::LakeTable;
+use crate::engine::{Engine, Limits};
 use crate::lake::{TableName, Version};
 use crate::question::EngineError;
 use crate::suppress::{Amounts, Cell, Contribution, Contributions};
@@ -65,8 +66,7 @@ const FACTS: [Fact; 5] = [
 /// A record is a policy with any amount, or with any change of one. What changed is found by
 /// subtracting the earlier version policy by policy, so it does not matter how rows lie in files.
 pub(super) async fn count(
-    session: &SessionContext,
-    limits: Limits,
+    engine: &Engine,
     quarter: Quarter,
     version: &Version,
     before: Option<&Version>,
@@ -74,9 +74,10 @@ pub(super) async fn count(
     let dimensions =
         Dimension::ALL.map(|dimension| format!("\"{}\"", dimension.column())).join(", ");
     let mut facts = facts_of(quarter, "", false)?;
-    register(session, version, "")?;
+    let session = engine.session()?;
+    register(&session, version, "")?;
     if let Some(before) = before {
-        register(session, before, "_before")?;
+        register(&session, before, "_before")?;
         facts.extend(facts_of(quarter, "_before", true)?);
     }
     let sums = |of: fn(Measure) -> String| Measure::ALL.map(of).join(", ");
@@ -91,7 +92,8 @@ pub(super) async fn count(
          group by {dimensions}, tenant_id",
         facts.join(" union all ")
     );
-    let rows = collected(session.sql(&sql).await?, Limits { rows: usize::MAX, ..limits }).await?;
+    let limits = Limits { rows: usize::MAX, ..engine.inner.limits };
+    let rows = engine.collected(session.sql(&sql).await?, limits).await?;
     let mut cells: BTreeMap<Cell, Contributions> = BTreeMap::new();
     for batch in &rows.batches {
         add(batch, &mut cells)?;

@@ -18,8 +18,9 @@ use futures::StreamExt;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::table::{LakeTable, Shown};
-use crate::engine::{Engine, Stopped, collected};
+use crate::engine::scan::Shown;
+use crate::engine::table::LakeTable;
+use crate::engine::{Engine, Stopped};
 use crate::lake::{DatasetName, Lake, Owner, TableName, Version};
 use crate::market;
 use crate::question::{EngineError, OWN, OwnAnswer, OwnQuestion, OwnStream, OwnTable};
@@ -48,7 +49,7 @@ impl Engine {
         let (engine, question) = (self.clone(), question.clone());
         self.within_limits(cancel, async move {
             let (frame, read) = engine.planned(&question).await?;
-            let rows = collected(frame, limits).await?;
+            let rows = engine.collected(frame, limits).await?;
             Ok(OwnAnswer { schema: rows.schema, batches: rows.batches, cut: rows.cut, read })
         })
         .await
@@ -119,7 +120,7 @@ impl Engine {
         let mut clock = Stopwatch { left: limits.time };
         let planned = clock.run(async {
             let (frame, read) = self.planned(question).await?;
-            Ok((frame.execute_stream().await?, read))
+            Ok((self.rows(frame).await?, read))
         });
         let (mut rows, read) = match planned.await {
             Ok(planned) => planned,

@@ -90,8 +90,7 @@ impl Engine {
             Some(version) => read(version).await?,
             None => Vec::new(),
         };
-        let limits = self.inner.limits;
-        let mut cells = count(&self.session()?, limits, quarter, &record_now, None).await?;
+        let mut cells = count(self, quarter, &record_now, None).await?;
         let (mut changed, mut held) = (0, 0);
         let versions: BTreeSet<u64> = kept.iter().map(|one| one.market).collect();
         for number in versions.into_iter().filter(|number| *number != record_now.number()) {
@@ -101,8 +100,7 @@ impl Engine {
                 Err(LakeError::NoVersion { .. }) => continue,
                 Err(error) => return Err(error.into()),
             };
-            let session = self.session()?;
-            let moved = count(&session, limits, quarter, &record_now, Some(&before)).await?;
+            let moved = count(self, quarter, &record_now, Some(&before)).await?;
             for one in kept.iter_mut().filter(|one| one.market == number) {
                 match revised(&rule, &one.atom, &cells, &moved)? {
                     Revised::Same => {}

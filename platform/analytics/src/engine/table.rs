@@ -2,48 +2,24 @@
 
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, AsArray, BooleanArray, RecordBatch, Scalar, StringArray, TimestampMicrosecondArray,
-};
-use arrow::compute::kernels::cmp::{eq, lt_eq};
-use arrow::compute::{and, filter_record_batch};
-use arrow::datatypes::{SchemaRef, TimestampMicrosecondType};
-use arrow::error::ArrowError;
+use arrow::datatypes::SchemaRef;
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
-use datafusion::common::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::common::Result;
 use datafusion::logical_expr::{Expr, TableProviderFilterPushDown, TableType};
 use datafusion::physical_plan::ExecutionPlan;
-use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
-use futures::StreamExt;
-use jiff::Timestamp;
-use kernel::TenantId;
 
 use crate::engine::prune;
-use crate::lake::{Bound, FileEntry, LakeError, Scan, TableEntry, TableName, Version};
-
-/// Which rows of a table are shown.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Shown {
-    /// Those of one tenant, by the column `tenant_id`.
-    pub(crate) tenant: Option<TenantId>,
-    /// Those known by then, by the column `recorded_at`.
-    pub(crate) known_at: Option<Timestamp>,
-}
+use crate::engine::scan::{LakeSource, Shown, outer};
+use crate::lake::{Bound, Dataset, FileEntry, LakeError, Scan, TableEntry, TableName, Version};
 
 /// A table of a version.
-///
-/// The rows to show are picked where files are read, inside a plan node that takes no filter from
-/// above: no expression of a question ever meets a row that is not shown, so none can tell of one
-/// by failing on it.
 #[derive(Debug)]
 pub(crate) struct LakeTable {
-    version: Version,
-    entry: TableEntry,
+    pub(crate) dataset: Dataset,
+    pub(crate) entry: TableEntry,
+    pub(crate) shown: Shown,
     schema: SchemaRef,
-    shown: Shown,
 }
 
 impl LakeTable {
@@ -53,7 +29,7 @@ impl LakeTable {
         shown: Shown,
     ) -> Result<LakeTable, LakeError> {
         let entry = version.table(table)?.clone();
-        let schema = version.schema(table)?;
+        let schema = Arc::new(entry.schema.clone());
         for column in [
             shown.tenant.is_some().then_some("tenant_id"),
             shown.known_at.is_some().then_some("recorded_at"),
@@ -66,7 +42,14 @@ impl LakeTable {
                 column: column.to_owned(),
             })?;
         }
-        Ok(LakeTable { version: version.clone(), entry, schema, shown })
+        Ok(LakeTable { dataset: version.dataset().clone(), entry, shown, schema })
+    }
+
+    /// The same table where it was told of.
+    #[cfg(feature = "cluster")]
+    pub(crate) fn told(dataset: Dataset, entry: TableEntry, shown: Shown) -> LakeTable {
+        let schema = Arc::new(entry.schema.clone());
+        LakeTable { dataset, entry, shown, schema }
     }
 
     /// Whether a file may hold rows that are shown.
@@ -120,78 +103,17 @@ impl TableProvider for LakeTable {
             self.may_show(file) && filters.iter().all(|filter| prune::may_hold(file, filter))
         });
         let files: Vec<FileEntry> = files.cloned().collect();
-        let scan = Scan::of_files(self.version.clone(), &self.entry, files)
+        let scan = Scan::of_files(self.dataset.clone(), &self.entry, files)
             .columns(&read)
             .map_err(outer)?
             .batch_rows(state.config().batch_size());
-        let mut parts: Vec<Arc<dyn PartitionStream>> = Vec::new();
-        for scan in scan.parts(state.config().target_partitions()) {
-            let (schema, shown) = (wanted.clone(), self.shown.clone());
-            parts.push(Arc::new(Part { scan, schema, shown }));
+        let parts = scan.clone().parts(state.config().target_partitions());
+        let mut parts: Vec<Vec<FileEntry>> = parts.into_iter().map(Scan::into_files).collect();
+        if parts.is_empty() {
+            // A plan has a part, if one without files: Ballista takes the plan of no rows for another
+            // in some of its tasks, and loses count of them.
+            parts.push(Vec::new());
         }
-        let plan = StreamingTableExec::try_new(wanted, parts, None, [], false, None)?;
-        Ok(Arc::new(plan))
+        Ok(LakeSource::plan(scan, &parts, self.shown.clone(), wanted))
     }
-}
-
-/// Files that are read one after the other.
-struct Part {
-    scan: Scan,
-    schema: SchemaRef,
-    shown: Shown,
-}
-
-impl std::fmt::Debug for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Part").field("rows", &self.scan.rows()).finish_non_exhaustive()
-    }
-}
-
-impl PartitionStream for Part {
-    fn schema(&self) -> &SchemaRef {
-        &self.schema
-    }
-
-    fn execute(&self, _: Arc<TaskContext>) -> SendableRecordBatchStream {
-        let (shown, columns) = (self.shown.clone(), self.schema.fields().len());
-        let batches = self.scan.clone().batches().map(move |batch| {
-            let batch = batch.map_err(outer)?;
-            let batch = shown.of(batch)?;
-            // What was read to pick rows by comes last.
-            Ok(batch.project(&(0..columns).collect::<Vec<_>>())?)
-        });
-        Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), batches))
-    }
-}
-
-impl Shown {
-    fn of(&self, batch: RecordBatch) -> Result<RecordBatch, ArrowError> {
-        let missing = |name: &str| ArrowError::SchemaError(format!("{name} was not read"));
-        let mut keep: Option<BooleanArray> = None;
-        if let Some(tenant) = self.tenant {
-            let column = batch.column_by_name("tenant_id").ok_or_else(|| missing("tenant_id"))?;
-            let tenant = Scalar::new(StringArray::from(vec![tenant.to_string()]));
-            keep = Some(eq(column.as_string::<i32>(), &tenant)?);
-        }
-        if let Some(known_at) = self.known_at {
-            let column = batch.column_by_name("recorded_at");
-            let column = column.ok_or_else(|| missing("recorded_at"))?;
-            let column = column.as_primitive::<TimestampMicrosecondType>();
-            let limit = TimestampMicrosecondArray::from(vec![known_at.as_microsecond()])
-                .with_data_type(column.data_type().clone());
-            let known = lt_eq(column, &Scalar::new(limit))?;
-            keep = Some(match keep {
-                Some(keep) => and(&keep, &known)?,
-                None => known,
-            });
-        }
-        match keep {
-            Some(keep) => filter_record_batch(&batch, &keep),
-            None => Ok(batch),
-        }
-    }
-}
-
-pub(crate) fn outer(error: LakeError) -> DataFusionError {
-    DataFusionError::External(Box::new(error))
 }

@@ -151,8 +151,8 @@ async fn rewrite(
     let gone: BTreeSet<&str> = files.iter().map(|file| file.path.as_str()).collect();
     draft.retain_files(table, |file| !gone.contains(file.path.as_str()));
     let before = draft.files(table);
-    let mut batches =
-        Scan::of_files(version.clone(), version.table(table)?, files.clone()).batches();
+    let dataset = version.dataset().clone();
+    let mut batches = Scan::of_files(dataset, version.table(table)?, files.clone()).batches();
     while let Some(batch) = batches.next().await {
         draft.write(table, batch?).await?;
     }

@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::lake::LakeError;
 
 /// Whose a dataset is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Owner {
     /// The platform's: what all insurers recorded.
     Operator,

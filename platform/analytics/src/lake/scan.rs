@@ -1,5 +1,6 @@
 //! Reading a table as a stream of batches.
 
+use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -17,7 +18,7 @@ use tokio::sync::mpsc;
 use crate::lake::file::StoredFile;
 use crate::lake::manifest::{FileEntry, TableEntry};
 use crate::lake::store::{Place, missing};
-use crate::lake::{Fault, LakeError, Month, Version};
+use crate::lake::{Dataset, Fault, LakeError, Month};
 
 /// Rows of a batch unless the reader asks for another number.
 const BATCH: usize = 8_192;
@@ -31,18 +32,24 @@ const AHEAD: usize = 2;
 /// order.
 #[derive(Clone)]
 pub struct Scan {
-    version: Version,
-    table: Arc<Schema>,
+    pub(crate) dataset: Dataset,
+    pub(crate) table: Arc<Schema>,
     /// Places of the columns asked for.
-    columns: Vec<usize>,
-    files: Vec<FileEntry>,
-    batch_rows: usize,
+    pub(crate) columns: Vec<usize>,
+    pub(crate) files: Vec<FileEntry>,
+    pub(crate) batch_rows: usize,
+}
+
+impl fmt::Debug for Scan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Scan").field("rows", &self.rows()).finish_non_exhaustive()
+    }
 }
 
 impl Scan {
-    pub(crate) fn over(version: Version, table: &TableEntry) -> Scan {
+    pub(crate) fn over(dataset: Dataset, table: &TableEntry) -> Scan {
         Scan {
-            version,
+            dataset,
             table: Arc::new(table.schema.clone()),
             columns: (0..table.schema.fields().len()).collect(),
             files: table.files.clone(),
@@ -51,8 +58,8 @@ impl Scan {
     }
 
     /// Every column of the files given.
-    pub(crate) fn of_files(version: Version, table: &TableEntry, files: Vec<FileEntry>) -> Scan {
-        Scan { files, ..Scan::over(version, table) }
+    pub(crate) fn of_files(dataset: Dataset, table: &TableEntry, files: Vec<FileEntry>) -> Scan {
+        Scan { files, ..Scan::over(dataset, table) }
     }
 
     /// These columns alone, in this order.
@@ -60,7 +67,7 @@ impl Scan {
         let places = names.iter().map(|name| {
             let name = name.as_ref();
             self.table.index_of(name).map_err(|_| LakeError::NoColumn {
-                table: self.version.dataset().title(),
+                table: self.dataset.title(),
                 column: name.to_owned(),
             })
         });
@@ -84,6 +91,20 @@ impl Scan {
                 .is_some_and(|of| regions.iter().any(|region| region.as_ref() == of))
         });
         self
+    }
+
+    /// These files alone, which are of the same table.
+    pub(crate) fn only(self, files: Vec<FileEntry>) -> Scan {
+        Scan { files, ..self }
+    }
+
+    /// The file of a path relative to the dataset.
+    pub(crate) fn file(&self, path: &Path) -> Option<&FileEntry> {
+        self.files.iter().find(|file| Path::from(file.path.as_str()) == *path)
+    }
+
+    pub(crate) fn into_files(self) -> Vec<FileEntry> {
+        self.files
     }
 
     /// At most so many rows a batch.
@@ -194,8 +215,8 @@ async fn read_file(
     file: &FileEntry,
     sender: &mpsc::Sender<Result<RecordBatch, LakeError>>,
 ) -> Result<(), LakeError> {
-    let path = scan.version.path(file);
-    let place = &scan.version.dataset().place;
+    let path = scan.dataset.file_path(&file.path);
+    let place = &scan.dataset.place;
     let builder = open(place, file, &path).await?;
     let inside = builder.parquet_schema().root_schema().get_fields();
     let wanted = scan.schema();

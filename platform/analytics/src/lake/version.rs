@@ -81,7 +81,7 @@ impl Version {
 
     /// Reads a table; see [`Scan`] for which columns and rows.
     pub fn scan(&self, table: &TableName) -> Result<Scan, LakeError> {
-        Ok(Scan::over(self.clone(), self.table(table)?))
+        Ok(Scan::over(self.dataset.clone(), self.table(table)?))
     }
 
     /// Reads every file of every table and compares its length and digest with what was committed.

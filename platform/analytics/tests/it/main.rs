@@ -3,6 +3,8 @@
 
 #[cfg(feature = "engine")]
 mod attack;
+#[cfg(feature = "cluster")]
+mod cluster;
 mod lake;
 #[cfg(feature = "engine")]
 mod own;

@@ -134,6 +134,9 @@ async fn a_question_only_reads() {
         "select * from lake.market.exposure".to_owned(),
         "select * from nothing".to_owned(),
         "select repeat('x', 2000000000)".to_owned(),
+        // Functions that a build with more of DataFusion would have.
+        "select array_repeat('x', 2000000000)".to_owned(),
+        "select range(0, 2000000000)".to_owned(),
         "with recursive r as (select 1 as n union all select n + 1 from r) select * from r"
             .to_owned(),
         format!("select {}1", "1 + ".repeat(10_000)),

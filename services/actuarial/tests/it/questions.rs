@@ -9,6 +9,7 @@ use actuarial::question::own::OwnBody;
 use actuarial::{Settings, function};
 use analytics::encode::Format;
 use analytics::question::{EngineError, OwnAnswer, OwnQuestion, OwnStream, Questions};
+use analytics::tally::TallyQuestion;
 use analytics_api::{AnswerRow, MarketAnswer, MarketQuestion, Published};
 use arrow::array::{Array, AsArray, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
@@ -104,6 +105,14 @@ impl Questions for Oracle {
             left_out: 3,
         };
         async { Ok(vec![published]) }.boxed()
+    }
+
+    fn tally<'a>(
+        &'a self,
+        _: &'a TallyQuestion,
+        _: &'a CancellationToken,
+    ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
+        Box::pin(async { Err(EngineError::NoEngine) })
     }
 }
 
