@@ -1,6 +1,8 @@
 # Commonwheel: the commands a person needs. `make help` lists them.
 
-BIN := target/release/commonwheel
+# What `make test` builds too, so that neither waits for the other's work to be done again.
+BIN := target/debug/commonwheel
+FEATURES := --features app/lake-cluster
 CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
@@ -65,7 +67,7 @@ bench-trees: ## Measure boosted trees against LightGBM at equal deviance, in the
 
 lint: ## Check format, lints, layering and tidiness
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets -- -D warnings
+	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
 	$(CARGO) xtask layering
 	$(CARGO) xtask tidy
 
@@ -75,17 +77,17 @@ fmt: ## Format the code
 sqlx: setup ## Regenerate .sqlx after changing a statement or a migration
 	$(CARGO) xtask sqlx
 
-openapi: ## Regenerate openapi/ after changing an endpoint
-	$(CARGO) run --quiet --package app -- openapi
+openapi: build ## Regenerate openapi/ after changing an endpoint
+	@$(BIN) openapi
 
 setup: ## Install what is missing: PostgreSQL server binaries, a C compiler
 	@deploy/setup.sh
 
 build:
-	$(CARGO) build --release --package app
+	$(CARGO) build --workspace $(FEATURES) --bin commonwheel --test program
 
 dist: ## Build the program that is installed and measured, optimised as a whole: takes long
-	$(CARGO) build --profile dist --package app
+	$(CARGO) build --profile dist --package app --features lake-cluster
 
 clean-data: ## Remove the data of the local platform and of the development database
 	rm -rf data
