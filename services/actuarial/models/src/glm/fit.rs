@@ -3,9 +3,11 @@
 use std::num::NonZero;
 use std::thread::available_parallelism;
 
+use super::basis::Numbers;
 use super::climb::Problem;
 use super::frame::finite_rows;
-use super::layout::{Layout, Numbers, Rows};
+
+use super::layout::{Layout, Rows};
 use super::pass::sum_rows;
 use super::{Family, Frame, GlmError, Link, Penalty, Term};
 use crate::linalg::Symmetric;
@@ -138,7 +140,9 @@ impl Model {
         self.penalty.check()?;
         check(self.family, data)?;
         let numbers = if self.penalty.is_none() { Numbers::Orthogonal } else { Numbers::Scaled };
-        let (layout, mut rows) = Layout::plan(data.frame, &self.terms, data.weight, numbers)?;
+        let mut layout = Layout::plan(data.frame, &self.terms)?;
+        let mut rows = layout.rows(data.frame)?;
+        layout.prepare(&mut rows.numbers, data.weight, numbers)?;
         (rows.response, rows.weight, rows.offset) = (data.response, data.weight, data.offset);
         let cores = available_parallelism().map_or(1, NonZero::get);
         let threads = self.threads.map_or(cores, NonZero::get);

@@ -4,30 +4,19 @@
 //! entry of X'WX is then a sum of weights, perhaps times two numbers, over the rows of one cell, or of
 //! one pair of cells. Few such tables are taken per row, and unfolded into the entries afterwards.
 //!
-//! Numbers are centred and orthogonalised, so that powers of one number or a spline keep their digits;
-//! coefficients come back to the columns as they were given.
+//! A plan needs the levels of the factors but no row; rows are packed by it, and numbers brought to its
+//! [`Basis`].
 
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::basis::{Alone, Basis, Scaled};
 use super::frame::finite_rows;
-use super::term::Part;
+use super::term::{Number, Part};
 use super::{Frame, GlmError, Term};
-use crate::linalg::dot;
 
 /// Blocks are filled up to so many cells: a table over two of them stays in the cache of a core.
 const BLOCK_CELLS: usize = 256;
-
-/// What is left of a number by the ones before it, relative to itself, below which it is aliased.
-const NUMBER_TOLERANCE: f64 = 1e-9;
-
-/// The numbers of a design are orthogonal to each other, or only of one scale.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Numbers {
-    Orthogonal,
-    /// A penalty is on coefficients of columns as they are; so columns must not be mixed.
-    Scaled,
-}
 
 /// A set of factors whose combination of levels is one cell number.
 #[derive(Clone, Debug)]
@@ -82,7 +71,9 @@ pub(crate) struct Layout {
     pub(crate) slots: Vec<Slot>,
     pub(crate) tables: Vec<Table>,
     pub(crate) pairs: Vec<Pair>,
-    basis: Basis,
+    /// How the numbers come from columns; the first is number 1.
+    pub(crate) numbers: Vec<Number>,
+    pub(crate) basis: Basis,
 }
 
 /// Rows in the form a pass reads.
@@ -97,116 +88,101 @@ pub(crate) struct Rows<'a> {
     pub(crate) offset: Option<&'a [f64]>,
 }
 
-/// How coefficients of the numbers as fitted become those of the columns as given.
-#[derive(Clone, Debug, Default)]
-struct Basis {
-    /// Columns of numbers that stand alone, what was subtracted, and the triangular factor.
-    columns: Vec<usize>,
-    centres: Vec<f64>,
-    /// Row by row; number j as given is its centre plus Σ over k ≤ j of factor[k][j] × fitted k.
-    factor: Vec<Vec<f64>>,
-    /// Columns of numbers times levels, and what they were divided by.
-    scaled: Vec<(usize, f64)>,
-}
-
 impl Layout {
-    /// Plans the design of `terms` over the rows of `frame` and packs them.
-    ///
-    /// `weight` only decides how numbers are centred; response, weight and offset are the caller's.
-    pub(crate) fn plan<'a>(
-        frame: &Frame,
-        terms: &[Term],
-        weight: Option<&[f64]>,
-        kind: Numbers,
-    ) -> Result<(Layout, Rows<'a>), GlmError> {
+    /// Plans the design of `terms` for the levels of `frame`, whose rows do not matter; numbers are
+    /// still as they are in the columns.
+    pub(crate) fn plan(frame: &Frame, terms: &[Term]) -> Result<Layout, GlmError> {
         let mut parts = vec![Part { factors: vec![], number: None }];
-        let mut ends = vec![];
+        let mut ends = vec![1];
         for term in terms {
             term.has_bases(frame)?;
             parts.extend(term.parts(frame)?);
             ends.push(parts.len());
         }
-        let blocks = pack(frame, &parts)?;
         let mut layout = Layout {
             names: vec![],
             terms: vec![],
+            blocks: pack(frame, &parts)?,
             groups: vec![],
             slots: vec![],
             tables: vec![],
             pairs: vec![],
+            numbers: vec![],
             basis: Basis::default(),
-            blocks,
         };
-        let mut numbers = vec![vec![]];
-        let mut scaled = HashMap::<String, usize>::new();
         let mut begins = vec![];
-        for part in parts {
-            let alone = part.factors.is_empty();
-            let first = layout.names.len();
-            begins.push(first);
-            let mut number_name = "(Intercept)".to_owned();
-            let number = match part.number {
-                None => 0,
-                Some((name, values)) => {
-                    finite_rows(&name, &values)?;
-                    number_name.clone_from(&name);
-                    let known = if alone { None } else { scaled.get(&name).copied() };
-                    known.unwrap_or_else(|| {
-                        numbers.push(values);
-                        if !alone {
-                            scaled.insert(name.clone(), numbers.len() - 1);
-                        }
-                        numbers.len() - 1
-                    })
-                }
-            };
-            layout.group(frame, &part.factors, number, &number_name)?;
-            if number > 0 && alone {
-                layout.basis.columns.push(first);
-            }
+        for part in &parts {
+            begins.push(layout.names.len());
+            layout.add(frame, part)?;
         }
         begins.push(layout.names.len());
-        let ends = [1].into_iter().chain(ends).collect::<Vec<_>>();
         layout.terms = ends.windows(2).map(|ends| begins[ends[0]]..begins[ends[1]]).collect();
-        layout.orthogonalise(&mut numbers, weight, kind)?;
-        layout.scale(&mut numbers, &scaled.into_values().collect::<Vec<_>>())?;
         layout.join();
-        let cells =
-            layout.blocks.iter().map(|block| block.codes(frame)).collect::<Result<_, _>>()?;
-        let rows = Rows { cells, numbers, response: &[], weight: None, offset: None };
-        Ok((layout, rows))
+        Ok(layout)
+    }
+
+    /// Packs the rows of `frame`, numbers as they are in the columns.
+    ///
+    /// Response, weight and offset are the caller's.
+    pub(crate) fn rows<'a>(&self, frame: &Frame) -> Result<Rows<'a>, GlmError> {
+        let mut numbers = vec![vec![]];
+        for number in &self.numbers {
+            let values = number.values(frame)?;
+            finite_rows(&number.name, &values)?;
+            numbers.push(values);
+        }
+        let codes = |name: &str| frame.factor(name).map(|(_, codes)| codes);
+        let cells = self.cells(frame.rows(), codes)?;
+        Ok(Rows { cells, numbers, response: &[], weight: None, offset: None })
+    }
+
+    /// Cells of so many rows, by block, from the codes of factors.
+    pub(crate) fn cells<'a>(
+        &self,
+        rows: usize,
+        codes: impl Fn(&str) -> Result<&'a [u32], GlmError>,
+    ) -> Result<Vec<Vec<u32>>, GlmError> {
+        let block = |block: &Block| {
+            let mut cells = vec![0; rows];
+            for (name, _, stride) in &block.factors {
+                let codes = codes(name)?;
+                cells.iter_mut().zip(codes).for_each(|(cell, code)| *cell += code * *stride as u32);
+            }
+            Ok(cells)
+        };
+        self.blocks.iter().map(block).collect()
     }
 
     pub(crate) fn columns(&self) -> usize {
         self.names.len()
     }
 
-    /// Coefficients of the columns as they were given.
-    pub(crate) fn restore(&self, fitted: &[f64]) -> Vec<f64> {
-        let mut given = fitted.to_vec();
-        let basis = &self.basis;
-        for j in (0..basis.columns.len()).rev() {
-            let mut left = given[basis.columns[j]];
-            for k in j + 1..basis.columns.len() {
-                left -= basis.factor[j][k] * given[basis.columns[k]];
+    /// Adds the columns of one part, and its number unless that is there already.
+    fn add(&mut self, frame: &Frame, part: &Part) -> Result<(), GlmError> {
+        let first = self.names.len();
+        let alone = part.factors.is_empty();
+        let Some(number) = &part.number else {
+            return self.group(frame, &part.factors, 0, "(Intercept)");
+        };
+        let scaled = &self.basis.scaled;
+        let known =
+            scaled.iter().position(|known| self.numbers[known.number - 1].name == number.name);
+        let known = known.filter(|_| !alone);
+        let place = known.map_or(self.numbers.len() + 1, |known| scaled[known].number);
+        if known.is_none() {
+            self.numbers.push(number.clone());
+        }
+        self.group(frame, &part.factors, place, &number.name)?;
+        let columns = first..self.names.len();
+        match known {
+            _ if alone => self.basis.alone.push(Alone { number: place, column: first }),
+            Some(known) => self.basis.scaled[known].columns.extend(columns),
+            None => {
+                let columns = columns.collect();
+                self.basis.scaled.push(Scaled { number: place, columns, scale: 1.0 });
             }
-            given[basis.columns[j]] = left / basis.factor[j][j];
         }
-        for (column, centre) in basis.columns.iter().zip(&basis.centres) {
-            given[0] -= centre * given[*column];
-        }
-        basis.scaled.iter().for_each(|&(column, scale)| given[column] /= scale);
-        given
-    }
-
-    /// What each column was divided by, for numbers that were scaled only.
-    pub(crate) fn scales(&self) -> Vec<f64> {
-        let mut scales = vec![1.0; self.columns()];
-        for (j, &column) in self.basis.columns.iter().enumerate() {
-            scales[column] = self.basis.factor[j][j];
-        }
-        self.basis.scaled.iter().for_each(|&(column, scale)| scales[column] = scale);
-        scales
+        Ok(())
     }
 
     /// Adds the columns of one part of a term.
@@ -270,86 +246,6 @@ impl Layout {
         self.blocks.iter().position(holds).expect("every factor of a part was packed")
     }
 
-    /// Centres the numbers that stand alone and makes them orthogonal, one after the other.
-    fn orthogonalise(
-        &mut self,
-        numbers: &mut [Vec<f64>],
-        weight: Option<&[f64]>,
-        kind: Numbers,
-    ) -> Result<(), GlmError> {
-        let columns = self.basis.columns.clone();
-        let count = columns.len();
-        let sum = |values: &[f64]| match weight {
-            Some(weight) => dot(values, weight),
-            None => values.iter().sum(),
-        };
-        let product = |a: &[f64], b: &[f64]| match weight {
-            Some(weight) => a.iter().zip(b).zip(weight).map(|((a, b), w)| a * b * w).sum::<f64>(),
-            None => dot(a, b),
-        };
-        let rows = numbers.get(1).map_or(0, Vec::len);
-        let total = weight.map_or(rows as f64, |weight| weight.iter().sum());
-        self.basis.factor = vec![vec![0.0; count]; count];
-        let places: Vec<usize> = self
-            .groups
-            .iter()
-            .filter(|group| columns.contains(&group.columns[0]) && group.place.is_empty())
-            .map(|group| self.slots[group.slot].number)
-            .collect();
-        for j in 0..count {
-            let name = || self.names[columns[j]].clone();
-            let (before, rest) = numbers.split_at_mut(places[j]);
-            let values = &mut rest[0];
-            if values.iter().all(|&value| value == 0.0) {
-                return Err(GlmError::ZeroColumn(name()));
-            }
-            let centre = sum(values) / total;
-            values.iter_mut().for_each(|value| *value -= centre);
-            let size = product(values, values).sqrt();
-            if kind == Numbers::Orthogonal {
-                for (k, &place) in places[..j].iter().enumerate() {
-                    let earlier = &before[place];
-                    let along = product(earlier, values) / total;
-                    values.iter_mut().zip(earlier).for_each(|(value, e)| *value -= along * e);
-                    self.basis.factor[k][j] = along;
-                }
-            }
-            let left = product(values, values).sqrt();
-            // Negated so that a column that is no number is refused too.
-            let apart =
-                left > NUMBER_TOLERANCE * size && size > 1e-13 * centre.abs() * total.sqrt();
-            if !apart {
-                return Err(GlmError::Aliased(name()));
-            }
-            let scale = left / total.sqrt();
-            values.iter_mut().for_each(|value| *value /= scale);
-            self.basis.factor[j][j] = scale;
-            self.basis.centres.push(centre);
-        }
-        Ok(())
-    }
-
-    /// Brings numbers that are multiplied with levels to one scale. They are not centred: their
-    /// levels need not be in the model by themselves.
-    fn scale(&mut self, numbers: &mut [Vec<f64>], places: &[usize]) -> Result<(), GlmError> {
-        for &place in places {
-            let values = &mut numbers[place];
-            let mut columns = self
-                .groups
-                .iter()
-                .filter(|group| !group.place.is_empty() && self.slots[group.slot].number == place)
-                .flat_map(|group| group.columns.iter().copied());
-            let scale = (dot(values, values) / values.len() as f64).sqrt();
-            if scale == 0.0 {
-                let column = columns.next().expect("a number is made for a group");
-                return Err(GlmError::ZeroColumn(self.names[column].clone()));
-            }
-            self.basis.scaled.extend(columns.map(|column| (column, scale)));
-            values.iter_mut().for_each(|value| *value /= scale);
-        }
-        Ok(())
-    }
-
     /// Lists the tables that all pairs of groups need.
     fn join(&mut self) {
         for second in 0..self.groups.len() {
@@ -385,15 +281,6 @@ impl Block {
         let own = self.factors.iter().find(|(name, _, _)| name == factor);
         own.map_or(0, |&(_, levels, stride)| (cell / stride % levels) as u32)
     }
-
-    fn codes(&self, frame: &Frame) -> Result<Vec<u32>, GlmError> {
-        let mut cells = vec![0; frame.rows()];
-        for (name, _, stride) in &self.factors {
-            let (_, codes) = frame.factor(name)?;
-            cells.iter_mut().zip(codes).for_each(|(cell, code)| *cell += code * *stride as u32);
-        }
-        Ok(cells)
-    }
 }
 
 /// Packs factors into blocks: those of one interaction together, then whatever fits, largest first.
@@ -422,13 +309,13 @@ fn pack(frame: &Frame, parts: &[Part]) -> Result<Vec<Block>, GlmError> {
             let count = frame.factor(&name)?.0.len();
             levels.push((name, count));
         }
-        let cells: usize = levels.iter().map(|(_, count)| count).product();
+        let cells = levels.iter().fold(1_usize, |cells, (_, count)| cells.saturating_mul(*count));
         sized.push((cells, levels));
     }
     sized.sort_by(|a, b| b.0.cmp(&a.0).then_with(|| a.1.cmp(&b.1)));
     let mut blocks: Vec<Block> = vec![];
     for (cells, levels) in sized {
-        let room = blocks.iter().position(|block| block.cells * cells <= BLOCK_CELLS);
+        let room = blocks.iter().position(|block| block.cells.saturating_mul(cells) <= BLOCK_CELLS);
         let place = room.unwrap_or_else(|| {
             blocks.push(Block { cells: 1, factors: vec![] });
             blocks.len() - 1
@@ -436,7 +323,7 @@ fn pack(frame: &Frame, parts: &[Part]) -> Result<Vec<Block>, GlmError> {
         for (name, count) in levels {
             let block = &mut blocks[place];
             block.factors.push((name, count, block.cells));
-            block.cells *= count;
+            block.cells = block.cells.saturating_mul(count);
         }
     }
     if blocks.iter().any(|block| block.cells > u32::MAX as usize / 2) {

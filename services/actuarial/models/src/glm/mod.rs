@@ -6,6 +6,7 @@
 //! Newton step needs nothing else. So memory is that of the columns, and time is that of reading them
 //! some six times. What goes wrong with data has a name in [`GlmError`].
 
+mod basis;
 mod climb;
 mod family;
 mod figures;

@@ -2,6 +2,7 @@
 
 use super::fit::same_length;
 use super::frame::finite_rows;
+use super::term::Part;
 use super::{Fit, Frame, GlmError};
 use crate::number::all_finite;
 
@@ -23,7 +24,7 @@ impl Fit {
         }
         for term in &self.model.terms {
             for part in term.parts(frame)? {
-                let effect = self.effects(frame, &part.factors, part.number.as_ref())?;
+                let effect = self.effects(frame, &part)?;
                 for (row, eta) in eta.iter_mut().enumerate() {
                     *eta += effect(row);
                 }
@@ -38,9 +39,9 @@ impl Fit {
     fn effects<'a>(
         &self,
         frame: &'a Frame,
-        factors: &[(String, String)],
-        number: Option<&'a (String, Vec<f64>)>,
+        part: &Part,
     ) -> Result<impl Fn(usize) -> f64 + use<'a>, GlmError> {
+        let (factors, number) = (&part.factors, part.number.as_ref());
         // All combinations of levels, the last factor changing fastest.
         let mut texts = vec![(String::new(), false)];
         let mut codes: Vec<(&[u32], usize)> = vec![];
@@ -61,8 +62,8 @@ impl Fit {
         let mut estimates = vec![0.0; texts.len()];
         for (place, (text, is_base)) in texts.into_iter().enumerate() {
             let name = match number {
-                Some((number, _)) if text.is_empty() => number.clone(),
-                Some((number, _)) => format!("{text}:{number}"),
+                Some(number) if text.is_empty() => number.name.clone(),
+                Some(number) => format!("{text}:{}", number.name),
                 None => text,
             };
             match self.coefficient(&name) {
@@ -74,10 +75,11 @@ impl Fit {
                 }
             }
         }
+        let values = number.map(|number| number.values(frame)).transpose()?;
         Ok(move |row: usize| {
             let place =
                 codes.iter().fold(0, |place, (own, levels)| place * levels + own[row] as usize);
-            estimates[place] * number.map_or(1.0, |(_, values)| values[row])
+            estimates[place] * values.as_ref().map_or(1.0, |values| values[row])
         })
     }
 }

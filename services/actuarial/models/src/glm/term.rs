@@ -33,8 +33,21 @@ pub enum Term {
 pub(crate) struct Part {
     /// Factors and their bases; a combination has a column when none of its levels is a base.
     pub(crate) factors: Vec<(String, String)>,
-    /// Name of the number, and its values; nothing stands for one.
-    pub(crate) number: Option<(String, Vec<f64>)>,
+    /// The number; nothing stands for one.
+    pub(crate) number: Option<Number>,
+}
+
+/// A number of the design and how it comes from columns: as the product of functions of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Number {
+    pub(crate) name: String,
+    functions: Vec<Function>,
+}
+
+#[derive(Clone, Debug)]
+enum Function {
+    Itself { column: String },
+    Spline { column: String, knots: Vec<f64>, index: usize },
 }
 
 impl Term {
@@ -92,7 +105,7 @@ impl Term {
         }
     }
 
-    /// The parts of the design it stands for, with values from `frame`.
+    /// The parts of the design it stands for, over the columns of `frame`.
     pub(crate) fn parts(&self, frame: &Frame) -> Result<Vec<Part>, GlmError> {
         match self {
             Term::Factor { column, base } => {
@@ -100,7 +113,9 @@ impl Term {
                 Ok(vec![Part { factors: vec![(column.clone(), base.clone())], number: None }])
             }
             Term::Numeric { column } => {
-                let number = Some((column.clone(), frame.numbers(column)?.to_vec()));
+                frame.numbers(column)?;
+                let functions = vec![Function::Itself { column: column.clone() }];
+                let number = Some(Number { name: column.clone(), functions });
                 Ok(vec![Part { factors: vec![], number }])
             }
             Term::Spline { column, knots } => {
@@ -108,11 +123,12 @@ impl Term {
                 if knots.len() < 3 || !increasing || knots.iter().any(|knot| !knot.is_finite()) {
                     return Err(GlmError::Knots(column.clone()));
                 }
-                let values = frame.numbers(column)?;
+                frame.numbers(column)?;
                 let part = |index: usize| {
-                    let basis = values.iter().map(|&x| natural_spline(x, knots, index)).collect();
-                    let number = Some((format!("spline({column}){}", index + 1), basis));
-                    Part { factors: vec![], number }
+                    let (column, knots) = (column.clone(), knots.clone());
+                    let name = format!("spline({column}){}", index + 1);
+                    let functions = vec![Function::Spline { column, knots, index }];
+                    Part { factors: vec![], number: Some(Number { name, functions }) }
                 };
                 Ok((0..knots.len() - 1).map(part).collect())
             }
@@ -135,13 +151,35 @@ impl Part {
     fn times(&self, other: &Part) -> Part {
         let factors = self.factors.iter().chain(&other.factors).cloned().collect();
         let number = match (&self.number, &other.number) {
-            (Some((name, values)), Some((more, others))) => {
-                let product = values.iter().zip(others).map(|(a, b)| a * b).collect();
-                Some((format!("{name}:{more}"), product))
-            }
+            (Some(one), Some(other)) => Some(Number {
+                name: format!("{}:{}", one.name, other.name),
+                functions: one.functions.iter().chain(&other.functions).cloned().collect(),
+            }),
             (one, other) => one.clone().or_else(|| other.clone()),
         };
         Part { factors, number }
+    }
+}
+
+impl Number {
+    /// Its values in the rows of `frame`.
+    pub(crate) fn values(&self, frame: &Frame) -> Result<Vec<f64>, GlmError> {
+        let mut product: Option<Vec<f64>> = None;
+        for function in &self.functions {
+            let (Function::Itself { column } | Function::Spline { column, .. }) = function;
+            let values = frame.numbers(column)?;
+            let at = |&x: &f64| match function {
+                Function::Itself { .. } => x,
+                Function::Spline { knots, index, .. } => natural_spline(x, knots, *index),
+            };
+            match &mut product {
+                None => product = Some(values.iter().map(at).collect()),
+                Some(product) => {
+                    product.iter_mut().zip(values).for_each(|(product, x)| *product *= at(x));
+                }
+            }
+        }
+        Ok(product.unwrap_or_default())
     }
 }
 
@@ -185,8 +223,9 @@ mod tests {
         let term = Term::factor("area", "a").times(Term::spline("age", &[1.0, 2.0, 4.0]));
         let parts = term.times(Term::numeric("age")).parts(&frame).unwrap();
         assert_eq!(parts.len(), 2);
-        let (name, values) = parts[0].number.as_ref().unwrap();
-        assert_eq!((name.as_str(), values.as_slice()), ("spline(age)1:age", [4.0, 9.0].as_slice()));
+        let number = parts[0].number.as_ref().unwrap();
+        let values = number.values(&frame).unwrap();
+        assert_eq!((number.name.as_str(), values), ("spline(age)1:age", vec![4.0, 9.0]));
         assert_eq!(parts[1].factors, [("area".to_owned(), "a".to_owned())]);
         assert_eq!(
             Term::factor("area", "z").times(Term::numeric("age")).has_bases(&frame).unwrap_err(),
