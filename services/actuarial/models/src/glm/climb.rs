@@ -1,11 +1,10 @@
 //! Newton steps on the sums of a pass, with every way data can spoil them told apart.
 
-use super::family::{
-    AnyPair, Curvature, GammaLog, Logistic, NegativeBinomialLog, PoissonLog, TweedieLog,
-};
-use super::layout::{Layout, Rows};
-use super::pass::{Present, Sums, pass, present};
-use super::{Aliased, Family, GlmError, Link, Model};
+use super::family::Curvature;
+use super::layout::Layout;
+use super::pass::{Present, Sums};
+use super::source::{Design, Source, Totals};
+use super::{Aliased, Family, Fit, GlmError, Link, Model};
 use crate::linalg::{Cholesky, Superfluous, Symmetric};
 use crate::number::{all_finite, finite};
 use crate::stop::Stop;
@@ -19,38 +18,52 @@ pub(crate) const PASSES: usize = 100;
 /// Newton's decrement (a step in standard errors, squared) after which one step more changes nothing.
 pub(crate) const CONVERGED: f64 = 1e-13;
 
-/// A design ready for passes.
-pub(crate) struct Problem<'a> {
+/// A design ready for passes over the rows of a source.
+pub(crate) struct Problem<'a, S> {
     pub(crate) model: &'a Model,
     pub(crate) layout: Layout,
-    pub(crate) rows: Rows<'a>,
-    pub(crate) scales: Vec<f64>,
+    pub(crate) source: S,
+    scales: Vec<f64>,
     /// The part of the deviance that depends on the responses alone.
     pub(crate) constant: f64,
-    pub(crate) threads: usize,
     pub(crate) passes: usize,
     pub(crate) kept: Vec<usize>,
     pub(crate) stop: Stop<'a>,
 }
 
-impl Problem<'_> {
-    pub(crate) fn sums(&mut self, at: &[f64], curvature: Curvature) -> Sums {
-        self.passes += 1;
-        let (layout, rows, threads) = (&self.layout, &self.rows, self.threads);
-        let mut sums = match (self.model.family, self.model.link) {
-            (Family::Poisson, Link::Log) => pass(layout, rows, at, PoissonLog, threads),
-            (Family::Gamma, Link::Log) => pass(layout, rows, at, GammaLog(curvature), threads),
-            (Family::Tweedie { power }, Link::Log) => {
-                pass(layout, rows, at, TweedieLog(power, curvature), threads)
-            }
-            (Family::Binomial, Link::Logit) => pass(layout, rows, at, Logistic, threads),
-            (Family::NegativeBinomial { alpha }, Link::Log) => {
-                pass(layout, rows, at, NegativeBinomialLog(alpha, curvature), threads)
-            }
-            (family, link) => pass(layout, rows, at, AnyPair(family, link), threads),
+impl<'a, S: Source> Problem<'a, S> {
+    /// Fits a model; the source comes back with what it found.
+    pub(crate) fn solve(
+        model: &'a Model,
+        layout: Layout,
+        source: S,
+        totals: Totals,
+        stop: Stop<'a>,
+    ) -> Result<(Fit, S), S::Error> {
+        let level = model.level(totals)?;
+        let mut problem = Problem {
+            model,
+            scales: layout.scales(),
+            kept: (0..layout.columns()).collect(),
+            layout,
+            source,
+            constant: totals.constant,
+            passes: 0,
+            stop,
         };
+        problem.columns_say_something()?;
+        let mut start = vec![0.0; problem.layout.columns()];
+        start[0] = level;
+        let (fitted, sums) = problem.climb(start)?;
+        problem.finish(&fitted, sums, level)
+    }
+
+    pub(crate) fn sums(&mut self, at: &[f64], curvature: Curvature) -> Result<Sums, S::Error> {
+        self.passes += 1;
+        let design = Design { model: self.model, layout: &self.layout };
+        let mut sums = self.source.sums(design, at, curvature)?;
         sums.deviance += self.constant;
-        sums
+        Ok(sums)
     }
 
     /// Whether both curvatures are the same, so that no pass is needed for standard errors.
@@ -70,10 +83,10 @@ impl Problem<'_> {
     }
 
     /// Newton steps, halved while they lead up.
-    pub(crate) fn climb(&mut self, start: Vec<f64>) -> Result<(Vec<f64>, Sums), GlmError> {
+    fn climb(&mut self, start: Vec<f64>) -> Result<(Vec<f64>, Sums), S::Error> {
         let mut at = start;
         self.stop.ask()?;
-        let mut sums = self.sums(&at, Curvature::Observed);
+        let mut sums = self.sums(&at, Curvature::Observed)?;
         let mut reached = self.objective(&at, sums.deviance);
         finite(reached, "deviance")?;
         let mut fallen = f64::INFINITY;
@@ -92,7 +105,7 @@ impl Problem<'_> {
             loop {
                 self.stop.ask()?;
                 let next: Vec<f64> = at.iter().zip(&step).map(|(at, step)| at + step).collect();
-                sums = self.sums(&next, Curvature::Observed);
+                sums = self.sums(&next, Curvature::Observed)?;
                 let now = self.objective(&next, sums.deviance);
                 // Rounding may lift the sum of many rows a little.
                 if now <= reached + 1e-9 * (1.0 + reached.abs()) {
@@ -100,13 +113,13 @@ impl Problem<'_> {
                     break;
                 }
                 if self.passes >= PASSES {
-                    return Err(self.lost(&step));
+                    return Err(self.lost(&step).into());
                 }
                 step.iter_mut().for_each(|part| *part *= 0.5);
                 fallen = f64::INFINITY;
             }
         }
-        Err(GlmError::NoConvergence(PASSES))
+        Err(GlmError::NoConvergence(PASSES).into())
     }
 
     fn step(&self, sums: &Sums, at: &[f64]) -> Result<Vec<f64>, GlmError> {
@@ -148,7 +161,7 @@ impl Problem<'_> {
     }
 
     /// A level without rows has no coefficient, a level without events an infinite one.
-    pub(crate) fn columns_say_something(&self) -> Result<(), GlmError> {
+    fn columns_say_something(&mut self) -> Result<(), S::Error> {
         if !self.model.penalty.is_none() {
             return Ok(());
         }
@@ -157,7 +170,8 @@ impl Problem<'_> {
             (Family::Binomial, _) => (true, true),
             (_, link) => (link == Link::Log, false),
         };
-        let blocks = present(&self.layout, &self.rows, self.threads);
+        let design = Design { model: self.model, layout: &self.layout };
+        let blocks = self.source.present(design)?;
         for group in &self.layout.groups {
             let slot = self.layout.slots[group.slot];
             let Some(block) = slot.block else { continue };
@@ -170,11 +184,11 @@ impl Problem<'_> {
             for (&column, seen) in group.columns.iter().zip(seen) {
                 let name = || self.layout.names[column].clone();
                 if !seen.any && self.model.aliased == Aliased::Refuse {
-                    return Err(GlmError::ZeroColumn(name()));
+                    return Err(GlmError::ZeroColumn(name()).into());
                 }
                 let edge = (edges.0 && !seen.above_zero) || (edges.1 && !seen.below_one);
                 if seen.any && edge && slot.number == 0 {
-                    return Err(GlmError::Separated(name()));
+                    return Err(GlmError::Separated(name()).into());
                 }
             }
         }

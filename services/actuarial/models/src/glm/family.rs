@@ -229,25 +229,51 @@ pub(crate) trait Kernel: Copy + Send + Sync {
     fn at(self, eta: f64, y: f64) -> Point;
 }
 
+/// Something done with a kernel, whichever it is.
+pub(crate) trait WithKernel {
+    type Out;
+
+    fn with(self, kernel: impl Kernel) -> Self::Out;
+}
+
+/// Does it with the kernel of a family, a link and a curvature.
+pub(crate) fn with_kernel<W: WithKernel>(
+    family: Family,
+    link: Link,
+    curvature: Curvature,
+    todo: W,
+) -> W::Out {
+    match (family, link) {
+        (Family::Poisson, Link::Log) => todo.with(PoissonLog),
+        (Family::Gamma, Link::Log) => todo.with(GammaLog(curvature)),
+        (Family::Tweedie { power }, Link::Log) => todo.with(TweedieLog(power, curvature)),
+        (Family::Binomial, Link::Logit) => todo.with(Logistic),
+        (Family::NegativeBinomial { alpha }, Link::Log) => {
+            todo.with(NegativeBinomialLog(alpha, curvature))
+        }
+        (family, link) => todo.with(AnyPair(family, link)),
+    }
+}
+
 /// Poisson with log link: both curvatures are the mean.
 #[derive(Clone, Copy)]
-pub(crate) struct PoissonLog;
+struct PoissonLog;
 
 /// Gamma with log link.
 #[derive(Clone, Copy)]
-pub(crate) struct GammaLog(pub(crate) Curvature);
+struct GammaLog(Curvature);
 
 /// Tweedie with log link.
 #[derive(Clone, Copy)]
-pub(crate) struct TweedieLog(pub(crate) f64, pub(crate) Curvature);
+struct TweedieLog(f64, Curvature);
 
 /// Binomial with logit link.
 #[derive(Clone, Copy)]
-pub(crate) struct Logistic;
+struct Logistic;
 
 /// Negative binomial with log link.
 #[derive(Clone, Copy)]
-pub(crate) struct NegativeBinomialLog(pub(crate) f64, pub(crate) Curvature);
+struct NegativeBinomialLog(f64, Curvature);
 
 /// Any other pair, by expected curvature, which is positive for all of them.
 #[derive(Clone, Copy)]

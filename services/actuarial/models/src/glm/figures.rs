@@ -1,41 +1,35 @@
 //! Everything that is said about a fit once its steps have come to rest.
 
 use super::climb::{CONVERGED, PASSES, Problem};
-use super::family::{AnyPair, Curvature, Kernel};
-use super::pass::{Sums, each_part, predictors, sum_rows};
+use super::family::Curvature;
+use super::pass::Sums;
+use super::source::{Design, Distance, Source};
 use super::{Coefficient, Family, Fit, GlmError, Link};
 use crate::linalg::Symmetric;
 use crate::number::{all_finite, finite};
 
-impl Problem<'_> {
-    /// Everything that is said about the fit.
+impl<S: Source> Problem<'_, S> {
+    /// Everything that is said about the fit but the means of the rows.
     pub(crate) fn finish(
         mut self,
         fitted: &[f64],
         sums: Sums,
         level: f64,
-    ) -> Result<Fit, GlmError> {
+    ) -> Result<(Fit, S), S::Error> {
         let model = self.model;
-        let (family, link) = (model.family, model.link);
+        let family = model.family;
         let penalised = !model.penalty.is_none();
         let sums = match self.canonical() || penalised {
             true => sums,
-            false => self.sums(fitted, Curvature::Expected),
+            false => self.sums(fitted, Curvature::Expected)?,
         };
-        let mut means = predictors(&self.layout, &self.rows, fitted, self.threads);
-        each_part(&mut means, self.threads, |means| {
-            means.iter_mut().for_each(|mean| *mean = link.mean(*mean));
-        });
-        let [pearson, count] = sum_rows(&self.rows, self.threads, |row, weight| {
-            let (response, mean) = (self.rows.response[row], means[row]);
-            [weight * (response - mean).powi(2) / family.variance(mean), 1.0]
-        });
-        let count = count as usize;
+        let design = Design { model, layout: &self.layout };
+        let Distance { pearson, rows } = self.source.distance(design, fitted)?;
         let estimated = match penalised {
             true => fitted.iter().filter(|estimate| **estimate != 0.0).count(),
             false => self.kept.len(),
         };
-        let degrees = count.saturating_sub(estimated);
+        let degrees = rows.saturating_sub(estimated);
         let dispersion = match family.dispersion_is_one() {
             true => 1.0,
             false => finite(pearson / degrees as f64, "dispersion")?,
@@ -52,6 +46,7 @@ impl Problem<'_> {
             })
             .collect();
         let null_deviance = self.null_deviance(level)?;
+        let log_likelihood = self.log_likelihood(fitted, dispersion)?;
         let fit = Fit {
             model: model.clone(),
             coefficients,
@@ -60,16 +55,16 @@ impl Problem<'_> {
             deviance: finite(sums.deviance, "deviance")?,
             null_deviance: finite(null_deviance, "null deviance")?,
             pearson: finite(pearson, "Pearson's chi-squared")?,
-            log_likelihood: self.log_likelihood(&means, dispersion)?,
-            rows: count,
+            log_likelihood,
+            rows,
             degrees,
             passes: self.passes,
-            means,
+            means: vec![],
             covariance,
             columns: self.layout.terms.clone(),
         };
         all_finite(fit.coefficients.iter().filter_map(|c| c.error.as_ref()), "standard error")?;
-        Ok(fit)
+        Ok((fit, self.source))
     }
 
     fn dropped(&self) -> Vec<String> {
@@ -100,42 +95,30 @@ impl Problem<'_> {
         Ok(given)
     }
 
-    fn log_likelihood(&self, means: &[f64], dispersion: f64) -> Result<Option<f64>, GlmError> {
-        let family = self.model.family;
-        if let Family::Tweedie { .. } = family {
+    fn log_likelihood(&mut self, fitted: &[f64], dispersion: f64) -> Result<Option<f64>, S::Error> {
+        if let Family::Tweedie { .. } = self.model.family {
             return Ok(None);
         }
-        let [sum] = sum_rows(&self.rows, self.threads, |row, weight| {
-            let density =
-                family.log_density(self.rows.response[row], means[row], weight, dispersion);
-            [density.unwrap_or(f64::NAN)]
-        });
+        let design = Design { model: self.model, layout: &self.layout };
+        let sum = self.source.likelihood(design, fitted, dispersion)?;
         Ok(Some(finite(sum, "log-likelihood")?))
     }
 
     /// Deviance of the best intercept with the offset as it is.
-    fn null_deviance(&self, level: f64) -> Result<f64, GlmError> {
-        let (family, link) = (self.model.family, self.model.link);
-        let exact = self.rows.offset.is_none() || (family, link) == (Family::Poisson, Link::Log);
-        let at = |level: f64| {
-            let kernel = AnyPair(family, link);
-            let rows = &self.rows;
-            sum_rows(rows, self.threads, |row, weight| {
-                let offset = rows.offset.map_or(0.0, |offset| offset[row]);
-                let point = kernel.at(level + offset, rows.response[row]);
-                [weight * point.score, weight * point.information, weight * point.deviance]
-            })
-        };
+    fn null_deviance(&mut self, level: f64) -> Result<f64, S::Error> {
+        let model = self.model;
+        let poisson = (model.family, model.link) == (Family::Poisson, Link::Log);
+        let exact = poisson || !self.source.has_offset();
         let mut level = level;
-        let mut sums = at(level);
+        let mut sums = self.source.alone(model, level)?;
         for _ in 0..if exact { 0 } else { PASSES } {
-            let step = sums[0] / sums[1];
+            let step = sums.score / sums.information;
             level += step;
-            sums = at(level);
-            if step * step * sums[1] < CONVERGED {
+            sums = self.source.alone(model, level)?;
+            if step * step * sums.information < CONVERGED {
                 break;
             }
         }
-        Ok(finite(sums[2] + self.constant, "null deviance")?)
+        Ok(finite(sums.deviance + self.constant, "null deviance")?)
     }
 }

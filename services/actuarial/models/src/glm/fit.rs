@@ -7,8 +7,8 @@ use super::basis::Numbers;
 use super::climb::Problem;
 use super::frame::finite_rows;
 
-use super::layout::{Layout, Rows};
-use super::pass::sum_rows;
+use super::layout::Layout;
+use super::source::{Here, Totals};
 use super::{Family, Frame, GlmError, Link, Penalty, Term};
 use crate::linalg::Symmetric;
 use crate::special::normal_upper;
@@ -146,38 +146,16 @@ impl Model {
         (rows.response, rows.weight, rows.offset) = (data.response, data.weight, data.offset);
         let cores = available_parallelism().map_or(1, NonZero::get);
         let threads = self.threads.map_or(cores, NonZero::get);
-        let level = self.level(&rows, threads)?;
-        let [constant] = sum_rows(&rows, threads, |row, weight| {
-            [weight * self.family.constant(rows.response[row])]
-        });
-        let mut problem = Problem {
-            model: self,
-            scales: layout.scales(),
-            kept: (0..layout.columns()).collect(),
-            threads,
-            layout,
-            rows,
-            constant,
-            passes: 0,
-            stop,
-        };
-        problem.columns_say_something()?;
-        let mut start = vec![0.0; problem.layout.columns()];
-        start[0] = level;
-        let (fitted, sums) = problem.climb(start)?;
-        problem.finish(&fitted, sums, level)
+        let here = Here { rows, threads, means: vec![] };
+        let totals = here.totals(self);
+        let (mut fit, here) = Problem::solve(self, layout, here, totals, stop)?;
+        fit.means = here.means;
+        Ok(fit)
     }
 
     /// The predictor of the mean of all rows, offset aside.
-    fn level(&self, rows: &Rows<'_>, threads: usize) -> Result<f64, GlmError> {
-        let [claims, exposure] = sum_rows(rows, threads, |row, weight| {
-            let exposure = match rows.offset {
-                Some(offset) if self.link == Link::Log => offset[row].exp(),
-                _ => 1.0,
-            };
-            [weight * rows.response[row], weight * exposure]
-        });
-        let mean = claims / exposure;
+    pub(crate) fn level(&self, totals: Totals) -> Result<f64, GlmError> {
+        let mean = totals.claims / totals.exposure;
         let inside = match self.family {
             Family::Gaussian => mean.is_finite(),
             Family::Binomial => mean > 0.0 && mean < 1.0,

@@ -19,6 +19,7 @@ mod pass;
 mod penalty;
 mod predict;
 mod reading;
+mod source;
 mod term;
 
 pub use family::{Family, Link};

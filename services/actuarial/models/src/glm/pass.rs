@@ -3,6 +3,7 @@
 //! A core reads its part of the rows in pieces that stay in its cache: predictors, then what each row
 //! contributes, then one loop for each table. Nothing is decided here.
 
+use std::ops::Range;
 use std::thread;
 
 use super::family::Kernel;
@@ -23,14 +24,14 @@ pub(crate) struct Sums {
 
 /// Sums as they are taken, by table and slot.
 #[derive(Clone, Debug)]
-struct Taken {
+pub(crate) struct Taken {
     tables: Vec<Vec<f64>>,
     slots: Vec<Vec<f64>>,
     deviance: f64,
 }
 
 /// Coefficients by slot and cell.
-type Values = Vec<Vec<f64>>;
+pub(crate) type Values = Vec<Vec<f64>>;
 
 /// Takes the sums at `coefficients` with so many threads.
 pub(crate) fn pass<K: Kernel>(
@@ -42,7 +43,9 @@ pub(crate) fn pass<K: Kernel>(
 ) -> Sums {
     let values = spread(layout, coefficients);
     let mut taken = in_parts(rows.response.len(), threads, |from, to| {
-        take(layout, rows, &values, kernel, from, to)
+        let mut taken = Taken::new(layout);
+        take(layout, rows, &values, kernel, from..to, &mut taken);
+        taken
     });
     let mut sum = taken.remove(0);
     taken.iter().for_each(|part| sum.add(part));
@@ -146,19 +149,8 @@ impl Present {
 /// What is present in every cell of every block.
 pub(crate) fn present(layout: &Layout, rows: &Rows<'_>, threads: usize) -> Vec<Vec<Present>> {
     let work = |from: usize, to: usize| {
-        let mut blocks: Vec<Vec<Present>> =
-            layout.blocks.iter().map(|block| vec![Present::default(); block.cells]).collect();
-        for (cells, seen) in rows.cells.iter().zip(&mut blocks) {
-            for row in from..to {
-                let counts = rows.weight.is_none_or(|weight| weight[row] > 0.0);
-                let response = rows.response[row];
-                seen[cells[row] as usize].add(Present {
-                    any: counts,
-                    above_zero: counts && response > 0.0,
-                    below_one: counts && response < 1.0,
-                });
-            }
-        }
+        let mut blocks = absent(layout);
+        see(rows, from..to, &mut blocks);
         blocks
     };
     let mut found = in_parts(rows.response.len(), threads, work).into_iter();
@@ -169,6 +161,26 @@ pub(crate) fn present(layout: &Layout, rows: &Rows<'_>, threads: usize) -> Vec<V
         }
     }
     all
+}
+
+/// Nothing in any cell of any block.
+pub(crate) fn absent(layout: &Layout) -> Vec<Vec<Present>> {
+    layout.blocks.iter().map(|block| vec![Present::default(); block.cells]).collect()
+}
+
+/// Adds what is present in some of the rows.
+pub(crate) fn see(rows: &Rows<'_>, some: Range<usize>, blocks: &mut [Vec<Present>]) {
+    for (cells, seen) in rows.cells.iter().zip(blocks) {
+        for row in some.clone() {
+            let counts = rows.weight.is_none_or(|weight| weight[row] > 0.0);
+            let response = rows.response[row];
+            seen[cells[row] as usize].add(Present {
+                any: counts,
+                above_zero: counts && response > 0.0,
+                below_one: counts && response < 1.0,
+            });
+        }
+    }
 }
 
 /// What `work` finds in each part of the rows, in their order.
@@ -191,7 +203,8 @@ fn split(rows: usize, threads: usize) -> Vec<(usize, usize)> {
     (0..threads).map(|part| (rows * part / threads, rows * (part + 1) / threads)).collect()
 }
 
-fn spread(layout: &Layout, coefficients: &[f64]) -> Values {
+/// Coefficients by slot and cell.
+pub(crate) fn spread(layout: &Layout, coefficients: &[f64]) -> Values {
     let mut values: Values = layout.slots.iter().map(|slot| zeros(layout, slot.block)).collect();
     for group in &layout.groups {
         let values = &mut values[group.slot];
@@ -212,7 +225,14 @@ fn zeros(layout: &Layout, block: Option<usize>) -> Vec<f64> {
     vec![0.0; block.map_or(1, |block| layout.blocks[block].cells)]
 }
 
-fn predict(layout: &Layout, rows: &Rows<'_>, values: &Values, from: usize, eta: &mut [f64]) {
+/// Linear predictors of the rows that begin with `from`.
+pub(crate) fn predict(
+    layout: &Layout,
+    rows: &Rows<'_>,
+    values: &Values,
+    from: usize,
+    eta: &mut [f64],
+) {
     let to = from + eta.len();
     match rows.offset {
         Some(offset) => eta.copy_from_slice(&offset[from..to]),
@@ -240,15 +260,15 @@ fn predict(layout: &Layout, rows: &Rows<'_>, values: &Values, from: usize, eta: 
     }
 }
 
-fn take<K: Kernel>(
+/// Adds what some of the rows contribute.
+pub(crate) fn take<K: Kernel>(
     layout: &Layout,
     rows: &Rows<'_>,
     values: &Values,
     kernel: K,
-    from: usize,
-    to: usize,
-) -> Taken {
-    let mut taken = Taken::new(layout);
+    Range { start: from, end: to }: Range<usize>,
+    taken: &mut Taken,
+) {
     let mut buffers = [[0.0; PIECE]; 4];
     let [eta, information, score, product] = &mut buffers;
     for start in (from..to).step_by(PIECE) {
@@ -294,7 +314,6 @@ fn take<K: Kernel>(
             }
         }
     }
-    taken
 }
 
 fn by_cell(sums: &mut [f64], cells: &[u32], values: &[f64]) {
@@ -336,7 +355,7 @@ fn weighed<'a>(
 }
 
 impl Taken {
-    fn new(layout: &Layout) -> Taken {
+    pub(crate) fn new(layout: &Layout) -> Taken {
         let size = |table: &Table| {
             let cells = |block: Option<usize>| block.map_or(1, |block| layout.blocks[block].cells);
             vec![0.0; cells(table.first) * cells(table.second)]
@@ -358,7 +377,7 @@ impl Taken {
 }
 
 /// Entries of the normal equations from the tables.
-fn unfold(layout: &Layout, taken: &Taken) -> Sums {
+pub(crate) fn unfold(layout: &Layout, taken: &Taken) -> Sums {
     let mut information = Symmetric::zero(layout.columns());
     let mut score = vec![0.0; layout.columns()];
     for group in &layout.groups {
