@@ -28,6 +28,10 @@ impl Symmetric {
         Symmetric { size, cells: vec![0.0; size * size] }
     }
 
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
     pub(crate) fn at(&self, row: usize, column: usize) -> f64 {
         self.cells[row * self.size + column]
     }
@@ -38,6 +42,11 @@ impl Symmetric {
         if row != column {
             self.cells[column * self.size + row] += value;
         }
+    }
+
+    /// Adds a matrix of the same size.
+    pub(crate) fn sum(&mut self, other: &Symmetric) {
+        self.cells.iter_mut().zip(&other.cells).for_each(|(sum, value)| *sum += value);
     }
 
     /// A·x.

@@ -7,6 +7,7 @@
 use super::GlmError;
 use super::layout::Layout;
 use crate::linalg::dot;
+use crate::number::finite;
 
 /// What is left of a number by the ones before it, relative to itself, below which it is aliased.
 pub(crate) const NUMBER_TOLERANCE: f64 = 1e-9;
@@ -63,6 +64,26 @@ impl Layout {
     ) -> Result<(), GlmError> {
         self.orthogonalise(numbers, weight, kind)?;
         self.scale(numbers)
+    }
+
+    /// Brings numbers as they are in the columns to a basis that was found before.
+    pub(crate) fn bring(&self, numbers: &mut [Vec<f64>]) {
+        let basis = &self.basis;
+        for (j, (own, centre)) in basis.alone.iter().zip(&basis.centres).enumerate() {
+            let (before, rest) = numbers.split_at_mut(own.number);
+            let values = &mut rest[0];
+            values.iter_mut().for_each(|value| *value -= centre);
+            for (k, earlier) in basis.alone[..j].iter().enumerate() {
+                let (earlier, along) = (&before[earlier.number], basis.factor[k][j]);
+                if along != 0.0 {
+                    values.iter_mut().zip(earlier).for_each(|(value, e)| *value -= along * e);
+                }
+            }
+            values.iter_mut().for_each(|value| *value /= basis.factor[j][j]);
+        }
+        for own in &basis.scaled {
+            numbers[own.number].iter_mut().for_each(|value| *value /= own.scale);
+        }
     }
 
     /// Coefficients of the columns as they were given.
@@ -168,7 +189,7 @@ impl Layout {
             let name = column.unwrap_or(&self.numbers[own.number - 1].name);
             return Err(GlmError::ZeroColumn(name.clone()));
         }
-        own.scale = scale;
+        own.scale = finite(scale, "size of a number")?;
         Ok(())
     }
 }

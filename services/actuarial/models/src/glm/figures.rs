@@ -59,7 +59,7 @@ impl<S: Source> Problem<'_, S> {
             rows,
             degrees,
             passes: self.passes,
-            means: vec![],
+            means: None,
             covariance,
             columns: self.layout.terms.clone(),
         };

@@ -91,8 +91,8 @@ pub struct Fit {
     pub degrees: usize,
     /// Passes over the rows.
     pub passes: usize,
-    /// Means of the rows, in their order.
-    pub means: Vec<f64>,
+    /// Means of the rows, in their order; `None` where the rows lie elsewhere.
+    pub means: Option<Vec<f64>>,
     /// Covariance of the coefficients, without the dispersion; empty under a penalty.
     pub(crate) covariance: Option<Symmetric>,
     /// Columns of each term.
@@ -136,6 +136,17 @@ impl Model {
 
     /// The same, unless it is called off, which is asked before every pass.
     pub fn fit_until(&self, data: &Observations<'_>, stop: Stop<'_>) -> Result<Fit, GlmError> {
+        let (mut fit, means) = self.fit_here(data, stop)?;
+        fit.means = Some(means);
+        Ok(fit)
+    }
+
+    /// A fit to rows at hand, and their means apart.
+    pub(crate) fn fit_here(
+        &self,
+        data: &Observations<'_>,
+        stop: Stop<'_>,
+    ) -> Result<(Fit, Vec<f64>), GlmError> {
         self.family.check(self.link)?;
         self.penalty.check()?;
         check(self.family, data)?;
@@ -148,9 +159,8 @@ impl Model {
         let threads = self.threads.map_or(cores, NonZero::get);
         let here = Here { rows, threads, means: vec![] };
         let totals = here.totals(self);
-        let (mut fit, here) = Problem::solve(self, layout, here, totals, stop)?;
-        fit.means = here.means;
-        Ok(fit)
+        let (fit, here) = Problem::solve(self, layout, here, totals, stop)?;
+        Ok((fit, here.means))
     }
 
     /// The predictor of the mean of all rows, offset aside.
@@ -192,10 +202,10 @@ fn check(family: Family, data: &Observations<'_>) -> Result<(), GlmError> {
     }
     for (row, &value) in data.response.iter().enumerate() {
         if value.is_nan() {
-            return Err(GlmError::Value { what: "response".to_owned(), row });
+            return Err(GlmError::Value { what: "response".to_owned(), row: Some(row) });
         }
         if let Some(wanted) = family.refuses(value) {
-            return Err(GlmError::Response { value, row, wanted });
+            return Err(GlmError::Response { value, row: Some(row), wanted });
         }
     }
     if let Some(offset) = data.offset {
@@ -205,8 +215,9 @@ fn check(family: Family, data: &Observations<'_>) -> Result<(), GlmError> {
     if let Some(weight) = data.weight {
         same_length("weight", weight.len(), rows)?;
         finite_rows("weight", weight)?;
-        if let Some(row) = weight.iter().position(|&weight| weight < 0.0) {
-            return Err(GlmError::Weight(row));
+        let negative = weight.iter().position(|&weight| weight < 0.0);
+        if negative.is_some() {
+            return Err(GlmError::Weight(negative));
         }
     }
     let any = data.weight.map_or(rows > 0, |weight| weight.iter().any(|&weight| weight > 0.0));

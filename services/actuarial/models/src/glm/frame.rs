@@ -193,7 +193,7 @@ impl Frame {
 /// Refuses a value that is no number, by name and row.
 pub(crate) fn finite_rows(what: &str, values: &[f64]) -> Result<(), GlmError> {
     let bad = values.iter().position(|value| !value.is_finite());
-    bad.map_or(Ok(()), |row| Err(GlmError::Value { what: what.to_owned(), row }))
+    bad.map_or(Ok(()), |row| Err(GlmError::Value { what: what.to_owned(), row: Some(row) }))
 }
 
 fn missing(kind: &'static str, name: &str) -> GlmError {
@@ -262,7 +262,7 @@ mod tests {
     fn columns_that_cannot_be_are_refused_by_name_and_row() {
         let mut frame = Frame::new();
         let infinite = frame.add_numbers("age", vec![1.0, f64::NAN]);
-        assert_eq!(infinite, Err(GlmError::Value { what: "age".into(), row: 1 }));
+        assert_eq!(infinite, Err(GlmError::Value { what: "age".into(), row: Some(1) }));
         frame.add_numbers("age", vec![1.0, 2.0]).unwrap();
         assert_eq!(frame.add_numbers("age", vec![1.0, 2.0]), Err(GlmError::Twice("age".into())));
         assert!(matches!(frame.add_texts("area", &["a"]), Err(GlmError::Length { .. })));

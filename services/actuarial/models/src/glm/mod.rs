@@ -5,6 +5,9 @@
 //! levels ([`Frame`] holds the rows, `layout` says which sums, `pass` takes them on all cores), and a
 //! Newton step needs nothing else. So memory is that of the columns, and time is that of reading them
 //! some six times. What goes wrong with data has a name in [`GlmError`].
+//!
+//! Nobody need hold the rows: such sums add up, so those who hold some of them answer a fit's questions
+//! ([`Tally`]), and [`Model::fit_elsewhere`] asks them.
 
 mod basis;
 mod climb;
@@ -20,6 +23,7 @@ mod penalty;
 mod predict;
 mod reading;
 mod source;
+mod spread;
 mod term;
 
 pub use family::{Family, Link};
@@ -29,6 +33,7 @@ pub use inference::{Test, likelihood_ratio, type_three, type_three_until};
 pub use negative_binomial::NegativeBinomialFit;
 pub use penalty::Penalty;
 pub use reading::{Kind, Reading};
+pub use spread::{Batch, Columns, Elsewhere, SpreadError, Tally, TallyError, Texts};
 pub use term::Term;
 
 use crate::number::NotFinite;
@@ -97,26 +102,37 @@ pub enum GlmError {
         columns: usize,
     },
     /// A value that is no number.
-    #[error("{what} is not a finite number in row {row}")]
+    #[error("{what} is not a finite number in {}", which(*row))]
     Value {
         /// Which column.
         what: String,
-        /// The row.
-        row: usize,
+        /// The row, unless rows lie elsewhere.
+        row: Option<usize>,
+    },
+    /// A text that is missing from rows that lie elsewhere.
+    #[error("{0} is missing in some row")]
+    Missing(String),
+    /// More levels than a factor of rows that lie elsewhere may have.
+    #[error("factor {factor} has more than {most} levels")]
+    Levels {
+        /// The factor.
+        factor: String,
+        /// How many it may have.
+        most: usize,
     },
     /// A response the family does not know.
-    #[error("the response {value} of row {row} is not {wanted}")]
+    #[error("the response {value} of {} is not {wanted}", which(*row))]
     Response {
         /// The value.
         value: f64,
-        /// The row.
-        row: usize,
+        /// The row, unless rows lie elsewhere.
+        row: Option<usize>,
         /// What the family knows.
         wanted: &'static str,
     },
-    /// A weight below zero.
-    #[error("the weight of row {0} is negative")]
-    Weight(usize),
+    /// A weight below zero, of this row unless rows lie elsewhere.
+    #[error("the weight of {} is negative", which(*.0))]
+    Weight(Option<usize>),
     /// No row with a weight, or a response that says nothing, such as no claim at all.
     #[error("the response is the same extreme value in every row, or there is no row")]
     NoInformation,
@@ -147,4 +163,9 @@ pub enum GlmError {
     /// A result is no number.
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
+}
+
+/// A row in words.
+fn which(row: Option<usize>) -> String {
+    row.map_or_else(|| "some row".to_owned(), |row| format!("row {row}"))
 }

@@ -38,18 +38,19 @@ impl Model {
         data: &Observations<'_>,
         stop: Stop<'_>,
     ) -> Result<NegativeBinomialFit, GlmError> {
-        let poisson = Model { family: Family::Poisson, ..self.clone() }.fit_until(data, stop)?;
-        let mut alpha = by_moments(data, &poisson.means)?;
-        let mut means = poisson.means;
+        let poisson = Model { family: Family::Poisson, ..self.clone() };
+        let (_, mut means) = poisson.fit_here(data, stop)?;
+        let mut alpha = by_moments(data, &means)?;
         for _ in 0..TURNS {
             stop.ask()?;
             let next = most_likely(data, &means, alpha)?;
             let model = Model { family: Family::NegativeBinomial { alpha: next }, ..self.clone() };
-            let fit = model.fit_until(data, stop)?;
+            let (mut fit, now) = model.fit_here(data, stop)?;
             if (next - alpha).abs() <= 1e-9 * next {
+                fit.means = Some(now);
                 return Ok(NegativeBinomialFit { fit, alpha: next });
             }
-            (alpha, means) = (next, fit.means);
+            (alpha, means) = (next, now);
         }
         Err(GlmError::NoConvergence(TURNS))
     }

@@ -11,7 +11,7 @@ use super::layout::{Layout, Pair, Rows, Table};
 use crate::linalg::Symmetric;
 
 /// Rows of one piece.
-const PIECE: usize = 1024;
+pub(crate) const PIECE: usize = 1024;
 
 /// What a pass yields.
 #[derive(Clone, Debug)]
@@ -20,6 +20,14 @@ pub(crate) struct Sums {
     pub(crate) score: Vec<f64>,
     /// Without the part that depends on the responses alone.
     pub(crate) deviance: f64,
+}
+
+impl Sums {
+    pub(crate) fn add(&mut self, other: &Sums) {
+        self.information.sum(&other.information);
+        self.score.iter_mut().zip(&other.score).for_each(|(sum, value)| *sum += value);
+        self.deviance += other.deviance;
+    }
 }
 
 /// Sums as they are taken, by table and slot.

@@ -75,6 +75,22 @@ pub(crate) struct Alone {
     pub(crate) deviance: f64,
 }
 
+impl Totals {
+    pub(crate) fn add(&mut self, other: Totals) {
+        self.claims += other.claims;
+        self.exposure += other.exposure;
+        self.constant += other.constant;
+    }
+}
+
+impl Alone {
+    pub(crate) fn add(&mut self, other: Alone) {
+        self.score += other.score;
+        self.information += other.information;
+        self.deviance += other.deviance;
+    }
+}
+
 impl Model {
     /// What one row adds to [`Totals`].
     pub(crate) fn total(&self, response: f64, weight: f64, offset: Option<f64>) -> Totals {

@@ -134,7 +134,7 @@ fn one_claim_is_scored_alone_as_among_others() {
     let mut one = Frame::new();
     one.add_texts("Fault", &["Third Party"]).unwrap();
     let row = train.frame.factor("Fault").unwrap().1.iter().position(|code| *code == 1).unwrap();
-    assert_eq!(fit.predict(&one, None).unwrap()[0], fit.means[row]);
+    assert_eq!(fit.predict(&one, None).unwrap()[0], fit.means.as_ref().unwrap()[row]);
     let mut new = Frame::new();
     new.add_texts("Fault", &["Nobody"]).unwrap();
     let level = "Fault=Nobody".to_owned();

@@ -9,6 +9,7 @@ mod glm;
 mod refusals;
 mod region;
 mod reserving;
+mod spread;
 mod stops;
 mod table;
 mod trees;

@@ -76,7 +76,7 @@ fn numbers_that_are_none_are_named_by_column_and_row() {
     for (value, text) in [(f64::NAN, "NaN"), (f64::INFINITY, "inf"), (f64::NEG_INFINITY, "-inf")] {
         let mut frame = Frame::new();
         let refused = frame.add_numbers("age", vec![1.0, value]);
-        assert_eq!(refused, Err(GlmError::Value { what: "age".into(), row: 1 }));
+        assert_eq!(refused, Err(GlmError::Value { what: "age".into(), row: Some(1) }));
         let mut reading = Reading::new(&[("age", Kind::Numeric)]);
         let refused = reading.row([text.as_bytes()]);
         assert_eq!(refused, Err(GlmError::Text { what: "age".into(), row: 0, text: text.into() }));
@@ -85,7 +85,7 @@ fn numbers_that_are_none_are_named_by_column_and_row() {
         let refused = fit(Model::log(Family::Poisson, vec![]), &response).unwrap_err();
         assert!(matches!(
             refused,
-            GlmError::Value { row: 5, .. } | GlmError::Response { row: 5, .. }
+            GlmError::Value { row: Some(5), .. } | GlmError::Response { row: Some(5), .. }
         ));
         let cell = Triangle::cumulative(12, vec![12, 24], &[vec![Some(1.0), Some(value)]]);
         assert_eq!(cell, Err(ReservingError::Cell { origin: 0, age: 1 }));

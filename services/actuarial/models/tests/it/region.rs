@@ -97,14 +97,14 @@ impl Belgium {
         let tariff = fit.predict(&held, Some(&self.offset(&rows, &even))).unwrap();
 
         // How far to smooth is learnt from the other folds alone.
-        let places = self.places(&learn, &fit.means);
+        let places = self.places(&learn, fit.means.as_ref().unwrap());
         let smoothing = Smoothing::learn(&places).unwrap();
         let first = smoothing.fit(&places).unwrap();
         // The tariff anew beside the factor, and the factor anew beside that.
         let fit = self.tariff(&learn, &first.relativities);
         let alone: Vec<f64> = learn
             .iter()
-            .zip(&fit.means)
+            .zip(fit.means.as_ref().unwrap())
             .map(|(&row, mean)| mean / first.relativities[self.place[row]])
             .collect();
         let region = smoothing.fit(&self.places(&learn, &alone)).unwrap();

@@ -67,6 +67,7 @@ impl Plan for Glm {
         let asked = || watch.is_stopped();
         let stop = Stop::when(&asked);
         let (fit, shape) = self.fit(terms, &observations, stop)?;
+        let means = fit.means.as_deref().expect("a fit to rows at hand has their means");
         watch.stage("testing the terms", 60);
         let refuse = |error| refused(&error);
         let wald = if self.wald { fit.wald().map_err(refuse)? } else { vec![] };
@@ -96,7 +97,7 @@ impl Plan for Glm {
             aic: fit.aic().map(Figure),
             wald: tests(&wald),
             type_three: tests(&third),
-            comparisons: self.comparisons(&rows, &fit.means)?,
+            comparisons: self.comparisons(&rows, means)?,
             hold_out,
         };
         let mut shown = vec![

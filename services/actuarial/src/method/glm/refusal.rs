@@ -36,20 +36,35 @@ pub(crate) fn refused(error: &GlmError) -> Failure {
         )
         .of_column(&column(name)),
         GlmError::Response { row, .. } => {
-            let detail = text.replace(&format!("row {row}"), &format!("row {}", row + 1));
+            let detail = match row {
+                Some(row) => text.replace(&format!("row {row}"), &format!("row {}", row + 1)),
+                None => text,
+            };
             let advice = "leave such rows out with a condition under rows, or choose another family";
             Failure::new(&error::UNFIT_VALUE, detail, advice)
         }
         GlmError::Weight(row) => Failure::new(
             &error::UNFIT_VALUE,
-            format!("the weight of row {} is negative", row + 1),
+            format!("the weight of {} is negative", which(*row)),
             "weights are zero or positive: leave such rows out, or put a floor under them",
         ),
         GlmError::Value { what, row } => Failure::new(
             &error::UNFIT_VALUE,
-            format!("{what} is not a finite number in row {}", row + 1),
+            format!("{what} is not a finite number in {}", which(*row)),
             "an exposure of zero has no logarithm: leave such rows out with a condition under rows",
         ),
+        GlmError::Missing(name) => Failure::new(
+            &error::UNFIT_VALUE,
+            text,
+            "leave such rows out with a condition under rows",
+        )
+        .of_column(name),
+        GlmError::Levels { factor, .. } => Failure::new(
+            &error::UNFIT_VALUE,
+            text,
+            "group its levels under derive, or leave it out",
+        )
+        .of_column(factor),
         GlmError::NoInformation => Failure::new(
             &error::NOTHING_TO_LEARN,
             "the response says nothing: it is the same extreme value in every row, such as no claim, \
@@ -87,6 +102,11 @@ pub(crate) fn refused(error: &GlmError) -> Failure {
             Failure::new(&error::UNFIT_VALUE, text, "correct the terms or the columns")
         }
     }
+}
+
+/// A row in words, counted from one.
+fn which(row: Option<usize>) -> String {
+    row.map_or_else(|| "some row".to_owned(), |row| format!("row {}", row + 1))
 }
 
 #[cfg(test)]

@@ -1,0 +1,574 @@
+//! Fits to rows in parts against fits to all rows, and against statsmodels.
+
+use std::sync::LazyLock;
+
+use actuarial_models::Stop;
+use actuarial_models::glm::{
+    Aliased, Batch, Elsewhere, Family, Fit, Frame, GlmError, Link, Model, Observations, Penalty,
+    SpreadError, Tally, TallyError, Term, Texts,
+};
+use proptest::prelude::*;
+
+use super::glm::{French, Within, coefficients, terms_of};
+use super::{near, number, oracle};
+
+/// Rows that several hold: each reads a part in batches, and what they found is merged.
+pub(crate) struct Parted<'a> {
+    pub(crate) data: Observations<'a>,
+    pub(crate) parts: usize,
+    pub(crate) batch: usize,
+    pub(crate) questions: usize,
+}
+
+impl Parted<'_> {
+    fn of(data: Observations<'_>) -> Parted<'_> {
+        Parted { data, parts: 7, batch: 113, questions: 0 }
+    }
+
+    /// What one holder finds, rows `from..to`.
+    fn part(&self, question: &[u8], from: usize, to: usize) -> Result<Tally, TallyError> {
+        let mut tally = Tally::of(question)?;
+        let columns = tally.columns().clone();
+        for (place, start) in (from..to).step_by(self.batch).enumerate() {
+            let rows = start..(start + self.batch).min(to);
+            let factors: Vec<_> =
+                columns.texts.iter().map(|name| self.data.frame.factor(name).unwrap()).collect();
+            // Both forms of texts in turn.
+            let values: Vec<Vec<_>> = factors
+                .iter()
+                .map(|(levels, _)| levels.iter().map(|level| Some(level.as_str())).collect())
+                .collect();
+            let codes: Vec<Vec<_>> = factors
+                .iter()
+                .map(|(_, codes)| codes[rows.clone()].iter().map(|code| Some(*code)).collect())
+                .collect();
+            let plain: Vec<Vec<_>> = factors
+                .iter()
+                .map(|(levels, codes)| {
+                    let codes = codes[rows.clone()].iter();
+                    codes.map(|code| Some(levels[*code as usize].as_str())).collect()
+                })
+                .collect();
+            let texts: Vec<_> = (0..factors.len())
+                .map(|column| {
+                    let texts = match place % 2 {
+                        0 => Texts::Coded { values: &values[column], codes: &codes[column] },
+                        _ => Texts::Plain(&plain[column]),
+                    };
+                    (columns.texts[column].as_str(), texts)
+                })
+                .collect();
+            let numbers: Vec<_> = columns
+                .numbers
+                .iter()
+                .map(|name| (name.as_str(), &self.data.frame.numbers(name).unwrap()[rows.clone()]))
+                .collect();
+            tally.add(&Batch {
+                texts: &texts,
+                numbers: &numbers,
+                response: &self.data.response[rows.clone()],
+                weight: self.data.weight.map(|weight| &weight[rows.clone()]),
+                offset: self.data.offset.map(|offset| &offset[rows.clone()]),
+            })?;
+        }
+        Ok(tally)
+    }
+}
+
+impl Elsewhere for Parted<'_> {
+    type Error = TallyError;
+
+    fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, TallyError> {
+        self.questions += 1;
+        let rows = self.data.response.len();
+        let bound = |part: usize| rows * part / self.parts;
+        let mut found = (0..self.parts)
+            .map(|part| Ok(self.part(question, bound(part), bound(part + 1))?.to_bytes()))
+            .collect::<Result<Vec<_>, TallyError>>()?;
+        // Another order each time; the first half comes together before the rest, one of them none.
+        found.rotate_left(self.questions % self.parts);
+        let mut half = Tally::of(question)?;
+        for state in found.drain(..self.parts / 2) {
+            half.merge(&state)?;
+        }
+        let mut all = Tally::of(question)?;
+        all.merge(&Tally::of(question)?.to_bytes())?;
+        for state in found.iter().chain([&half.to_bytes()]) {
+            all.merge(state)?;
+        }
+        Ok(all.to_bytes())
+    }
+}
+
+/// The error of a fit that has one for rows at hand too.
+fn refused(parted: &mut Parted<'_>, model: &Model) -> GlmError {
+    match model.fit_elsewhere(parted, Stop::NEVER) {
+        Err(SpreadError::Glm(error)) => error,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Fails unless all figures agree.
+#[track_caller]
+fn same(what: &str, spread: &Fit, fit: &Fit) {
+    const DIGITS: f64 = 1e-10;
+    assert_eq!(spread.means, None);
+    assert_eq!(spread.dropped, fit.dropped, "{what}");
+    assert_eq!((spread.rows, spread.degrees), (fit.rows, fit.degrees), "{what}");
+    assert!(spread.passes.abs_diff(fit.passes) <= 1, "{what}: {}", spread.passes);
+    for (spread, fit) in spread.coefficients.iter().zip(&fit.coefficients) {
+        assert_eq!(spread.name, fit.name);
+        let what = format!("{what} {}", fit.name);
+        // An estimate near zero has no digits beyond those of its error.
+        near(&what, spread.estimate, fit.estimate, DIGITS, fit.error.unwrap_or(1e-3));
+        assert_eq!(spread.error.is_some(), fit.error.is_some(), "{what}");
+        near(&what, spread.error.unwrap_or(0.0), fit.error.unwrap_or(0.0), DIGITS, 0.0);
+    }
+    assert_eq!(spread.coefficients.len(), fit.coefficients.len());
+    near(what, spread.dispersion, fit.dispersion, DIGITS, 0.0);
+    near(what, spread.deviance, fit.deviance, DIGITS, 0.0);
+    near(what, spread.null_deviance, fit.null_deviance, DIGITS, 0.0);
+    near(what, spread.pearson, fit.pearson, DIGITS, 0.0);
+    assert_eq!(spread.log_likelihood.is_some(), fit.log_likelihood.is_some());
+    let likelihood = |fit: &Fit| fit.log_likelihood.unwrap_or(0.0);
+    near(what, likelihood(spread), likelihood(fit), DIGITS, 0.0);
+    if fit.model.penalty.is_none() {
+        for (spread, fit) in spread.wald().unwrap().iter().zip(&fit.wald().unwrap()) {
+            assert_eq!((&spread.name, spread.degrees), (&fit.name, fit.degrees));
+            near(&fit.name, spread.statistic, fit.statistic, 1e-9, 0.0);
+        }
+    }
+}
+
+const ROWS: usize = 3_001;
+
+/// A small portfolio, made of multiples of irrational numbers.
+struct Portfolio {
+    frame: Frame,
+    exposure: Vec<f64>,
+    log_exposure: Vec<f64>,
+    counts: Vec<f64>,
+    amounts: Vec<f64>,
+    happened: Vec<f64>,
+}
+
+impl Portfolio {
+    fn new() -> Portfolio {
+        // Between 0 and 1, without a pattern that a model of these columns could see.
+        let part =
+            |row: usize, by: f64| (row as f64 * by + (row * row % 977) as f64 * 0.37).fract();
+        let of = |value: &dyn Fn(usize) -> f64| (0..ROWS).map(value).collect::<Vec<f64>>();
+        let pick = |row: usize, by: f64, texts: &[&'static str]| {
+            texts[(part(row, by) * texts.len() as f64) as usize]
+        };
+        let areas: Vec<&str> =
+            (0..ROWS).map(|row| pick(row, 0.618_034, &["town", "coast", "hill", "lake"])).collect();
+        let fuels: Vec<&str> =
+            (0..ROWS).map(|row| pick(row, 0.414_214, &["petrol", "diesel", "gas"])).collect();
+        let age = of(&|row| 18.0 + 62.0 * part(row, 0.732_051));
+        let power = of(&|row| 40.0 + (160.0 * part(row, 0.236_068)).floor());
+        let exposure = of(&|row| 0.1 + 0.9 * part(row, 0.645_751));
+        let mean = |row: usize| {
+            let area = if areas[row] == "town" { 0.5 } else { 0.0 };
+            (-0.5 + area + (age[row] - 40.0).powi(2) / 2_000.0 + power[row] / 400.0).exp()
+        };
+        let counts = of(&|row| (exposure[row] * mean(row) * 3.0 * part(row, 0.316_625)).floor());
+        let amounts =
+            of(&|row| 100.0 * mean(row) * (0.05 - (0.01 + 0.99 * part(row, 0.605_551)).ln()));
+        let happened = of(&|row| f64::from(u8::from(part(row, 0.123_106) < 0.2 * mean(row))));
+        let mut frame = Frame::new();
+        frame.add_texts("area", &areas).unwrap();
+        frame.add_texts("same", &areas).unwrap();
+        frame.add_texts("fuel", &fuels).unwrap();
+        for power in [2, 3, 4] {
+            let powers = age.iter().map(|age| age.powi(power)).collect();
+            frame.add_numbers(&format!("age^{power}"), powers).unwrap();
+        }
+        frame.add_numbers("months", age.iter().map(|age| 12.0 * age + 1.0).collect()).unwrap();
+        frame.add_numbers("age", age).unwrap();
+        frame.add_numbers("power", power).unwrap();
+        frame.add_numbers("zero", vec![0.0; ROWS]).unwrap();
+        frame.add_numbers("constant", vec![7.0; ROWS]).unwrap();
+        let log_exposure = exposure.iter().map(|exposure| exposure.ln()).collect();
+        Portfolio { frame, exposure, log_exposure, counts, amounts, happened }
+    }
+
+    fn counts(&self) -> Observations<'_> {
+        let offset = Some(self.log_exposure.as_slice());
+        Observations { frame: &self.frame, response: &self.counts, weight: None, offset }
+    }
+
+    fn amounts(&self) -> Observations<'_> {
+        let weight = Some(self.exposure.as_slice());
+        Observations { frame: &self.frame, response: &self.amounts, weight, offset: None }
+    }
+}
+
+fn area() -> Term {
+    Term::factor("area", "hill")
+}
+
+fn spline() -> Term {
+    Term::spline("age", &[20.0, 30.0, 45.0, 60.0, 75.0])
+}
+
+#[test]
+fn a_fit_to_parts_is_the_fit_to_all_rows() {
+    let portfolio = Portfolio::new();
+    let fuel = || Term::factor("fuel", "gas");
+    let (counts, amounts) = (portfolio.counts(), portfolio.amounts());
+    // Rows without weight have no say, whatever their response.
+    let some: Vec<f64> =
+        portfolio.exposure.iter().map(|part| if *part < 0.3 { 0.0 } else { *part }).collect();
+    let pure: Vec<f64> = portfolio
+        .amounts
+        .iter()
+        .zip(&portfolio.happened)
+        .map(|(amount, happened)| amount * happened)
+        .collect();
+    let happened = Observations { response: &portfolio.happened, offset: None, ..counts };
+    let poisson = |terms: Vec<Term>| Model::log(Family::Poisson, terms);
+    let powers = ["age", "age^2", "age^3", "age^4"].map(Term::numeric).to_vec();
+    let cases = [
+        ("intercept", poisson(vec![]), counts),
+        ("factors", poisson(vec![area(), fuel(), Term::numeric("power")]), counts),
+        ("splines", poisson(vec![spline(), area().times(Term::numeric("power"))]), counts),
+        ("levels", poisson(vec![area(), fuel(), area().times(fuel())]), counts),
+        ("levels on a line", poisson(vec![area(), area().times(spline())]), counts),
+        ("numbers", poisson(vec![Term::numeric("age").times(Term::numeric("power"))]), counts),
+        ("powers", poisson(powers), counts),
+        (
+            "Gamma",
+            Model::log(Family::Gamma, vec![area(), spline()]),
+            Observations { weight: Some(&some), ..amounts },
+        ),
+        (
+            "Gamma, inverse",
+            Model {
+                link: Link::Power(-1.0),
+                ..Model::log(Family::Gamma, vec![area(), Term::numeric("power")])
+            },
+            amounts,
+        ),
+        (
+            "Gamma, offset",
+            Model::log(Family::Gamma, vec![area()]),
+            Observations { offset: Some(&portfolio.log_exposure), ..amounts },
+        ),
+        (
+            "Tweedie",
+            Model::log(Family::Tweedie { power: 1.6 }, vec![area(), Term::numeric("age")]),
+            Observations { response: &pure, ..amounts },
+        ),
+        ("binomial", Model::logistic(vec![area(), spline(), fuel()]), happened),
+        (
+            "negative binomial",
+            Model::log(Family::NegativeBinomial { alpha: 0.7 }, vec![area(), spline()]),
+            counts,
+        ),
+        (
+            "Gaussian",
+            Model {
+                link: Link::Power(1.0),
+                ..Model::log(Family::Gaussian, vec![fuel(), Term::numeric("age")])
+            },
+            amounts,
+        ),
+        (
+            "ridge",
+            Model {
+                penalty: Penalty { l1: 0.0, l2: 20.0 },
+                ..poisson(vec![area(), spline(), fuel().times(Term::numeric("power"))])
+            },
+            counts,
+        ),
+        (
+            "ridge of levels",
+            Model { penalty: Penalty { l1: 0.0, l2: 5.0 }, ..poisson(vec![area()]) },
+            counts,
+        ),
+        (
+            "lasso",
+            Model {
+                penalty: Penalty { l1: 15.0, l2: 1.0 },
+                ..poisson(vec![area(), Term::numeric("age")])
+            },
+            counts,
+        ),
+        (
+            "aliased",
+            Model {
+                aliased: Aliased::Drop,
+                ..poisson(vec![area(), Term::factor("same", "lake"), Term::numeric("age")])
+            },
+            counts,
+        ),
+    ];
+    for (what, model, data) in cases {
+        let fit = model.fit(&data).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let mut parted = Parted::of(data);
+        let spread = model.fit_elsewhere(&mut parted, Stop::NEVER);
+        let spread = spread.unwrap_or_else(|error| panic!("{what}: {error:?}"));
+        same(what, &spread, &fit);
+        if what == "factors" {
+            // Levels, products, passes, closing, and the intercept alone.
+            assert_eq!(parted.questions, spread.passes + 4);
+        }
+    }
+}
+
+#[test]
+fn a_model_of_the_french_portfolio_in_seven_parts_is_that_of_statsmodels() {
+    let (Some(oracle), Some(french)) = (oracle("fremtpl2_poisson_glm"), French::read("L")) else {
+        return;
+    };
+    let offset = french.log_exposure();
+    let (frame, response) = (&french.frame, french.claims.as_slice());
+    let data = Observations { frame, response, weight: None, offset: Some(&offset) };
+    let (name, case) = oracle["models"].as_object().unwrap().iter().next().unwrap();
+    let model = Model::log(Family::Poisson, terms_of(frame, case));
+    let mut parted = Parted { data, parts: 7, batch: 1_000, questions: 0 };
+    let fit = model.fit_elsewhere(&mut parted, Stop::NEVER).unwrap();
+    coefficients(&fit, case, &Within { estimate: 1e-8, error: 1e-6 });
+    near(name, fit.deviance, number(&case["deviance_learn"]), 1e-10, 0.0);
+    near(name, fit.log_likelihood.unwrap(), number(&case["log_likelihood"]), 1e-10, 0.0);
+    near(name, fit.aic().unwrap(), number(&case["aic"]), 1e-10, 0.0);
+    let null = fit.null_deviance / 6102.12;
+    near(name, null, number(&oracle["null"]["in_sample"]), 1e-10, 0.0);
+    assert_eq!(fit.rows, 610_212);
+    same(name, &fit, &model.fit(&data).unwrap());
+}
+
+#[test]
+fn what_cannot_be_fitted_has_the_same_name_as_for_rows_at_hand() {
+    let portfolio = Portfolio::new();
+    let data = portfolio.counts();
+    let poisson = |terms: &[Term]| Model::log(Family::Poisson, terms.to_vec());
+    let (age, months) = (Term::numeric("age"), Term::numeric("months"));
+    let zeros = vec![0.0; ROWS];
+    // Nobody on the coast has a claim; only the old have one.
+    let (levels, codes) = portfolio.frame.factor("area").unwrap();
+    let calm: Vec<f64> = portfolio
+        .counts
+        .iter()
+        .zip(codes)
+        .map(|(count, code)| if levels[*code as usize] == "coast" { 0.0 } else { *count })
+        .collect();
+    let ages = portfolio.frame.numbers("age").unwrap();
+    let old: Vec<f64> = ages.iter().map(|age| f64::from(u8::from(*age > 50.0))).collect();
+    let inland: Vec<f64> =
+        codes.iter().map(|code| if levels[*code as usize] == "lake" { 0.0 } else { 1.0 }).collect();
+    let cases = [
+        (poisson(&[area(), Term::numeric("zero")]), data),
+        (poisson(&[area().times(Term::numeric("zero"))]), data),
+        (poisson(&[Term::numeric("constant")]), data),
+        (poisson(&[age.clone(), months.clone()]), data),
+        (poisson(&[months, Term::numeric("power"), age.clone()]), data),
+        (poisson(&[age.clone(), age.clone(), Term::numeric("zero")]), data),
+        (poisson(&[area(), Term::factor("same", "hill")]), data),
+        (poisson(&[area()]), Observations { weight: Some(&inland), ..data }),
+        (poisson(&[area()]), Observations { response: &calm, ..data }),
+        (Model::logistic(vec![age]), Observations { response: &old, offset: None, ..data }),
+        (poisson(&[area()]), Observations { response: &zeros, ..data }),
+        (poisson(&[area()]), Observations { weight: Some(&zeros), ..data }),
+        (poisson(&[Term::factor("area", "moon")]), data),
+        (poisson(&[Term::spline("age", &[1.0, 2.0])]), data),
+        (poisson(&[area().times(area())]), data),
+        (Model::log(Family::Tweedie { power: 3.0 }, vec![]), data),
+    ];
+    for (model, data) in cases {
+        let want = model.fit(&data).unwrap_err();
+        assert_eq!(refused(&mut Parted::of(data), &model), want);
+    }
+    let both = [Term::factor("age", "18"), Term::numeric("age")];
+    assert_eq!(refused(&mut Parted::of(data), &poisson(&both)), GlmError::Twice("age".into()));
+}
+
+#[test]
+fn values_that_are_none_are_named_by_column_however_rows_are_parted() {
+    let portfolio = Portfolio::new();
+    let with = |values: &[f64], bad: &[(usize, f64)]| {
+        let mut values = values.to_vec();
+        bad.iter().for_each(|&(row, value)| values[row] = value);
+        values
+    };
+    let data = portfolio.amounts();
+    let gamma = Model::log(Family::Gamma, vec![area()]);
+    let none = with(data.response, &[(2_000, f64::NAN), (5, -3.0)]);
+    let negative = with(data.response, &[(2_000, -1.0), (5, -3.0), (1_000, 0.0)]);
+    let infinite = with(data.response, &[(9, f64::INFINITY)]);
+    let offset = with(&portfolio.log_exposure, &[(1_500, f64::NEG_INFINITY)]);
+    let owed = with(&portfolio.exposure, &[(2_500, -0.5)]);
+    let unweighed = with(&portfolio.exposure, &[(2_500, -0.5), (7, f64::NAN)]);
+    let value = |what: &str| GlmError::Value { what: what.into(), row: None };
+    let response = |value| GlmError::Response { value, row: None, wanted: "positive" };
+    let cases = [
+        (Observations { response: &none, ..data }, value("response")),
+        (Observations { response: &negative, ..data }, response(-3.0)),
+        (Observations { response: &infinite, ..data }, response(f64::INFINITY)),
+        (Observations { offset: Some(&offset), ..data }, value("offset")),
+        (Observations { weight: Some(&owed), ..data }, GlmError::Weight(None)),
+        (Observations { weight: Some(&unweighed), ..data }, value("weight")),
+        (Observations { response: &none, offset: Some(&offset), ..data }, value("response")),
+    ];
+    for (data, want) in cases {
+        for (parts, batch) in [(7, 113), (2, 4_000), (41, 10)] {
+            let mut parted = Parted { data, parts, batch, questions: 0 };
+            assert_eq!(refused(&mut parted, &gamma), want);
+            // It shows in the first question.
+            assert_eq!(parted.questions, 1);
+        }
+    }
+    assert_eq!(value("age").to_string(), "age is not a finite number in some row");
+    assert_eq!(GlmError::Weight(None).to_string(), "the weight of some row is negative");
+}
+
+/// The first question about a model, and the answer to it.
+fn first_question(model: &Model) -> Vec<u8> {
+    struct Curious(Vec<u8>);
+    impl Elsewhere for Curious {
+        type Error = ();
+
+        fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, ()> {
+            self.0 = question.to_vec();
+            Err(())
+        }
+    }
+    let mut curious = Curious(vec![]);
+    let asked = model.fit_elsewhere(&mut curious, Stop::NEVER);
+    assert!(matches!(asked, Err(SpreadError::Asked(()))));
+    curious.0
+}
+
+#[test]
+fn batches_are_added_whole_or_not_at_all() {
+    let model = Model::log(Family::Poisson, vec![area(), Term::numeric("age")]);
+    let question = first_question(&model);
+    let columns = model.columns().unwrap();
+    assert_eq!((columns.texts, columns.numbers), (vec!["area".into()], vec!["age".into()]));
+    let mut tally = Tally::of(&question).unwrap();
+    let empty = tally.to_bytes();
+    let texts = [Some("hill"), None];
+    let texts = [("area", Texts::Plain(&texts))];
+    let numbers = [("age", &[30.0, f64::NAN][..]), ("unread", &[1.0])];
+    let response = [1.0, 0.0];
+    let batch =
+        Batch { texts: &texts, numbers: &numbers, response: &response, weight: None, offset: None };
+    let refused = [
+        Batch { texts: &[], ..batch },
+        Batch { numbers: &[], ..batch },
+        Batch { response: &[1.0], ..batch },
+        Batch { weight: Some(&[1.0]), ..batch },
+        Batch { offset: Some(&[1.0, 2.0, 3.0]), ..batch },
+    ];
+    for batch in refused {
+        assert!(matches!(tally.add(&batch), Err(TallyError::Batch(_))));
+    }
+    assert_eq!(tally.to_bytes(), empty);
+    tally.add(&batch).unwrap();
+    assert_eq!(tally.rows(), 2);
+    // A missing text comes before a number that is none.
+    struct Answer(Vec<u8>);
+    impl Elsewhere for Answer {
+        type Error = ();
+
+        fn ask(&mut self, _: &[u8]) -> Result<Vec<u8>, ()> {
+            Ok(self.0.clone())
+        }
+    }
+    let fit = model.fit_elsewhere(&mut Answer(tally.to_bytes()), Stop::NEVER);
+    let Err(SpreadError::Glm(error)) = fit else { panic!("{fit:?}") };
+    assert_eq!(error, GlmError::Missing("area".into()));
+    // Nobody has a row.
+    let fit = model.fit_elsewhere(&mut Answer(empty), Stop::NEVER);
+    assert!(matches!(fit, Err(SpreadError::Glm(GlmError::NoInformation))), "{fit:?}");
+    let other = first_question(&Model::log(Family::Gamma, vec![area(), Term::numeric("age")]));
+    let stranger = Tally::of(&other).unwrap().to_bytes();
+    assert_eq!(tally.merge(&stranger), Err(TallyError::OtherQuestion));
+    let fit = model.fit_elsewhere(&mut Answer(stranger), Stop::NEVER);
+    assert!(matches!(fit, Err(SpreadError::Answer(TallyError::OtherQuestion))), "{fit:?}");
+}
+
+#[test]
+fn a_fit_ends_when_rows_change_or_somebody_calls_it_off() {
+    struct Growing<'a>(Parted<'a>, Observations<'a>);
+    impl Elsewhere for Growing<'_> {
+        type Error = TallyError;
+
+        fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, TallyError> {
+            let answer = self.0.ask(question);
+            self.0.data = self.1;
+            answer
+        }
+    }
+    let portfolio = Portfolio::new();
+    let all = portfolio.counts();
+    let but_one = &portfolio.counts[..ROWS - 1];
+    let model = Model::log(Family::Poisson, vec![area()]);
+    let mut growing = Growing(Parted::of(Observations { response: but_one, ..all }), all);
+    let (before, now) = (ROWS as u64 - 1, ROWS as u64);
+    let fit = model.fit_elsewhere(&mut growing, Stop::NEVER);
+    let Err(SpreadError::Changed { before: was, now: is }) = fit else { panic!("{fit:?}") };
+    assert_eq!((was, is), (before, now));
+    let mut parted = Parted::of(all);
+    let called_off = model.fit_elsewhere(&mut parted, Stop::when(&|| true));
+    assert!(matches!(called_off, Err(SpreadError::Glm(GlmError::Stopped(_)))));
+    assert_eq!(parted.questions, 0);
+}
+
+/// Every question of a fit, with an answer to it.
+static QUESTIONS_AND_ANSWERS: LazyLock<Vec<(Vec<u8>, Vec<u8>)>> = LazyLock::new(|| {
+    struct Noted<'a>(Parted<'a>, Vec<(Vec<u8>, Vec<u8>)>);
+    impl Elsewhere for Noted<'_> {
+        type Error = TallyError;
+
+        fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, TallyError> {
+            let answer = self.0.ask(question)?;
+            self.1.push((question.to_vec(), answer.clone()));
+            Ok(answer)
+        }
+    }
+    let portfolio = Portfolio::new();
+    let mut noted = Noted(Parted::of(portfolio.amounts()), vec![]);
+    let model = Model::log(Family::Gamma, vec![area(), spline()]);
+    model.fit_elsewhere(&mut noted, Stop::NEVER).unwrap();
+    noted.1
+});
+
+#[test]
+fn a_tally_is_read_as_it_was_written_and_nothing_else_is() {
+    for (question, answer) in QUESTIONS_AND_ANSWERS.iter() {
+        let mut tally = Tally::of(question).unwrap();
+        let empty = tally.to_bytes();
+        for length in 0..answer.len() {
+            assert!(tally.merge(&answer[..length]).is_err());
+        }
+        assert!(tally.merge(&[&answer[..], &[0]].concat()).is_err());
+        assert_eq!(tally.to_bytes(), empty);
+        tally.merge(answer).unwrap();
+        assert_eq!(tally.to_bytes(), *answer);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn broken_bytes_are_refused_or_read_but_never_fatal(
+        flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        bytes in prop::collection::vec(any::<u8>(), 0..300),
+    ) {
+        for (question, answer) in QUESTIONS_AND_ANSWERS.iter() {
+            let mut tally = Tally::of(question).unwrap();
+            let (mut broken, mut asked) = (answer.clone(), question.clone());
+            for (place, byte) in &flips {
+                *place.get_mut(&mut broken) = *byte;
+                *place.get_mut(&mut asked) = *byte;
+            }
+            let _ = tally.merge(&broken);
+            let headed = [&answer[..17.min(answer.len())], &bytes].concat();
+            let _ = tally.merge(&headed);
+            let _ = Tally::of(&asked);
+        }
+        prop_assert!(Tally::of(&bytes).is_err() || bytes.len() > 20);
+    }
+}
