@@ -1,6 +1,6 @@
 //! Whether a term matters: Wald, likelihood ratio, and tables of every term given all others.
 
-use super::{Fit, GlmError, Model, Observations};
+use super::{Elsewhere, Fit, GlmError, Model, Observations, SpreadError};
 use crate::number::finite;
 use crate::special::chi_squared_upper;
 use crate::stop::Stop;
@@ -83,11 +83,27 @@ pub fn type_three_until(
     data: &Observations<'_>,
     stop: Stop<'_>,
 ) -> Result<Vec<Test>, GlmError> {
+    each_left_out(full, |model| model.fit_until(data, stop))
+}
+
+/// The same for a fit to rows that lie elsewhere.
+pub fn type_three_elsewhere<E: Elsewhere>(
+    full: &Fit,
+    rows: &mut E,
+    stop: Stop<'_>,
+) -> Result<Vec<Test>, SpreadError<E::Error>> {
+    each_left_out(full, |model| model.fit_elsewhere(rows, stop))
+}
+
+fn each_left_out<E: From<GlmError>>(
+    full: &Fit,
+    mut fit: impl FnMut(Model) -> Result<Fit, E>,
+) -> Result<Vec<Test>, E> {
     let mut tests = vec![];
     for left_out in 0..full.model.terms.len() {
         let mut terms = full.model.terms.clone();
         terms.remove(left_out);
-        let restricted = Model { terms, ..full.model.clone() }.fit_until(data, stop)?;
+        let restricted = fit(Model { terms, ..full.model.clone() })?;
         tests.push(likelihood_ratio(full, &restricted)?);
     }
     Ok(tests)

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use actuarial_models::Stop;
 use actuarial_models::glm::{
     Aliased, Batch, Elsewhere, Family, Fit, Frame, GlmError, Link, Model, Observations, Penalty,
-    SpreadError, Tally, TallyError, Term, Texts,
+    SpreadError, Tally, TallyError, Term, Texts, type_three, type_three_elsewhere,
 };
 use proptest::prelude::*;
 
@@ -337,6 +337,37 @@ fn a_model_of_the_french_portfolio_in_seven_parts_is_that_of_statsmodels() {
     near(name, null, number(&oracle["null"]["in_sample"]), 1e-10, 0.0);
     assert_eq!(fit.rows, 610_212);
     same(name, &fit, &model.fit(&data).unwrap());
+}
+
+#[test]
+fn alpha_and_tests_of_terms_are_those_of_all_rows() {
+    let portfolio = Portfolio::new();
+    // Most of the claims on a third of the policies: they vary more than Poisson's.
+    let some = portfolio.counts.iter().zip(&portfolio.happened);
+    let uneven: Vec<f64> = some.map(|(count, happened)| count * (1.0 + 4.0 * happened)).collect();
+    let data = Observations { response: &uneven, ..portfolio.counts() };
+    let model = Model::log(Family::Poisson, vec![area(), Term::numeric("power")]);
+    let want = model.fit_negative_binomial(&data).unwrap();
+    let mut parted = Parted::of(data);
+    let found = model.fit_negative_binomial_elsewhere(&mut parted, Stop::NEVER).unwrap();
+    assert!(parted.questions < 150, "{}", parted.questions);
+    near("alpha", found.alpha, want.alpha, 1e-10, 0.0);
+    same("negative binomial", &found.fit, &want.fit);
+    assert_eq!(want.fit.means.unwrap().len(), ROWS);
+
+    let fit = model.fit(&data).unwrap();
+    let tests = type_three(&fit, &data).unwrap();
+    let spread = type_three_elsewhere(&fit, &mut parted, Stop::NEVER).unwrap();
+    for (spread, test) in spread.iter().zip(&tests) {
+        assert_eq!((&spread.name, spread.degrees), (&test.name, test.degrees));
+        near(&test.name, spread.statistic, test.statistic, 1e-9, 1.0);
+    }
+    assert_eq!((spread.len(), tests.len()), (2, 2));
+    // Counts that vary less than Poisson's have no α.
+    let even = vec![1.0; ROWS];
+    let mut parted = Parted::of(Observations { response: &even, offset: None, ..data });
+    let none = model.fit_negative_binomial_elsewhere(&mut parted, Stop::NEVER);
+    assert!(matches!(none, Err(SpreadError::Glm(GlmError::NoInformation))), "{none:?}");
 }
 
 #[test]

@@ -34,14 +34,22 @@ struct There<'a, E> {
     present: Vec<Vec<Present>>,
     /// The log-likelihood, where it was asked for with the distance.
     likelihood: Option<f64>,
+    fitted: Option<Fitted>,
 }
 
-/// See [`Model::fit_elsewhere`].
+/// Where a fit ended.
+#[derive(Clone, Debug)]
+pub(super) struct Fitted {
+    pub(super) plan: Plan,
+    pub(super) at: Vec<f64>,
+}
+
+/// See [`Model::fit_elsewhere`]; with where it ended.
 pub(super) fn fit<E: Elsewhere>(
     model: &Model,
     rows: &mut E,
     stop: Stop<'_>,
-) -> Result<Fit, SpreadError<E::Error>> {
+) -> Result<(Fit, Option<Fitted>), SpreadError<E::Error>> {
     model.family.check(model.link)?;
     model.penalty.check()?;
     Columns::of(&model.terms)?;
@@ -55,6 +63,7 @@ pub(super) fn fit<E: Elsewhere>(
         levels: vec![],
         present: vec![],
         likelihood: None,
+        fitted: None,
     };
     let survey = there.survey(model)?;
     let mut layout = Layout::plan(&frame(&model.terms, &there.levels)?, &model.terms)?;
@@ -64,8 +73,25 @@ pub(super) fn fit<E: Elsewhere>(
         let moments = survey.numbers[layout.basis.scaled[place].number - 1];
         layout.scale_by(place, (moments.squares / rows).sqrt())?;
     }
-    let (fit, _) = Problem::solve(model, layout, there, survey.totals, stop)?;
-    Ok(fit)
+    let (fit, there) = Problem::solve(model, layout, there, survey.totals, stop)?;
+    Ok((fit, there.fitted))
+}
+
+/// Asks one question: how many rows there were, what was found, and the levels of the factors.
+pub(super) fn ask<E: Elsewhere>(
+    rows: &mut E,
+    stop: Stop<'_>,
+    model: &Model,
+    asked: Asked,
+) -> Result<(u64, Found, Vec<Factor>), SpreadError<E::Error>> {
+    stop.ask()?;
+    let question = Question::of(model, asked).to_bytes();
+    let answer = rows.ask(&question).map_err(SpreadError::Asked)?;
+    let mut tally = Tally::of(&question).map_err(SpreadError::Answer)?;
+    tally.merge(&answer).map_err(SpreadError::Answer)?;
+    let count = tally.rows();
+    let (found, factors) = tally.found()?;
+    Ok((count, found, factors))
 }
 
 impl<E: Elsewhere> There<'_, E> {
@@ -74,15 +100,9 @@ impl<E: Elsewhere> There<'_, E> {
         model: &Model,
         asked: Asked,
     ) -> Result<(Found, Vec<Factor>), SpreadError<E::Error>> {
-        self.stop.ask()?;
-        let question = Question::of(model, asked).to_bytes();
-        let answer = self.rows.ask(&question).map_err(SpreadError::Asked)?;
-        let mut tally = Tally::of(&question).map_err(SpreadError::Answer)?;
-        tally.merge(&answer).map_err(SpreadError::Answer)?;
-        let now = tally.rows();
-        let found = tally.found()?;
+        let (now, found, factors) = ask(self.rows, self.stop, model, asked)?;
         let before = *self.count.get_or_insert(now);
-        if now == before { Ok(found) } else { Err(SpreadError::Changed { before, now }) }
+        if now == before { Ok((found, factors)) } else { Err(SpreadError::Changed { before, now }) }
     }
 
     /// Learns levels, totals and the first sums of the numbers.
@@ -228,6 +248,7 @@ impl<E: Elsewhere> Source for There<'_, E> {
     fn distance(&mut self, design: Design<'_>, at: &[f64]) -> Result<Distance, Self::Error> {
         let Closing { counted, pearson, likelihood } = self.closing(design, at, 1.0)?;
         self.likelihood = design.model.family.dispersion_is_one().then_some(likelihood);
+        self.fitted = Some(Fitted { plan: self.plan(design.layout), at: at.to_vec() });
         Ok(Distance { pearson, rows: counted as usize })
     }
 

@@ -5,6 +5,7 @@
 
 use super::factor::Factor;
 use crate::glm::layout::Layout;
+use crate::glm::negative_binomial::Shape;
 use crate::glm::pass::{Present, Sums, Taken, absent, unfold};
 use crate::glm::source::{Alone, Totals};
 use crate::linalg::Symmetric;
@@ -63,6 +64,7 @@ pub(super) enum Found {
     Pass(Pass),
     Closing(Closing),
     Alone(Alone),
+    Shape(Shape),
 }
 
 impl Survey {
@@ -123,6 +125,7 @@ impl Found {
                 mine.likelihood += theirs.likelihood;
             }
             (Found::Alone(mine), Found::Alone(theirs)) => mine.add(theirs),
+            (Found::Shape(mine), Found::Shape(theirs)) => mine.add(theirs),
             // Both are of one question, which says what is found.
             _ => {}
         }
@@ -161,6 +164,9 @@ impl Found {
                 to.word(closing.counted);
                 to.number(closing.pearson);
                 to.number(closing.likelihood);
+            }
+            Found::Shape(Shape { over, squares, first, second }) => {
+                [over, squares, first, second].iter().for_each(|value| to.number(**value));
             }
             Found::Alone(Alone { score, information, deviance }) => {
                 [score, information, deviance].iter().for_each(|value| to.number(**value));
@@ -213,6 +219,12 @@ impl Found {
                 counted: from.word()?,
                 pearson: from.sum()?,
                 likelihood: from.sum()?,
+            }),
+            Found::Shape(_) => Found::Shape(Shape {
+                over: from.sum()?,
+                squares: from.sum()?,
+                first: from.sum()?,
+                second: from.sum()?,
             }),
             Found::Alone(_) => Found::Alone(Alone {
                 score: from.sum()?,

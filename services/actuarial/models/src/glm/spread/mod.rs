@@ -16,12 +16,14 @@ mod fault;
 mod found;
 mod question;
 mod tally;
+mod turns;
 
 pub use batch::{Batch, Texts};
 pub use question::Columns;
 pub use tally::Tally;
 
-use crate::glm::{Fit, GlmError, Model};
+use crate::glm::negative_binomial::take_turns;
+use crate::glm::{Fit, GlmError, Model, NegativeBinomialFit};
 use crate::number::NotFinite;
 use crate::stop::{Stop, Stopped};
 use crate::stored::StoredError;
@@ -109,6 +111,18 @@ impl Model {
         rows: &mut E,
         stop: Stop<'_>,
     ) -> Result<Fit, SpreadError<E::Error>> {
-        driver::fit(self, rows, stop)
+        Ok(driver::fit(self, rows, stop)?.0)
+    }
+
+    /// Fits the negative binomial model with the terms of this one to rows that lie elsewhere, like
+    /// [`Model::fit_negative_binomial`]. That takes some hundred questions: fits at half a dozen α, each
+    /// with steps for the deviance of the intercept alone, and steps for α between them.
+    pub fn fit_negative_binomial_elsewhere<E: Elsewhere>(
+        &self,
+        rows: &mut E,
+        stop: Stop<'_>,
+    ) -> Result<NegativeBinomialFit, SpreadError<E::Error>> {
+        let mut there = turns::There { rows, stop, model: self.clone(), fitted: None };
+        take_turns(&mut there, stop)
     }
 }

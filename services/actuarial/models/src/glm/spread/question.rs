@@ -36,6 +36,8 @@ pub(super) enum Asked {
     Closing { plan: Plan, at: Vec<f64>, dispersion: f64 },
     /// The sums of a model that is an intercept alone.
     Alone { level: f64 },
+    /// What is known about α of the negative binomial family at these means.
+    Shape { plan: Plan, at: Vec<f64>, alpha: f64 },
 }
 
 /// What a layout is planned from beside the terms.
@@ -73,9 +75,10 @@ impl Question {
     pub(super) fn layout(&self) -> Result<Layout, GlmError> {
         match &self.asked {
             Asked::Survey => Layout::plan(&frame(&self.terms, &bases(&self.terms))?, &self.terms),
-            Asked::Products(plan) | Asked::Pass { plan, .. } | Asked::Closing { plan, .. } => {
-                plan.layout(&self.terms)
-            }
+            Asked::Products(plan)
+            | Asked::Pass { plan, .. }
+            | Asked::Closing { plan, .. }
+            | Asked::Shape { plan, .. } => plan.layout(&self.terms),
             Asked::Alone { .. } => Layout::plan(&Frame::new(), &[]),
         }
     }
@@ -123,6 +126,12 @@ impl Question {
                 to.byte(5);
                 to.number(*level);
             }
+            Asked::Shape { plan, at, alpha } => {
+                to.byte(6);
+                plan.write(&mut to);
+                to.numbers(at);
+                to.number(*alpha);
+            }
         }
         to.0
     }
@@ -166,6 +175,11 @@ impl Question {
                 dispersion: from.number()?,
             },
             5 => Asked::Alone { level: from.number()? },
+            6 => Asked::Shape {
+                plan: Plan::read(&mut from, most)?,
+                at: from.numbers(most)?,
+                alpha: from.number()?,
+            },
             _ => return Err(TallyError::Malformed("there is no such question")),
         };
         from.end()?;
@@ -418,6 +432,11 @@ mod tests {
                 dispersion
             }),
             (-9.0..9.0).prop_map(|level| Asked::Alone { level }),
+            (any_plan(), at(), 0.1..9.0).prop_map(|(plan, at, alpha)| Asked::Shape {
+                plan,
+                at,
+                alpha
+            }),
         ];
         (family, link, vec(term, 0..4), asked).prop_map(|(family, link, terms, asked)| Question {
             family,

@@ -10,6 +10,7 @@ use super::question::{Asked, Columns, Question, VERSION, fingerprint};
 use super::{TallyError, Texts};
 use crate::glm::family::{Kernel, WithKernel, with_kernel};
 use crate::glm::layout::{Layout, Rows};
+use crate::glm::negative_binomial::{Shape, Size};
 use crate::glm::pass::{PIECE, Taken, Values, predict, see, spread, take};
 use crate::glm::source::Alone;
 use crate::glm::{Frame, GlmError, Model};
@@ -61,7 +62,20 @@ impl Tally {
                 Found::Closing(Closing::default())
             }
             Asked::Alone { .. } => Found::Alone(Alone::default()),
+            Asked::Shape { plan, at: coefficients, .. } => {
+                (levels, at) = (&plan.levels, Some(coefficients));
+                Found::Shape(Shape::default())
+            }
         };
+        // Functions of what is not positive would not come to an end.
+        let is_in_range = match read.asked {
+            Asked::Closing { dispersion, .. } => dispersion >= 0.0,
+            Asked::Shape { alpha, .. } => alpha > 0.0,
+            _ => true,
+        };
+        if !is_in_range {
+            return Err(TallyError::Malformed("a parameter is out of range"));
+        }
         if at.is_some_and(|at| at.len() != layout.columns()) {
             return Err(TallyError::Malformed("there is not one coefficient for each column"));
         }
@@ -242,6 +256,14 @@ impl Tally {
                 });
                 sums.add(some);
             }
+            (Found::Shape(shape), Asked::Shape { alpha, .. }) => {
+                let (means, size) = (means(model, layout, rows, values), Size::of(*alpha));
+                let mut some = Shape::default();
+                each(rows, |row, weight| {
+                    some.take(rows.response[row], means[row], weight, size);
+                });
+                shape.add(some);
+            }
             // What is found is what was asked.
             _ => {}
         }
@@ -321,11 +343,7 @@ impl Closing {
         values: &Values,
         dispersion: f64,
     ) {
-        let mut means = vec![0.0; rows.response.len()];
-        for (piece, start) in means.chunks_mut(PIECE).zip((0..).step_by(PIECE)) {
-            predict(layout, rows, values, start, piece);
-            piece.iter_mut().for_each(|mean| *mean = model.link.mean(*mean));
-        }
+        let means = means(model, layout, rows, values);
         let mut some = Closing::default();
         each(rows, |row, weight| {
             let (response, mean) = (rows.response[row], means[row]);
@@ -337,6 +355,16 @@ impl Closing {
         self.pearson += some.pearson;
         self.likelihood += some.likelihood;
     }
+}
+
+/// Means of the rows.
+fn means(model: &Model, layout: &Layout, rows: &Rows<'_>, values: &Values) -> Vec<f64> {
+    let mut means = vec![0.0; rows.response.len()];
+    for (piece, start) in means.chunks_mut(PIECE).zip((0..).step_by(PIECE)) {
+        predict(layout, rows, values, start, piece);
+        piece.iter_mut().for_each(|mean| *mean = model.link.mean(*mean));
+    }
+    means
 }
 
 /// Every row with a weight above zero, and that weight.
