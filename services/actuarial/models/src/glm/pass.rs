@@ -375,6 +375,11 @@ impl Taken {
         }
     }
 
+    /// How many sums there are.
+    pub(crate) fn numbers(&self) -> usize {
+        self.tables.iter().chain(&self.slots).map(Vec::len).sum()
+    }
+
     fn add(&mut self, other: &Taken) {
         let mine = self.tables.iter_mut().chain(&mut self.slots);
         for (mine, theirs) in mine.zip(other.tables.iter().chain(&other.slots)) {

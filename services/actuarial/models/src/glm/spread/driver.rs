@@ -2,7 +2,7 @@
 
 use super::factor::{Factor, MOST};
 use super::found::{Closing, Found, Products, Survey};
-use super::question::{Asked, Columns, Plan, Question, bases, frame};
+use super::question::{Asked, Columns, Plan, Question, bare, frame};
 use super::{Elsewhere, SpreadError, Tally};
 use crate::glm::basis::{Numbers, is_apart};
 use crate::glm::climb::Problem;
@@ -54,7 +54,7 @@ pub(super) fn fit<E: Elsewhere>(
     model.penalty.check()?;
     Columns::of(&model.terms)?;
     // What no rows could make right is found before they are asked.
-    Layout::plan(&frame(&model.terms, &bases(&model.terms))?, &model.terms)?;
+    bare(&model.terms)?;
     let mut there = There {
         rows,
         stop,

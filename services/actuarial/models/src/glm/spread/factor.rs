@@ -21,6 +21,11 @@ impl Factor {
         Factor { name: name.to_owned(), codes: codes.collect() }
     }
 
+    /// About how many bytes of memory it takes.
+    pub(super) fn size(&self) -> usize {
+        self.codes.keys().map(|level| level.len() + 48).sum()
+    }
+
     /// The code of a level it has.
     pub(super) fn code(&self, level: &str) -> Option<u32> {
         self.codes.get(level).copied()

@@ -4,6 +4,7 @@
 //! may be no numbers, such as those of a step that went too far.
 
 use super::factor::Factor;
+use super::question::Asked;
 use crate::glm::layout::Layout;
 use crate::glm::negative_binomial::Shape;
 use crate::glm::pass::{Present, Sums, Taken, absent, unfold};
@@ -68,21 +69,21 @@ pub(super) enum Found {
 }
 
 impl Survey {
-    pub(super) fn of(layout: &Layout) -> Survey {
+    fn of(layout: &Layout) -> Survey {
         let zero = Moments { is_zero_everywhere: true, ..Moments::default() };
         Survey { numbers: vec![zero; layout.numbers.len()], ..Survey::default() }
     }
 }
 
 impl Products {
-    pub(super) fn of(layout: &Layout) -> Products {
+    fn of(layout: &Layout) -> Products {
         let products = Symmetric::zero(layout.basis.alone.len());
         Products { products, present: absent(layout) }
     }
 }
 
 impl Pass {
-    pub(super) fn of(layout: &Layout) -> Pass {
+    fn of(layout: &Layout) -> Pass {
         let (information, score) = (Symmetric::zero(layout.columns()), vec![0.0; layout.columns()]);
         Pass { taken: None, sums: Sums { information, score, deviance: 0.0 } }
     }
@@ -98,6 +99,18 @@ impl Pass {
 }
 
 impl Found {
+    /// Nothing yet, in answer to a question about rows of this layout.
+    pub(super) fn of(asked: &Asked, layout: &Layout) -> Found {
+        match asked {
+            Asked::Survey => Found::Survey(Survey::of(layout)),
+            Asked::Products(_) => Found::Products(Products::of(layout)),
+            Asked::Pass { .. } => Found::Pass(Pass::of(layout)),
+            Asked::Closing { .. } => Found::Closing(Closing::default()),
+            Asked::Alone { .. } => Found::Alone(Alone::default()),
+            Asked::Shape { .. } => Found::Shape(Shape::default()),
+        }
+    }
+
     /// Adds what another tally of the question found.
     pub(super) fn add(&mut self, other: Found) {
         match (self, other) {

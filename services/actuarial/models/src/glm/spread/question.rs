@@ -73,13 +73,10 @@ impl Question {
 
     /// The layout of the design; of a survey, as if factors had no level but their bases.
     pub(super) fn layout(&self) -> Result<Layout, GlmError> {
-        match &self.asked {
-            Asked::Survey => Layout::plan(&frame(&self.terms, &bases(&self.terms))?, &self.terms),
-            Asked::Products(plan)
-            | Asked::Pass { plan, .. }
-            | Asked::Closing { plan, .. }
-            | Asked::Shape { plan, .. } => plan.layout(&self.terms),
-            Asked::Alone { .. } => Layout::plan(&Frame::new(), &[]),
+        match (&self.asked, self.asked.plan()) {
+            (Asked::Survey, _) => bare(&self.terms),
+            (_, Some(plan)) => plan.layout(&self.terms),
+            (_, None) => Layout::plan(&Frame::new(), &[]),
         }
     }
 
@@ -187,6 +184,29 @@ impl Question {
     }
 }
 
+impl Asked {
+    /// What the layout is planned from, where it takes more than the terms.
+    pub(super) fn plan(&self) -> Option<&Plan> {
+        match self {
+            Asked::Survey | Asked::Alone { .. } => None,
+            Asked::Products(plan)
+            | Asked::Pass { plan, .. }
+            | Asked::Closing { plan, .. }
+            | Asked::Shape { plan, .. } => Some(plan),
+        }
+    }
+
+    /// The coefficients at which something is asked.
+    pub(super) fn at(&self) -> Option<&[f64]> {
+        match self {
+            Asked::Survey | Asked::Products(_) | Asked::Alone { .. } => None,
+            Asked::Pass { at, .. } | Asked::Closing { at, .. } | Asked::Shape { at, .. } => {
+                Some(at)
+            }
+        }
+    }
+}
+
 impl Plan {
     /// How a layout was planned, given the levels of its factors.
     pub(super) fn of(layout: &Layout, levels: &[(String, Vec<String>)]) -> Plan {
@@ -271,8 +291,13 @@ pub(super) fn frame(terms: &[Term], levels: &[(String, Vec<String>)]) -> Result<
     Ok(frame)
 }
 
+/// The layout of these terms as if factors had no level but their bases.
+pub(super) fn bare(terms: &[Term]) -> Result<Layout, GlmError> {
+    Layout::plan(&frame(terms, &bases(terms))?, terms)
+}
+
 /// Every factor with the levels that are bases of it.
-pub(super) fn bases(terms: &[Term]) -> Vec<(String, Vec<String>)> {
+fn bases(terms: &[Term]) -> Vec<(String, Vec<String>)> {
     fn add(term: &Term, levels: &mut Vec<(String, Vec<String>)>) {
         match term {
             Term::Factor { column, base } => {

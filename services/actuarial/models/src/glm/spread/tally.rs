@@ -5,7 +5,7 @@ use std::fmt;
 use super::batch::Batch;
 use super::factor::Factor;
 use super::fault::Fault;
-use super::found::{Closing, Found, Pass, Products, Survey};
+use super::found::{Closing, Found, Products, Survey};
 use super::question::{Asked, Columns, Question, VERSION, fingerprint};
 use super::{TallyError, Texts};
 use crate::glm::family::{Kernel, WithKernel, with_kernel};
@@ -46,27 +46,8 @@ impl Tally {
             _ => Columns::of(&read.terms).map_err(malformed)?,
         };
         let layout = read.layout().map_err(malformed)?;
-        let (mut at, mut levels) = (None, &vec![]);
-        let found = match &read.asked {
-            Asked::Survey => Found::Survey(Survey::of(&layout)),
-            Asked::Products(plan) => {
-                levels = &plan.levels;
-                Found::Products(Products::of(&layout))
-            }
-            Asked::Pass { plan, at: coefficients, .. } => {
-                (levels, at) = (&plan.levels, Some(coefficients));
-                Found::Pass(Pass::of(&layout))
-            }
-            Asked::Closing { plan, at: coefficients, .. } => {
-                (levels, at) = (&plan.levels, Some(coefficients));
-                Found::Closing(Closing::default())
-            }
-            Asked::Alone { .. } => Found::Alone(Alone::default()),
-            Asked::Shape { plan, at: coefficients, .. } => {
-                (levels, at) = (&plan.levels, Some(coefficients));
-                Found::Shape(Shape::default())
-            }
-        };
+        let found = Found::of(&read.asked, &layout);
+        let (plan, at) = (read.asked.plan(), read.asked.at());
         // Functions of what is not positive would not come to an end.
         let is_in_range = match read.asked {
             Asked::Closing { dispersion, .. } => dispersion >= 0.0,
@@ -80,7 +61,8 @@ impl Tally {
             return Err(TallyError::Malformed("there is not one coefficient for each column"));
         }
         let factor = |name: &String| {
-            let known = levels.iter().find(|(known, _)| known == name);
+            let mut known = plan.iter().flat_map(|plan| &plan.levels);
+            let known = known.find(|(known, _)| known == name);
             Factor::new(name, known.map_or(&[], |(_, levels)| levels))
         };
         Ok(Tally {
@@ -189,6 +171,22 @@ impl Tally {
     /// How many rows were added, with or without weight.
     pub fn rows(&self) -> u64 {
         self.rows
+    }
+
+    /// About how many bytes of memory it takes, for whoever keeps account.
+    pub fn size(&self) -> usize {
+        let numbers = match &self.found {
+            Found::Products(products) => products.products.size().pow(2),
+            Found::Pass(pass) => {
+                pass.sums.information.size().pow(2) + pass.taken.as_ref().map_or(0, Taken::numbers)
+            }
+            _ => 0,
+        };
+        let values: usize = self.values.iter().map(Vec::len).sum();
+        let places: usize = self.layout.groups.iter().map(|group| group.place.len()).sum();
+        let factors: usize = self.factors.iter().map(Factor::size).sum();
+        let names: usize = self.layout.names.iter().map(|name| name.len() + 48).sum();
+        size_of::<Tally>() + 8 * (numbers + values) + 4 * places + factors + names
     }
 
     /// What was found and the factors' levels, unless something is wrong with the rows.
