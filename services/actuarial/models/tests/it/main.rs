@@ -6,6 +6,7 @@ mod credibility;
 mod customers;
 mod fraud;
 mod glm;
+mod parted;
 mod refusals;
 mod region;
 mod reserving;

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-use super::question::Fnv;
+use super::fnv::Fnv;
 
 /// Levels of a factor after which a tally collects no more: a model of so many has no chance.
 pub(super) const MOST: usize = 10_000;

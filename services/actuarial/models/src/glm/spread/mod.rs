@@ -13,6 +13,7 @@ mod batch;
 mod driver;
 mod factor;
 mod fault;
+mod fnv;
 mod found;
 mod question;
 mod tally;
