@@ -73,8 +73,8 @@ impl RecordFunds<'_> {
         let before = store::said_by_operator(tx, told.id).await?;
         let total = before.plus(self.amount).filter(|total| *total <= told.amount);
         let total = total.ok_or_else(|| {
-            let left = told.amount.0 - before.0;
-            let detail = format!("{left} fen of order {} were not booked by hand", told.id);
+            let left = Fen(told.amount.0 - before.0);
+            let detail = format!("{left} yuan of order {} were not booked by hand", told.id);
             ClearingError::refused(&FUNDS_OTHER, detail)
         })?;
         let report = Report { bank_ref: None, word: Word::Settled { total }, at: self.now };

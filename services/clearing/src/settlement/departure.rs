@@ -224,7 +224,7 @@ pub async fn reverse(
     let left = left.ok_or(ClearingError::Corrupt("reversals of an item"))?;
     let amount = amount.unwrap_or(left);
     if amount <= Fen(0) || left < amount {
-        let detail = format!("{} fen of item {item} are left to take back", left.0);
+        let detail = format!("{left} yuan of item {item} are left to take back");
         return Err(ClearingError::refused(&error::NOT_REVERSIBLE, detail));
     }
     let draft = ItemDraft {

@@ -217,7 +217,7 @@ pub async fn funds_arrived(
 fn must_be_open_for(held: &HeldOrder, amount: Fen) -> Result<(), ClearingError> {
     let left = held.open()?;
     if amount <= Fen(0) || left < amount {
-        let detail = format!("{} fen of order {} have still to move", left.0, held.order.order_id);
+        let detail = format!("{left} yuan of order {} have still to move", held.order.order_id);
         return Err(ClearingError::refused(&error::FUNDS_OTHER, detail));
     }
     Ok(())
@@ -315,7 +315,9 @@ pub async fn fail(
     let ordered = store::funds::of_cycle(tx, cycle.id).await?.into_iter();
     let mut ordered = ordered.filter(|order| order.participant == participant);
     let order = ordered.find(|order| order.open().is_some());
-    let order = order.ok_or_else(|| ClearingError::not_found("open order of funds", cycle.id))?;
+    let order = order.ok_or_else(|| {
+        ClearingError::not_found("open order of funds of this insurer in cycle", cycle.id)
+    })?;
     if now < order.due_at {
         let detail = format!("the money of order {} is due at {}", order.order_id, order.due_at);
         return Err(ClearingError::refused(&error::NOT_DUE, detail));
