@@ -41,6 +41,12 @@ pub(crate) fn rest_days(text: &str) -> (BTreeSet<Date>, Vec<&str>) {
     (days, unread)
 }
 
+/// Whether a message may name `day`: 1900 to 2199, as F09 has it. PostgreSQL keeps no day before
+/// 4714 BC, so one that goes into a statement unlooked at fails there.
+pub(crate) fn is_nameable(day: Date) -> bool {
+    (1900..2200).contains(&day.year())
+}
+
 /// 24:00 in China of the day that lies `days` calendar days after the day of `at`, or of the next
 /// working day when that one is a Saturday, a Sunday or one of `rest_days` (民法典 art. 203).
 ///
@@ -61,6 +67,14 @@ fn is_rest(day: Date, rest_days: &BTreeSet<Date>) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_names_days_of_the_years_1900_to_2199() {
+        use jiff::civil::date;
+        let days = [date(-9000, 1, 1), date(1899, 12, 31), date(1900, 1, 1), date(2199, 12, 31)];
+        assert_eq!(days.map(is_nameable), [false, false, true, true]);
+        assert!(!is_nameable(date(2200, 1, 1)));
+    }
 
     #[test]
     fn days_of_rest_are_read_one_by_one_and_what_cannot_be_read_is_named() {

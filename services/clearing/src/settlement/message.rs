@@ -2,7 +2,7 @@
 
 use base_http::{Call, FieldError};
 use jiff::Timestamp;
-use kernel::Fen;
+use kernel::{Fen, time};
 use production_core::cover::Cover;
 use production_core::region::Region;
 use serde::Deserialize;
@@ -12,6 +12,7 @@ use uuid::Uuid;
 use super::departure::{Dispute, DisputeReason};
 use super::flat_rate::FlatRate;
 use super::scheme::{Division, NATION, OnFailure, OnSilence, Period, Scheme};
+use crate::calendar;
 use crate::error::ClearingError;
 
 /// Agreement to a statement.
@@ -204,10 +205,12 @@ pub(super) fn flat_rate(body: &SimulationBody) -> Result<Tried, ClearingError> {
             }
         }
     }
-    let span = body.from.zip(body.to).filter(|(from, to)| from < to);
+    let nameable = |at: &Timestamp| calendar::is_nameable(time::day_of(*at));
+    let span = body.from.zip(body.to);
+    let span = span.filter(|(from, to)| from < to && nameable(from) && nameable(to));
     let ceiling = body.ceiling.filter(|ceiling| Fen(0) < *ceiling);
     let checks = [
-        (span.is_some(), "/to", "name a time from `from` to a later `to`"),
+        (span.is_some(), "/to", "name a time from `from` to a later `to`, both of 1900 to 2199"),
         (ceiling.is_some(), "/ceiling", "more than zero"),
         (body.module.is_none_or(|module| Fen(0) <= module), "/module", "zero or more"),
     ];

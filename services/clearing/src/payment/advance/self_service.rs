@@ -10,7 +10,7 @@ use std::sync::Arc;
 use base_http::{Call, Done, FieldError, Problem, Reply};
 use http::StatusCode;
 use jiff::{SignedDuration, Timestamp};
-use kernel::{Fen, Ids, TenantId};
+use kernel::{Fen, Ids, TenantId, time};
 use pg::{Command, Tx};
 use production_core::history::PolicyClass;
 use serde::Deserialize;
@@ -25,7 +25,7 @@ use crate::payment::payee::{BankAccount, BankAccountBody, SealedAccount};
 use crate::payment::view::{OrderView, amount, order_id};
 use crate::recovery::query::VehicleBody;
 use crate::recovery::{self, CoverFacts, Market, VehicleAsked};
-use crate::{Clearing, HOUSE};
+use crate::{Clearing, HOUSE, calendar};
 
 /// Reports of one accident may differ by so much (rule L52).
 const APART: SignedDuration = SignedDuration::from_hours(24);
@@ -69,9 +69,11 @@ impl Clearing {
         if !(1..=40).contains(&notice_no.chars().count()) {
             found.push(FieldError::at("/noticeNo", "name the police's notice, 1 to 40 characters"));
         }
-        let accident_at = body.accident_at.filter(|at| *at <= call.received_at);
+        let happened =
+            |at: &Timestamp| *at <= call.received_at && calendar::is_nameable(time::day_of(*at));
+        let accident_at = body.accident_at.filter(happened);
         if accident_at.is_none() {
-            found.push(FieldError::at("/accidentAt", "when it happened; not ahead"));
+            found.push(FieldError::at("/accidentAt", "when it happened: since 1900, not ahead"));
         }
         let payee = BankAccount::read(&body.payee, "/payee");
         let payee = payee.map_err(|findings| found.extend(findings)).ok();

@@ -22,7 +22,7 @@ use crate::payment::booking::transfer_id;
 use crate::payment::iso20022::{Statement, StatementLine, camt_053};
 use crate::payment::order::{Direction, OrderId, Report, Word};
 use crate::payment::{Hearing, Source, hear, house_account, post, store as orders};
-use crate::{Clearing, HOUSE};
+use crate::{Clearing, HOUSE, calendar};
 
 /// Most lines of an insurer's file.
 const MOST_LINES: usize = 50_000;
@@ -193,12 +193,11 @@ impl Clearing {
     ) -> Result<Reply, Problem> {
         let theirs = read_file(&body.file)?;
         let (from, to) = (store::span(body.from), store::span(body.to));
-        let span = from.zip(to).map(|(from, to)| (from.0, to.1)).filter(|(from, to)| from < to);
-        let span = span.ok_or_else(|| {
-            Problem::invalid(vec![FieldError::at(
-                "/to",
-                "the last day does not lie before the first",
-            )])
+        let nameable = [body.from, body.to].into_iter().all(calendar::is_nameable);
+        let span = from.zip(to).map(|(from, to)| (from.0, to.1));
+        let span = span.filter(|(from, to)| nameable && from < to).ok_or_else(|| {
+            let detail = "days of 1900 to 2199, the last not before the first";
+            Problem::invalid(vec![FieldError::at("/to", detail)])
         })?;
         let command = Compare {
             participant: call.caller.tenant,
