@@ -30,7 +30,8 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Parser, Subcommand};
 use crypto::MasterKey;
-use kernel::{Clock, SystemClock};
+use jiff::Timestamp;
+use kernel::{Clock, SetClock, SystemClock};
 use telemetry::{BuildInfo, Health, Logs, Meters};
 use tokio_util::sync::CancellationToken;
 
@@ -74,6 +75,9 @@ enum Command {
     Member {
         #[command(flatten)]
         config: OptionalConfig,
+        /// Act at this instant; for a sandbox whose clock stands elsewhere than the machine's
+        #[arg(long, global = true)]
+        clock: Option<Timestamp>,
         #[command(subcommand)]
         command: MemberCommand,
     },
@@ -179,8 +183,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
             command.run(&base.db).await
         }
         Command::Tariff { command, .. } => command.run_alone(),
-        Command::Member { config, command } => {
-            command.run(&base(&read(&ConfigArgs { config: config.config })?).await?).await
+        Command::Member { config, clock, command } => {
+            let mut base = base(&read(&ConfigArgs { config: config.config })?).await?;
+            if let Some(at) = clock {
+                base.clock = Arc::new(SetClock::at(at));
+            }
+            command.run(&base).await
         }
         Command::Lake { config, command } => {
             let settings = read(&ConfigArgs { config: config.config })?;

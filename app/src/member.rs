@@ -47,7 +47,7 @@ pub(crate) enum MemberCommand {
         name_en: String,
         /// Functions it subscribes to: codes, prefixes ending in .*, or *; when left out
         /// those of the production, clearing and actuarial clouds and platform.* for an insurer,
-        /// platform.* for a regulator
+        /// actuarial.market.* and platform.* for a regulator
         #[arg(long)]
         functions: Vec<String>,
     },
