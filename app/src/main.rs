@@ -213,7 +213,10 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 fn read(args: &ConfigArgs) -> anyhow::Result<Settings> {
-    base_config::load(args.config.as_deref(), "COMMONWHEEL").context("cannot read the settings")
+    base_config::load(args.config.as_deref(), "COMMONWHEEL").with_context(|| match &args.config {
+        Some(file) => format!("cannot read the settings of {}", file.display()),
+        None => "cannot read the settings: name their file with --config".to_owned(),
+    })
 }
 
 async fn base(settings: &Settings) -> anyhow::Result<Base> {
@@ -269,8 +272,8 @@ fn print_sandbox(sandbox: &Announcement) {
     println!("  API        {}      documents {}", sandbox.api, sandbox.docs);
     println!("  operations {}      /health/ready, /metrics", sandbox.ops);
     println!(
-        "  sandbox    police {}  models {}  tax {}",
-        sandbox.police, sandbox.models, sandbox.tax
+        "  sandbox    police {}  models {}  tax {}  bank {}",
+        sandbox.police, sandbox.models, sandbox.tax, sandbox.bank
     );
     println!("  database   {}", sandbox.database);
     println!(
