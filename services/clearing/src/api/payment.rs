@@ -329,7 +329,8 @@ async fn recover_fund_advance(
 ///
 /// The platform finds the compulsory policy of the liable vehicle; its insurer's account of advances bears
 /// the amount from now on, and its insurer is told. All advances under the policy for the accident stay
-/// within what the cover has for medical expenses.
+/// within what the cover has for medical expenses. Needs an X-Purpose header; the insurer can find
+/// the look.
 #[utoipa::path(put, path = "/v1/advances/self-service/{advanceId}", tag = "payments",
     params(("advanceId" = String, Path)), request_body = SelfServiceBody,
     responses((status = ACCEPTED, body = OrderView)))]
