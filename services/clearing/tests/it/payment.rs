@@ -456,6 +456,10 @@ async fn an_insurers_file_is_compared_with_what_was_booked() {
     assert_eq!(reconcile(file).await.unwrap()["opened"], 0);
     let refused = reconcile("orderId,amount\nX,much\n".into()).await.unwrap_err();
     assert_eq!(refused.errors[0].detail, "line 2 cannot be read");
+    for headless in ["", "order;amount\n"] {
+        let refused = reconcile(headless.into()).await.unwrap_err();
+        assert!(refused.errors[0].detail.starts_with("the first line names"), "{headless:?}");
+    }
     let call = world.call(&world.picc, &function::CASE_READ);
     let page = base_http::paging::Page { limit: None, after: None };
     let cases = view(world.clearing.list_cases(call, page).await).unwrap();

@@ -273,6 +273,13 @@ fn read_file(file: &str) -> Result<Vec<Theirs>, Problem> {
     }
     let mut rows = Vec::new();
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file.as_bytes());
+    let is_headed = reader.headers().is_ok_and(|names| {
+        ["orderId", "amount"].iter().all(|&column| names.iter().any(|name| name == column))
+    });
+    if !is_headed {
+        let detail = "the first line names the columns: orderId,amount";
+        return Err(Problem::invalid(vec![FieldError::at("/file", detail)]));
+    }
     for row in reader.deserialize::<Row>() {
         let row = row.map_err(|error| {
             let line = error.position().map_or(1, csv::Position::line);
