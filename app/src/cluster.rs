@@ -67,7 +67,7 @@ impl ClusterCommand {
         let id = ids.next(SystemClock.now());
         let lake = Lake::open(&settings.lake.address, &settings.lake.options, ids)
             .context("cannot open the lake of [lake]")?;
-        let known = Known { lake, tallyings: Vec::new() };
+        let known = Known { lake, tallyings: actuarial::tallyings() };
         match self {
             ClusterCommand::Scheduler { listen } => {
                 let listener = TcpListener::bind(listen)

@@ -50,6 +50,8 @@ pub(crate) async fn run(args: DemoArgs, meters: Meters) -> anyhow::Result<()> {
         clock: Some(story::begin()?),
         connections: 8,
         lanes: 3,
+        #[cfg(feature = "lake-cluster")]
+        cluster: None,
         announce: None,
     };
     let stop = CancellationToken::new();

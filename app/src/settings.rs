@@ -164,6 +164,14 @@ pub(crate) struct Cluster {
     pub(crate) parts: Option<usize>,
 }
 
+#[cfg(feature = "lake-cluster")]
+impl Cluster {
+    /// The cluster of a scheduler.
+    pub(crate) fn at(scheduler: &str) -> Cluster {
+        Cluster { scheduler: scheduler.to_owned(), parts: None }
+    }
+}
+
 impl Lake {
     /// A lake in a folder, everything else as it is where nobody says otherwise.
     pub(crate) fn in_folder(folder: &Path) -> Lake {

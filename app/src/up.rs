@@ -16,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 use crate::bootstrap::{self, SandboxClient};
 use crate::clock::ServerClock;
 use crate::serve::{Doors, serve};
+#[cfg(feature = "lake-cluster")]
+use crate::settings::Cluster as LakeCluster;
 use crate::settings::{Bank, BankCredentials, Computing, Lake, Lanes, Outside};
 use crate::wiring::{Base, platform};
 
@@ -46,6 +48,10 @@ pub(crate) struct UpArgs {
     /// Sets under way at once per hot command
     #[arg(long, default_value_t = 3)]
     pub(crate) lanes: usize,
+    /// Have questions over the lake computed by the cluster of this scheduler, http://host:port
+    #[cfg(feature = "lake-cluster")]
+    #[arg(long)]
+    pub(crate) cluster: Option<String>,
     /// Write addresses and credentials as JSON to this file once everything runs
     #[arg(long)]
     pub(crate) announce: Option<PathBuf>,
@@ -173,6 +179,8 @@ async fn run(
     };
     let lanes = Lanes { lanes: args.lanes, ..Lanes::default() };
     let lake = Lake::in_folder(&data_dir.join("lake"));
+    #[cfg(feature = "lake-cluster")]
+    let lake = Lake { cluster: args.cluster.as_deref().map(LakeCluster::at), ..lake };
     let computing = Computing::default();
     let platform = platform(&base, &public_url, &outside, lanes, &lake, &computing).await?;
     announce(Announcement {

@@ -47,7 +47,9 @@ fn build() -> PathBuf {
     if !built {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
-        command.args(["build", "--quiet", "--package", "app"]).current_dir(root());
+        // As `make build` does.
+        command.args(["build", "--quiet", "--workspace", "--features", "app/lake-cluster"]);
+        command.args(["--bin", "commonwheel", "--test", "program"]).current_dir(root());
         if dir.file_name().is_some_and(|profile| profile == "release") {
             command.arg("--release");
         }

@@ -79,10 +79,16 @@ impl Platform {
 
     /// A fresh platform.
     pub async fn start(how: Start<'_>) -> Platform {
+        Platform::start_with(how, &[]).await
+    }
+
+    /// A fresh platform with more arguments.
+    pub async fn start_with(how: Start<'_>, arguments: &[&str]) -> Platform {
         let dir = Directory(fresh_dir());
         let clock = how.clock.map(str::to_owned);
         let mut command = up_command(&dir.0, clock.as_deref());
         command.args(["--listen", "127.0.0.1:0", "--ops-listen", "127.0.0.1:0"]);
+        command.args(arguments);
         let (process, announced) = begin(command, &dir.0).await;
         Platform { process, announced, clock, dir }
     }
@@ -173,6 +179,14 @@ impl Platform {
         Server::start(self, name).await
     }
 
+    /// A node of a cluster over this platform's lake: `commonwheel cluster` with these arguments.
+    pub fn node(&self, name: &str, arguments: &[&str]) -> Node {
+        let mut command = Command::new(commonwheel());
+        command.arg("cluster").args(arguments);
+        command.env("COMMONWHEEL__LAKE__ADDRESS", self.lake());
+        Node { process: Process::run(command, &self.dir.0.join(format!("{name}.log"))) }
+    }
+
     /// A `commonwheel` subcommand against this platform's database; answers whether it succeeded
     /// and what it said.
     pub fn command(&self, arguments: &[&str]) -> (bool, String) {
@@ -210,6 +224,24 @@ impl Drop for Platform {
                 gone(postmaster);
             }
         }
+    }
+}
+
+/// A node of a cluster; it ends with its last mention.
+#[derive(Debug)]
+pub struct Node {
+    process: Process,
+}
+
+impl Node {
+    /// What it said so far.
+    pub fn log(&self) -> String {
+        self.process.log()
+    }
+
+    /// Ends it at once.
+    pub fn kill(&mut self) {
+        self.process.kill();
     }
 }
 

@@ -192,15 +192,20 @@ impl Engine {
 
     /// A session without tables: no files, no settings to change, nothing to create.
     fn session(&self) -> Result<SessionContext, EngineError> {
-        self.session_of(match &self.inner.computing {
+        let parts = match &self.inner.computing {
             Computing::Here => self.inner.limits.threads,
             #[cfg(feature = "cluster")]
             Computing::On(cluster) => cluster.parts,
-        })
+        };
+        self.session_of(parts, None)
     }
 
-    /// The same, for plans of so many parts.
-    fn session_of(&self, parts: usize) -> Result<SessionContext, EngineError> {
+    /// The same, for plans of so many parts, and of batches of so many rows.
+    fn session_of(
+        &self,
+        parts: usize,
+        batch_rows: Option<usize>,
+    ) -> Result<SessionContext, EngineError> {
         let limits = &self.inner.limits;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new()
@@ -216,6 +221,9 @@ impl Engine {
             config = cluster.config(config);
         }
         config = config.with_target_partitions(parts.max(1));
+        if let Some(rows) = batch_rows {
+            config = config.with_batch_size(rows);
+        }
         let builder = functions::known(SessionStateBuilder::new())
             .with_config(config)
             .with_runtime_env(runtime);

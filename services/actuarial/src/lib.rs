@@ -30,5 +30,10 @@ pub use app::{Actuarial, Parts, Settings};
 pub use error::ActuarialError;
 pub use job::Attempt;
 
+/// The sums over rows that runs ask for: what every node of a cluster must know.
+pub fn tallyings() -> Vec<std::sync::Arc<dyn analytics::tally::Tallying>> {
+    vec![std::sync::Arc::new(method::glm::GlmPasses)]
+}
+
 /// This crate's schema, run by `pg::migrate`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

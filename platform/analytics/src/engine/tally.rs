@@ -24,6 +24,8 @@ use crate::tally::{Tally, TallyError, TallyQuestion, Tallying};
 
 /// Parts of the rows that are summed apart.
 const PARTS: usize = 16;
+/// Rows added at once: what is made of them by column is made once a batch.
+const BATCH_ROWS: usize = 65_536;
 
 impl Engine {
     /// What a tally finds in all rows of an own table. It has no part in the limits of questions: who
@@ -49,7 +51,7 @@ impl Engine {
         let version = dataset.version(1).await?;
         let rows = LakeTable::new(&version, &asked.table.table, Shown::default())?;
         // As many parts wherever it is computed: the same rows give the same sums to the last digit.
-        let session = self.session_of(PARTS)?;
+        let session = self.session_of(PARTS, Some(BATCH_ROWS))?;
         let function = AggregateUDF::from(TallyFunction::of(asked.tallying.clone()));
         let question = lit(ScalarValue::Binary(Some(asked.question.clone())));
         let columns = asked.columns.iter().map(ident);

@@ -18,6 +18,8 @@ pub(crate) const MISSING_LEVEL: &str = "(missing)";
 pub(crate) struct Data {
     columns: BTreeMap<String, Column>,
     rows: usize,
+    /// Some of the rows of a table: which of them is which is not known.
+    partial: bool,
     /// A model that what is learnt is compared with.
     pub(crate) champion: Option<Arc<Live>>,
 }
@@ -25,7 +27,17 @@ pub(crate) struct Data {
 impl Data {
     /// These columns, each of so many rows.
     pub(crate) fn new(columns: impl IntoIterator<Item = (String, Column)>, rows: usize) -> Data {
-        Data { columns: columns.into_iter().collect(), rows, champion: None }
+        Data { columns: columns.into_iter().collect(), rows, partial: false, champion: None }
+    }
+
+    /// The same, of some rows of a table.
+    pub(crate) fn some(columns: impl IntoIterator<Item = (String, Column)>, rows: usize) -> Data {
+        Data { partial: true, ..Data::new(columns, rows) }
+    }
+
+    /// What a row is called where something is wrong with it.
+    pub(crate) fn row_name(&self, row: usize) -> String {
+        if self.partial { "some row".to_owned() } else { format!("row {}", row + 1) }
     }
 
     /// Number of rows.
@@ -46,8 +58,9 @@ impl Data {
     /// Keeps the rows for which `keep` holds.
     pub(crate) fn only(self, keep: &[bool]) -> Data {
         let rows = keep.iter().filter(|keep| **keep).count();
-        let columns = self.columns.into_iter().map(|(name, column)| (name, column.only(keep)));
-        Data { columns: columns.collect(), rows, champion: self.champion }
+        let Data { columns, partial, champion, .. } = self;
+        let columns = columns.into_iter().map(|(name, column)| (name, column.only(keep)));
+        Data { columns: columns.collect(), rows, partial, champion }
     }
 
     /// The numbers of a column. A missing one is refused by row.

@@ -122,8 +122,25 @@ pub(crate) trait Plan: Send {
         None
     }
 
+    /// Whether its rows are read anew for every sum, where they lie.
+    fn reads_in_passes(&self) -> bool {
+        false
+    }
+
     /// Computes; blocks until it is done. Random draws start at `seed`.
     fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure>;
+
+    /// The same over rows that are read in passes; for methods that can.
+    fn compute_in_passes(&self, rows: &mut dyn Passes, watch: &Watch) -> Result<Outcome, Failure> {
+        let _ = (rows, watch);
+        Err(Failure::ours("the method holds its rows"))
+    }
+}
+
+/// Rows that lie elsewhere, and what is asked about all of them.
+pub(crate) trait Passes {
+    /// What a [tally](analytics::tally) of the method's kind finds in answer to a question.
+    fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, Failure>;
 }
 
 /// What a run found.
@@ -268,6 +285,12 @@ impl Failure {
     pub(crate) fn not_a_number(what: &str) -> Failure {
         let detail = format!("{what} is not a finite number");
         Failure::new(&error::NOT_A_NUMBER, detail, "look for amounts or weights that are all zero")
+    }
+
+    /// Conditions leave nothing.
+    pub(crate) fn no_row() -> Failure {
+        let detail = "no row meets every condition under rows";
+        Failure::new(&error::NOTHING_TO_LEARN, detail, "change the conditions")
     }
 
     /// Somebody wants the run to end; nobody reads this.

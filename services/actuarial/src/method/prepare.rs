@@ -146,7 +146,16 @@ impl Prepare {
     }
 
     /// The data with the derived columns, and with the rows that meet every condition.
-    pub(crate) fn apply(&self, mut data: Data) -> Result<Data, Failure> {
+    pub(crate) fn apply(&self, data: Data) -> Result<Data, Failure> {
+        let data = self.narrowed(data)?;
+        if data.rows() == 0 && !self.conditions.is_empty() {
+            return Err(Failure::no_row());
+        }
+        Ok(data)
+    }
+
+    /// The same, where none of these rows need meet the conditions.
+    pub(crate) fn narrowed(&self, mut data: Data) -> Result<Data, Failure> {
         for derived in &self.derived {
             let column = derived.made(&data)?;
             data.add(&derived.name, column);
@@ -155,12 +164,7 @@ impl Prepare {
             return Ok(data);
         }
         let keep = meet(&self.conditions, &data)?;
-        let data = data.only(&keep);
-        if data.rows() == 0 {
-            let detail = "no row meets every condition under rows";
-            return Err(Failure::new(&error::NOTHING_TO_LEARN, detail, "change the conditions"));
-        }
-        Ok(data)
+        Ok(data.only(&keep))
     }
 }
 
@@ -327,7 +331,7 @@ impl Derived {
                 values.iter().zip(&made).position(|(from, to)| !from.is_nan() && !to.is_finite());
             match odd {
                 None => Ok(Column::Decimal(made)),
-                Some(row) => Err(self.refused(row, values[row])),
+                Some(row) => Err(self.refused(&data.row_name(row), values[row])),
             }
         };
         match &self.how {
@@ -345,7 +349,7 @@ impl Derived {
                 });
                 match odd {
                     None => Ok(Column::Decimal(made)),
-                    Some(row) => Err(self.refused(row, values[row])),
+                    Some(row) => Err(self.refused(&data.row_name(row), values[row])),
                 }
             }
             How::Classes(bounds) => {
@@ -384,12 +388,10 @@ impl Derived {
         }
     }
 
-    fn refused(&self, row: usize, value: f64) -> Failure {
+    fn refused(&self, row: &str, value: f64) -> Failure {
         let detail = format!(
-            "{} cannot be made of {}: the value {value} of row {} has none",
-            self.name,
-            self.from,
-            row + 1
+            "{} cannot be made of {}: the value {value} of {row} has none",
+            self.name, self.from
         );
         let advice = "leave such rows out, or put a floor under the column first";
         Failure::new(&error::UNFIT_VALUE, detail, advice).of_column(&self.from)

@@ -7,6 +7,7 @@
 //! ends the run with a problem document that says what to change.
 
 pub mod diff;
+mod passes;
 pub mod relativities;
 pub mod request;
 pub mod view;

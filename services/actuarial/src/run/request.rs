@@ -106,10 +106,13 @@ impl Actuarial {
             return Err(Problem::new(&error::DATASET_NOT_DONE, detail));
         };
         let parameters = body.parameters.unwrap_or_else(|| json!({}));
-        method::plan(method, &parameters, &data.columns)?;
+        let plan = method::plan(method, &parameters, &data.columns)?;
         let most = i64::try_from(self.settings.most_rows).unwrap_or(i64::MAX);
-        if data.rows > most {
-            let detail = format!("{} rows are more than the {most} a run reads", data.rows);
+        if data.rows > most && !plan.reads_in_passes() {
+            let detail = format!(
+                "{} rows are more than the {most} a run holds; a glm may read them in passes",
+                data.rows
+            );
             return Err(Problem::new(&error::TOO_MUCH_DATA, detail));
         }
         let seed = body.seed.unwrap_or(0);

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use actuarial_models::scoring::Live;
-use analytics::lake::{LakeError, TableName, Version};
+use analytics::lake::{DatasetName, LakeError, TableName, Version};
+use analytics::question::OwnTable;
 use pg::Scope;
 use serde_json::Value;
+use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 use crate::Actuarial;
@@ -14,7 +16,9 @@ use crate::dataset::table::{BATCH, Building, Column};
 use crate::error::{self, ActuarialError};
 use crate::job::{self, Attempt, Watch, Watched};
 use crate::method::data::Data;
-use crate::method::{self, Failure, Method, Outcome};
+use crate::method::glm::Asked;
+use crate::method::{self, Failure, Method, Outcome, Plan};
+use crate::run::passes::PassSource;
 use crate::store::dataset::{self as datasets, Imported, VersionStage};
 use crate::store::file as files;
 use crate::store::run::{self as store, TakenRun};
@@ -23,8 +27,8 @@ use crate::store::run::{self as store, TakenRun};
 enum Computed {
     Done(Outcome),
     Failed(Failure),
-    /// The columns cannot be read, which is our fault.
-    Unread(LakeError),
+    /// The rows cannot be read, through no fault of theirs.
+    Unread(ActuarialError),
 }
 
 impl Actuarial {
@@ -98,11 +102,16 @@ impl Actuarial {
             rows,
             champion,
             watch: watch.clone(),
+            passes: PassSource {
+                questions: self.questions.clone(),
+                tenant: taken.tenant,
+                runtime: Handle::current(),
+            },
         };
         match self.watched(taken, watch, stop, move || work.compute()).await? {
             Watched::Ended(Computed::Done(outcome)) => self.settle_run(taken, outcome).await,
             Watched::Ended(Computed::Failed(failure)) => self.end_run_badly(taken, &failure).await,
-            Watched::Ended(Computed::Unread(why)) => Err(why.into()),
+            Watched::Ended(Computed::Unread(why)) => Err(why),
             Watched::Stopped => self.give_back(taken).await,
             Watched::Lost => Ok(Attempt::Lost),
         }
@@ -159,6 +168,7 @@ struct Work {
     rows: Version,
     champion: Option<Arc<Live>>,
     watch: Arc<Watch>,
+    passes: PassSource,
 }
 
 impl Work {
@@ -168,12 +178,15 @@ impl Work {
             // It was checked when it was asked for: this release reads it otherwise.
             Err(problem) => return Computed::Failed(Failure::of_problem(&problem)),
         };
+        if plan.reads_in_passes() {
+            return self.compute_in_passes(&*plan);
+        }
         self.watch.stage("reading the columns", 1);
         let names = plan.columns();
         let columns = match self.read(&names) {
             Ok(Some(columns)) => columns,
             Ok(None) => return Computed::Failed(Failure::stopped()),
-            Err(error) => return Computed::Unread(error),
+            Err(error) => return Computed::Unread(error.into()),
         };
         let rows = usize::try_from(self.data.rows).unwrap_or(0);
         let mut data = Data::new(names.into_iter().zip(columns), rows);
@@ -182,6 +195,24 @@ impl Work {
         match plan.compute(data, self.seed as u64, &self.watch) {
             Ok(outcome) => Computed::Done(outcome),
             Err(failure) => Computed::Failed(failure),
+        }
+    }
+
+    fn compute_in_passes(&self, plan: &dyn Plan) -> Computed {
+        let asked =
+            Asked { parameters: self.parameters.clone(), columns: self.data.columns.clone() };
+        let dataset = DatasetName::parse(&self.data.at);
+        let (Ok(dataset), Ok(table)) = (dataset, TableName::parse(TABLE)) else {
+            return Computed::Unread(ActuarialError::Corrupt("place of a dataset"));
+        };
+        let name = dataset.as_str().to_owned();
+        let table = OwnTable { name, version: 1, dataset, table };
+        let mut rows = self.passes.over(table, plan.columns(), asked, &self.watch);
+        let computed = plan.compute_in_passes(&mut rows, &self.watch);
+        match (rows.lost(), computed) {
+            (Some(error), _) => Computed::Unread(error),
+            (None, Ok(outcome)) => Computed::Done(outcome),
+            (None, Err(failure)) => Computed::Failed(failure),
         }
     }
 

@@ -17,7 +17,7 @@ use crate::job::Watch;
 use crate::method::data::Data;
 use crate::method::prepare::meet;
 use crate::method::validation;
-use crate::method::{Failure, Outcome, Plan};
+use crate::method::{Failure, Outcome, Passes, Plan};
 
 /// Threads of a pass. A constant: sums of another number of threads differ in their last digits, and
 /// runs are repeatable on every machine.
@@ -80,42 +80,71 @@ impl Plan for Glm {
             Some(held) => Some(self.hold_out(&fit, &held)?),
             None => None,
         };
+        let about = About { shape, wald, third, rows_dropped };
         let found = GlmResult {
-            family: name(fit.model.family).to_owned(),
-            link: link_name(fit.model.link).to_owned(),
-            shape: shape.map(Figure),
-            rows: fit.rows,
-            rows_dropped,
-            degrees: fit.degrees,
-            coefficients: coefficients(&fit),
-            dropped: fit.dropped.clone(),
-            dispersion: fit.dispersion.into(),
-            deviance: fit.deviance.into(),
-            null_deviance: fit.null_deviance.into(),
-            pearson: fit.pearson.into(),
-            log_likelihood: fit.log_likelihood.map(Figure),
-            aic: fit.aic().map(Figure),
-            wald: tests(&wald),
-            type_three: tests(&third),
             comparisons: self.comparisons(&rows, means)?,
             hold_out,
+            ..result(&fit, &about)
         };
-        let mut shown = vec![
-            ("rows", found.rows as f64),
-            ("coefficients", found.coefficients.len() as f64),
-            ("deviance", found.deviance.0),
-            ("nullDeviance", found.null_deviance.0),
-            ("dispersion", found.dispersion.0),
-            ("meanDeviance", found.deviance.0 / found.rows as f64),
-        ];
-        shown.extend(found.aic.map(|aic| ("aic", aic.0)));
-        shown.extend(found.log_likelihood.map(|it| ("logLikelihood", it.0)));
-        shown.extend(found.shape.map(|shape| ("shape", shape.0)));
-        shown.extend(
-            found.hold_out.as_ref().map(|held| ("holdOutMeanDeviance", held.mean_deviance.0)),
-        );
-        Outcome::of(&found, shown)
+        outcome(&found)
     }
+
+    fn reads_in_passes(&self) -> bool {
+        self.in_passes
+    }
+
+    fn compute_in_passes(&self, rows: &mut dyn Passes, watch: &Watch) -> Result<Outcome, Failure> {
+        self.by_passes(rows, watch)
+    }
+}
+
+/// What is said of a fit beside its figures.
+pub(super) struct About {
+    pub(super) shape: Option<f64>,
+    pub(super) wald: Vec<Test>,
+    pub(super) third: Vec<Test>,
+    pub(super) rows_dropped: usize,
+}
+
+/// A result without what takes the means of rows.
+pub(super) fn result(fit: &Fit, about: &About) -> GlmResult {
+    GlmResult {
+        family: name(fit.model.family).to_owned(),
+        link: link_name(fit.model.link).to_owned(),
+        shape: about.shape.map(Figure),
+        rows: fit.rows,
+        rows_dropped: about.rows_dropped,
+        degrees: fit.degrees,
+        coefficients: coefficients(fit),
+        dropped: fit.dropped.clone(),
+        dispersion: fit.dispersion.into(),
+        deviance: fit.deviance.into(),
+        null_deviance: fit.null_deviance.into(),
+        pearson: fit.pearson.into(),
+        log_likelihood: fit.log_likelihood.map(Figure),
+        aic: fit.aic().map(Figure),
+        wald: tests(&about.wald),
+        type_three: tests(&about.third),
+        comparisons: vec![],
+        hold_out: None,
+    }
+}
+
+/// A result with the figures to look at first.
+pub(super) fn outcome(found: &GlmResult) -> Result<Outcome, Failure> {
+    let mut shown = vec![
+        ("rows", found.rows as f64),
+        ("coefficients", found.coefficients.len() as f64),
+        ("deviance", found.deviance.0),
+        ("nullDeviance", found.null_deviance.0),
+        ("dispersion", found.dispersion.0),
+        ("meanDeviance", found.deviance.0 / found.rows as f64),
+    ];
+    shown.extend(found.aic.map(|aic| ("aic", aic.0)));
+    shown.extend(found.log_likelihood.map(|it| ("logLikelihood", it.0)));
+    shown.extend(found.shape.map(|shape| ("shape", shape.0)));
+    shown.extend(found.hold_out.as_ref().map(|held| ("holdOutMeanDeviance", held.mean_deviance.0)));
+    Outcome::of(found, shown)
 }
 
 impl Glm {
@@ -127,7 +156,7 @@ impl Glm {
     }
 
     /// The rows that have a number wherever one is needed.
-    fn complete(&self, data: Data) -> Result<Data, Failure> {
+    pub(super) fn complete(&self, data: Data) -> Result<Data, Failure> {
         let mut keep = vec![true; data.rows()];
         for column in self.numbers() {
             let values = data.gapped(column)?;
@@ -140,7 +169,8 @@ impl Glm {
     fn terms(&self, data: &Data) -> Result<Vec<Term>, Failure> {
         let weight = self.weight.as_ref().or(self.exposure.as_ref()).or(self.per.as_ref());
         let weight = weight.map(|column| data.numbers(column)).transpose()?;
-        self.terms.iter().map(|term| as_term(term, &self.terms, data, weight.as_deref())).collect()
+        let base = |column: &str| heaviest(data, column, weight.as_deref());
+        self.terms.iter().map(|term| as_term(term, &self.terms, &base)).collect()
     }
 
     /// Everything the model takes from the rows of `data`.
@@ -163,16 +193,7 @@ impl Glm {
                 }
             }
         }
-        let mut response = data.numbers(&self.response)?;
-        let per = self.per.as_ref().map(|per| data.numbers(per)).transpose()?;
-        if let Some(per) = &per {
-            for (value, per) in response.iter_mut().zip(per) {
-                // A row without volume weighs nothing, whatever it says.
-                *value = if *per == 0.0 { 1.0 } else { *value / per };
-            }
-        }
-        let weight = self.weight.as_ref().map(|weight| data.numbers(weight)).transpose()?;
-        let weight = weight.or(per);
+        let (response, weight) = self.response_and_weight(&|column| data.numbers(column))?;
         let exposure = self.exposure.as_ref().map(|column| data.numbers(column)).transpose()?;
         let offset = match (&exposure, &self.offset) {
             (Some(exposure), _) => Some(logarithms(self.exposure.as_ref(), exposure)?),
@@ -190,36 +211,54 @@ impl Glm {
         Ok(Rows { frame, response, weight, offset, volume })
     }
 
+    /// The response and its weight, from columns of numbers.
+    pub(super) fn response_and_weight(
+        &self,
+        numbers: &dyn Fn(&str) -> Result<Vec<f64>, Failure>,
+    ) -> Result<(Vec<f64>, Option<Vec<f64>>), Failure> {
+        let mut response = numbers(&self.response)?;
+        let per = self.per.as_ref().map(|per| numbers(per)).transpose()?;
+        if let Some(per) = &per {
+            for (value, per) in response.iter_mut().zip(per) {
+                // A row without volume weighs nothing, whatever it says.
+                *value = if *per == 0.0 { 1.0 } else { *value / per };
+            }
+        }
+        let weight = self.weight.as_ref().map(|weight| numbers(weight)).transpose()?;
+        Ok((response, weight.or(per)))
+    }
+
     fn fit(
         &self,
         terms: Vec<Term>,
         observations: &Observations<'_>,
         stop: Stop<'_>,
     ) -> Result<(Fit, Option<f64>), Failure> {
-        let family = match self.family {
-            FamilyAsked::Given(family) => family,
-            FamilyAsked::NegativeBinomial => Family::Poisson,
-        };
-        let model = Model {
-            family,
-            link: self.link,
-            terms,
-            penalty: self.penalty,
-            aliased: self.aliased,
-            threads: THREADS,
-        };
+        let model = self.model(terms);
         if self.family == FamilyAsked::NegativeBinomial {
             let found = model.fit_negative_binomial_until(observations, stop);
             let found = found.map_err(|error| refused(&error))?;
             return Ok((found.fit, Some(found.alpha)));
         }
         let fit = model.fit_until(observations, stop).map_err(|error| refused(&error))?;
-        let shape = match family {
-            Family::Tweedie { power } => Some(power),
-            Family::NegativeBinomial { alpha } => Some(alpha),
-            Family::Gaussian | Family::Poisson | Family::Gamma | Family::Binomial => None,
-        };
+        let shape = shape(model.family);
         Ok((fit, shape))
+    }
+
+    /// The model of these terms; for a negative binomial whose α is looked for, where that begins.
+    pub(super) fn model(&self, terms: Vec<Term>) -> Model {
+        let family = match self.family {
+            FamilyAsked::Given(family) => family,
+            FamilyAsked::NegativeBinomial => Family::Poisson,
+        };
+        Model {
+            family,
+            link: self.link,
+            terms,
+            penalty: self.penalty,
+            aliased: self.aliased,
+            threads: THREADS,
+        }
     }
 
     /// What the model expects of the rows that are held, fitted to the others: sums of the response, by
@@ -338,30 +377,38 @@ impl Rows {
     }
 }
 
+/// The parameter of a family that has one.
+pub(super) fn shape(family: Family) -> Option<f64> {
+    match family {
+        Family::Tweedie { power } => Some(power),
+        Family::NegativeBinomial { alpha } => Some(alpha),
+        Family::Gaussian | Family::Poisson | Family::Gamma | Family::Binomial => None,
+    }
+}
+
 /// What a column of numbers is called in the frame: by its own name, unless a factor has that.
-fn number_name(column: &str, terms: &[TermAsked]) -> String {
+pub(super) fn number_name(column: &str, terms: &[TermAsked]) -> String {
     let is_factor = terms.iter().flat_map(TermAsked::factors).any(|(factor, _)| factor == column);
     if is_factor { format!("{column} (number)") } else { column.to_owned() }
 }
 
-fn as_term(
+pub(super) fn as_term(
     term: &TermAsked,
     all: &[TermAsked],
-    data: &Data,
-    weight: Option<&[f64]>,
+    found: &dyn Fn(&str) -> Result<String, Failure>,
 ) -> Result<Term, Failure> {
     Ok(match term {
         TermAsked::Factor { column, base } => {
             let base = match base {
                 Some(base) => base.clone(),
-                None => heaviest(data, column, weight)?,
+                None => found(column)?,
             };
             Term::factor(column, &base)
         }
         TermAsked::Number(column) => Term::numeric(&number_name(column, all)),
         TermAsked::Spline { column, knots } => Term::spline(&number_name(column, all), knots),
         TermAsked::Product(parts) => {
-            let parts = parts.iter().map(|part| as_term(part, all, data, weight));
+            let parts = parts.iter().map(|part| as_term(part, all, found));
             Term::Product(parts.collect::<Result<_, _>>()?)
         }
     })

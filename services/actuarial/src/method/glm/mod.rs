@@ -1,6 +1,7 @@
 //! 定价模型: generalised linear models of frequency, severity, pure premium and conversion.
 
 mod compute;
+mod passes;
 mod read;
 mod refusal;
 mod result;
@@ -10,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 pub(crate) use compute::compare;
+pub(crate) use passes::{Asked, GlmPasses};
 pub(crate) use read::{conditions, read};
 pub(crate) use refusal::refused;
 pub(crate) use result::{ComparisonResult, GlmResult};
@@ -62,6 +64,10 @@ pub struct GlmBody {
     pub missing: Option<String>,
     /// Tests of every term: `wald` (the default), `typeThree`.
     pub tests: Option<Vec<String>>,
+    /// `once` (the default): rows are held in memory. `passes`: they are read anew for every step, by
+    /// the engine or the cluster it has, and never held, so that there may be more of them than a run
+    /// holds. Factors then name their base, nothing is held out, and nothing is compared level by level.
+    pub reading: Option<String>,
 }
 
 /// A term of the predictor: a factor, a number, a spline, or the product of other terms.
@@ -102,6 +108,7 @@ pub(crate) struct Glm {
     penalty: Penalty,
     aliased: Aliased,
     drops_missing: bool,
+    in_passes: bool,
     wald: bool,
     type_three: bool,
 }

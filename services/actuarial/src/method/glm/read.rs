@@ -72,6 +72,19 @@ pub(crate) fn read(body: &GlmBody, check: &mut Check<'_>) -> Glm {
     if terms.len() > MOST_TERMS {
         check.fault("/terms", format!("are at most {MOST_TERMS}"));
     }
+    let in_passes =
+        check.word("/reading", body.reading.as_ref(), &[("once", false), ("passes", true)]);
+    if in_passes && !hold_out.is_empty() {
+        check.fault("/holdOut", "rows that are read in passes are not held out; leave it out");
+    }
+    for (column, base) in terms.iter().flat_map(TermAsked::factors).filter(|_| in_passes) {
+        if base.is_none() {
+            let detail = format!(
+                "name the base of {column}: rows that are read in passes are not searched for one"
+            );
+            check.fault("/terms", detail);
+        }
+    }
     let penalty = Penalty {
         l1: check.within("/lasso", body.lasso, 0.0, 0.0..=f64::MAX),
         l2: check.within("/ridge", body.ridge, 0.0, 0.0..=f64::MAX),
@@ -93,6 +106,7 @@ pub(crate) fn read(body: &GlmBody, check: &mut Check<'_>) -> Glm {
         wald: tests.0 && penalty.is_none(),
         type_three: tests.1 && penalty.is_none(),
         columns: vec![],
+        in_passes,
         prepare,
         hold_out,
         family,

@@ -1,0 +1,335 @@
+//! A pricing model whose rows are read anew in every pass, where they lie.
+//!
+//! Whoever reads rows, the engine of this server or an executor of its cluster, is told the parameters
+//! of the run with every question, makes of a batch what the run would make of the whole table, and
+//! adds it to the tally the question asks for. Faults of rows are found like sums: the same one comes
+//! back whoever meets his first.
+
+use std::sync::Arc;
+
+use actuarial_models::Stop;
+use actuarial_models::glm::{
+    Batch, Elsewhere, SpreadError, Tally as ModelTally, TallyError as ModelTallyError, Texts,
+    type_three_elsewhere,
+};
+use analytics::tally::{Tally, TallyError, Tallying};
+use arrow::array::{Array, ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::compute::{About, as_term, number_name, outcome, result, shape};
+use super::{FamilyAsked, Glm, TermAsked, read, refused};
+use crate::dataset::ColumnProfile;
+use crate::dataset::table::Building;
+use crate::error;
+use crate::job::Watch;
+use crate::method::check::{self, Check};
+use crate::method::data::Data;
+use crate::method::{Failure, Outcome, Passes};
+
+/// What a batch comes to begins with one of these.
+const FOUND: u8 = 0;
+const FAULT: u8 = 1;
+
+/// What every question is asked with.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) parameters: Value,
+    pub(crate) columns: Vec<ColumnProfile>,
+}
+
+/// A fault of rows on its way back.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+struct Fault {
+    code: String,
+    detail: String,
+    advice: String,
+    column: Option<String>,
+}
+
+/// A model under way: which rows there are is somebody else's to know.
+struct Asking<'a> {
+    rows: &'a mut dyn Passes,
+    /// Rows that were left out for want of a number.
+    dropped: u64,
+}
+
+impl Glm {
+    /// Fits the model to rows that are read in passes.
+    pub(super) fn by_passes(
+        &self,
+        rows: &mut dyn Passes,
+        watch: &Watch,
+    ) -> Result<Outcome, Failure> {
+        let named = |column: &str| Err(Failure::ours(&format!("{column} has no base")));
+        let terms = self.terms.iter().map(|term| as_term(term, &self.terms, &named));
+        let model = self.model(terms.collect::<Result<_, _>>()?);
+        let asked = || watch.is_stopped();
+        let stop = Stop::when(&asked);
+        let mut asking = Asking { rows, dropped: 0 };
+        watch.stage("fitting", 10);
+        let (fit, shape) = if self.family == FamilyAsked::NegativeBinomial {
+            let found = model.fit_negative_binomial_elsewhere(&mut asking, stop);
+            let found = found.map_err(failed)?;
+            (found.fit, Some(found.alpha))
+        } else {
+            (model.fit_elsewhere(&mut asking, stop).map_err(failed)?, shape(model.family))
+        };
+        watch.stage("testing the terms", 80);
+        let wald = match self.wald {
+            true => fit.wald().map_err(|error| refused(&error))?,
+            false => vec![],
+        };
+        let third = match self.type_three {
+            true => type_three_elsewhere(&fit, &mut asking, stop).map_err(failed)?,
+            false => vec![],
+        };
+        let rows_dropped = usize::try_from(asking.dropped).unwrap_or(usize::MAX);
+        outcome(&result(&fit, &About { shape, wald, third, rows_dropped }))
+    }
+}
+
+impl Elsewhere for Asking<'_> {
+    type Error = Failure;
+
+    fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, Failure> {
+        let found = self.rows.ask(question)?;
+        match Found::of(&found).map_err(|error| lost(&error))? {
+            Found::Sums { dropped, sums } => {
+                self.dropped = dropped;
+                Ok(sums.to_vec())
+            }
+            Found::Fault(fault) => Err(fault.failure()),
+        }
+    }
+}
+
+fn failed(error: SpreadError<Failure>) -> Failure {
+    match error {
+        SpreadError::Glm(error) => refused(&error),
+        SpreadError::Asked(failure) => failure,
+        SpreadError::Answer(_) | SpreadError::Changed { .. } => lost(&error),
+    }
+}
+
+fn lost(error: &dyn std::fmt::Display) -> Failure {
+    Failure::ours(&error.to_string())
+}
+
+/// What tallies of the run's kind found.
+enum Found<'a> {
+    Sums { dropped: u64, sums: &'a [u8] },
+    Fault(Fault),
+}
+
+impl Found<'_> {
+    fn of(bytes: &[u8]) -> Result<Found<'_>, TallyError> {
+        let malformed = || TallyError("what was found cannot be read".to_owned());
+        match bytes.split_first() {
+            Some((&FOUND, rest)) => {
+                let (dropped, sums) = rest.split_first_chunk().ok_or_else(malformed)?;
+                Ok(Found::Sums { dropped: u64::from_le_bytes(*dropped), sums })
+            }
+            Some((&FAULT, text)) => {
+                Ok(Found::Fault(serde_json::from_slice(text).map_err(|_| malformed())?))
+            }
+            _ => Err(malformed()),
+        }
+    }
+}
+
+impl Fault {
+    fn of(failure: &Failure) -> Fault {
+        let document = failure.document();
+        let text = |name: &str| document[name].as_str().unwrap_or_default().to_owned();
+        Fault {
+            code: text("code"),
+            detail: text("detail"),
+            advice: text("advice"),
+            column: document["column"].as_str().map(str::to_owned),
+        }
+    }
+
+    fn failure(self) -> Failure {
+        let known = [&error::UNFIT_VALUE, &error::NOTHING_TO_LEARN];
+        let code = known.into_iter().find(|known| known.code == self.code);
+        let failure = Failure::new(code.unwrap_or(&error::RUN_FAILED), self.detail, self.advice);
+        match self.column {
+            Some(column) => failure.of_column(&column),
+            None => failure,
+        }
+    }
+}
+
+/// The sums of pricing models, as the engine and executors know them.
+#[derive(Debug)]
+pub(crate) struct GlmPasses;
+
+impl GlmPasses {
+    /// A question of a model, with what says how rows are read.
+    pub(crate) fn question(asked: &Asked, question: &[u8]) -> Result<Vec<u8>, serde_json::Error> {
+        let asked = serde_json::to_vec(asked)?;
+        let length = u32::try_from(asked.len()).unwrap_or(u32::MAX).to_le_bytes();
+        Ok([&length[..], &asked, question].concat())
+    }
+}
+
+impl Tallying for GlmPasses {
+    fn name(&self) -> &'static str {
+        "glm_pass"
+    }
+
+    fn begin(&self, question: &[u8], _: &Schema) -> Result<Box<dyn Tally>, TallyError> {
+        let malformed = || TallyError("the question cannot be read".to_owned());
+        let (length, rest) = question.split_first_chunk().ok_or_else(malformed)?;
+        let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| malformed())?;
+        let (asked, question) = rest.split_at_checked(length).ok_or_else(malformed)?;
+        let Asked { parameters, columns } =
+            serde_json::from_slice(asked).map_err(|_| malformed())?;
+        let mut check = Check::over(&columns);
+        let body = check::body(&parameters).map_err(|_| malformed())?;
+        let glm = read(&body, &mut check);
+        check.end().map_err(|_| malformed())?;
+        let sums = ModelTally::of(question).map_err(told)?;
+        Ok(Box::new(Adding { glm, sums, dropped: 0, fault: None }))
+    }
+}
+
+/// A tally of a model under way.
+struct Adding {
+    glm: Glm,
+    sums: ModelTally,
+    dropped: u64,
+    /// The first in the order of faults; the sums are of no use then.
+    fault: Option<Fault>,
+}
+
+impl Tally for Adding {
+    fn add(&mut self, columns: &[ArrayRef]) -> Result<(), TallyError> {
+        let unreadable = |error: arrow::error::ArrowError| TallyError(error.to_string());
+        let rows = columns.first().map_or(0, |column| column.len());
+        let field = |column: &ArrayRef| Field::new("column", column.data_type().clone(), true);
+        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+        let mut building = Building::of(&schema);
+        let batch = RecordBatch::try_new(schema, columns.to_vec()).map_err(unreadable)?;
+        building.add(&batch).map_err(unreadable)?;
+        let data = Data::some(self.glm.columns.iter().cloned().zip(building.end()), rows);
+        match self.glm.taken(data) {
+            Ok((taken, dropped)) => {
+                self.dropped += dropped;
+                taken.add_to(&mut self.sums)
+            }
+            Err(failure) => {
+                self.note(Fault::of(&failure));
+                Ok(())
+            }
+        }
+    }
+
+    fn merge(&mut self, other: &[u8]) -> Result<(), TallyError> {
+        match Found::of(other)? {
+            Found::Sums { dropped, sums } => {
+                self.dropped += dropped;
+                self.sums.merge(sums).map_err(told)
+            }
+            Found::Fault(fault) => {
+                self.note(fault);
+                Ok(())
+            }
+        }
+    }
+
+    fn to_bytes(&self) -> Vec<u8> {
+        match &self.fault {
+            Some(fault) => [&[FAULT][..], &serde_json::to_vec(fault).unwrap_or_default()].concat(),
+            None => [&[FOUND][..], &self.dropped.to_le_bytes(), &self.sums.to_bytes()].concat(),
+        }
+    }
+}
+
+impl Adding {
+    fn note(&mut self, fault: Fault) {
+        if self.fault.as_ref().is_none_or(|known| fault < *known) {
+            self.fault = Some(fault);
+        }
+    }
+}
+
+fn told(error: ModelTallyError) -> TallyError {
+    TallyError(error.to_string())
+}
+
+/// What a model takes of some rows. A missing number is not a number here: the tally names its column.
+struct TakenRows {
+    texts: Vec<(String, Vec<String>, Vec<Option<u32>>)>,
+    numbers: Vec<(String, Vec<f64>)>,
+    response: Vec<f64>,
+    weight: Option<Vec<f64>>,
+    offset: Option<Vec<f64>>,
+}
+
+impl Glm {
+    /// What the model takes of some rows, and how many it leaves out for want of a number.
+    fn taken(&self, data: Data) -> Result<(TakenRows, u64), Failure> {
+        let data = self.prepare.narrowed(data)?;
+        let before = data.rows();
+        let data = if self.drops_missing { self.complete(data)? } else { data };
+        let dropped = (before - data.rows()) as u64;
+        let (mut texts, mut numbers): (Vec<(String, _, _)>, Vec<(String, _)>) = (vec![], vec![]);
+        for term in &self.terms {
+            for (column, _) in term.factors() {
+                if !texts.iter().any(|(known, ..)| known == column) {
+                    let (levels, codes) = data.factor(column)?;
+                    texts.push((column.clone(), levels, codes.into_iter().map(Some).collect()));
+                }
+            }
+            for column in TermAsked::numbers(term) {
+                let name = number_name(column, &self.terms);
+                if !numbers.iter().any(|(known, _)| *known == name) {
+                    numbers.push((name, data.gapped(column)?));
+                }
+            }
+        }
+        let (response, weight) = self.response_and_weight(&|column| data.gapped(column))?;
+        let offset = match (&self.exposure, &self.offset) {
+            (Some(exposure), _) => {
+                Some(data.gapped(exposure)?.into_iter().map(logarithm).collect())
+            }
+            (None, Some(offset)) => Some(data.gapped(offset)?),
+            (None, None) => None,
+        };
+        Ok((TakenRows { texts, numbers, response, weight, offset }, dropped))
+    }
+}
+
+/// What has no logarithm is no number.
+fn logarithm(exposure: f64) -> f64 {
+    if exposure > 0.0 { exposure.ln() } else { f64::NAN }
+}
+
+impl TakenRows {
+    fn add_to(&self, sums: &mut ModelTally) -> Result<(), TallyError> {
+        let values: Vec<Vec<Option<&str>>> = self
+            .texts
+            .iter()
+            .map(|(_, levels, _)| levels.iter().map(|level| Some(level.as_str())).collect())
+            .collect();
+        let texts: Vec<(&str, Texts<'_>)> = self
+            .texts
+            .iter()
+            .zip(&values)
+            .map(|((name, _, codes), values)| (name.as_str(), Texts::Coded { values, codes }))
+            .collect();
+        let numbers: Vec<(&str, &[f64])> =
+            self.numbers.iter().map(|(name, values)| (name.as_str(), values.as_slice())).collect();
+        sums.add(&Batch {
+            texts: &texts,
+            numbers: &numbers,
+            response: &self.response,
+            weight: self.weight.as_deref(),
+            offset: self.offset.as_deref(),
+        })
+        .map_err(told)
+    }
+}
