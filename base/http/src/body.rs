@@ -132,7 +132,7 @@ fn wrong_types<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> 
     while errors.len() < MOST_ERRORS {
         let Err(error) = serde_path_to_error::deserialize::<_, T>(&value) else { break };
         let at = pointer(&error.path().to_string());
-        let detail = error.into_inner().to_string();
+        let detail = in_json(&error.into_inner().to_string());
         let blanked = value.pointer_mut(&at).map(|offender| offender.take());
         let again = errors.iter().any(|earlier| earlier.pointer == at);
         if !again {
@@ -150,6 +150,13 @@ fn wrong_types<T: DeserializeOwned>(bytes: &[u8], first: &serde_json::Error) -> 
         errors,
         ..Problem::new(&problem::MALFORMED, "values have the wrong type; see errors")
     }
+}
+
+/// What was expected in the words of JSON: how the program calls it helps nobody.
+fn in_json(detail: &str) -> String {
+    let Some((before, named)) = detail.split_once("struct ") else { return detail.to_owned() };
+    let after = named.trim_start_matches(|letter: char| letter.is_alphanumeric() || letter == '_');
+    format!("{before}an object{}", after.split_once(" with ").map_or(after, |(kept, _)| kept))
 }
 
 /// `a.b[0].c` as `/a/b/0/c`; the whole document as the empty pointer.
@@ -183,6 +190,24 @@ mod tests {
     #[serde(default)]
     struct Cover {
         limit: Option<String>,
+    }
+
+    #[test]
+    fn what_was_expected_is_said_without_names_of_the_program() {
+        let cases = [
+            (
+                r#"invalid type: string "x", expected struct CoverBody"#,
+                r#"invalid type: string "x", expected an object"#,
+            ),
+            (
+                "invalid length 0, expected struct Body with 3 elements",
+                "invalid length 0, expected an object",
+            ),
+            ("invalid type: map, expected a string", "invalid type: map, expected a string"),
+        ];
+        for (detail, said) in cases {
+            assert_eq!(in_json(detail), said);
+        }
     }
 
     #[test]

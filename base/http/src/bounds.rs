@@ -1,5 +1,6 @@
 //! Bounds every message keeps, whatever it says: no text and no list without end, no control
-//! characters. What is stored and passed on is then safe to store and to pass on (rule F01).
+//! characters, none that turns the direction of writing. What is stored and passed on is then safe to
+//! store and to pass on (rule F01).
 
 use serde_json::Value;
 
@@ -21,10 +22,12 @@ pub(crate) fn broken(bytes: &[u8]) -> Vec<FieldError> {
 }
 
 /// Whether a closer look is needed. Nearly every message passes here without being parsed again:
-/// a control character can only come as an escape or as DEL, and a long text needs its bytes.
+/// a control character can only come as an escape or as DEL, what turns the direction begins with E2 as
+/// no Chinese character does, and a long text needs its bytes.
 fn may_break(bytes: &[u8]) -> bool {
     bytes.contains(&b'\\')
         || bytes.contains(&0x7f)
+        || bytes.contains(&0xe2)
         || has_long_text(bytes)
         || bytes.iter().filter(|&&byte| byte == b',').count() >= LONGEST_LIST
 }
@@ -42,13 +45,20 @@ fn has_long_text(bytes: &[u8]) -> bool {
     false
 }
 
+/// Control characters but for white space, and those that turn the direction of writing: a name with
+/// one reads as another.
+fn is_odd(c: char) -> bool {
+    let turns = matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+    turns || (c.is_control() && !"\t\n\r".contains(c))
+}
+
 fn look(value: &Value, pointer: &mut String, errors: &mut Vec<FieldError>) {
     let mut complain = |rule: Option<&'static str>, detail: String| {
         errors.push(FieldError { pointer: pointer.clone(), rule: rule.map(Into::into), detail });
     };
     match value {
         Value::String(text) => {
-            if let Some(odd) = text.chars().find(|&c| c.is_control() && !"\t\n\r".contains(c)) {
+            if let Some(odd) = text.chars().find(|&c| is_odd(c)) {
                 let code = u32::from(odd);
                 let detail = format!("contains character U+{code:04X}; send plain UTF-8");
                 complain(Some("F01"), detail);
@@ -118,6 +128,8 @@ mod tests {
         let list = vec![0; LONGEST_LIST + 1];
         let bad = json!({ "a": ["ok", "\u{0}"], "b/c": { "d": "\u{7f}" }, "e": long, "f": list });
         assert_eq!(pointers(&bad), ["/a/1", "/b~1c/d", "/e", "/f"]);
+        let turned = json!({ "a": "李\u{202e}芳", "b": "“李芳”" });
+        assert_eq!(pointers(&turned), ["/a"]);
         let good = json!({ "a": "two\nlines\t", "b": fits, "c": vec![0; LONGEST_LIST] });
         assert_eq!(pointers(&good), [""; 0]);
     }
