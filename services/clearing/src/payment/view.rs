@@ -6,6 +6,8 @@ use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Ids};
 use pg::{Command, Scope, Tx};
+use production_core::insurer::InsurerCode;
+use production_core::number::{NumberError, NumberKind, PlatformNumber};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -276,7 +278,15 @@ impl Clearing {
             }),
         };
         let purpose = match (body.purpose.as_str(), body.claim_code) {
-            ("claim_payment", Some(claim_code)) => OrderPurpose::ClaimPayment { claim_code },
+            ("claim_payment", Some(claim_code)) => {
+                if let Err(wrong) = own_claim(&call, &claim_code) {
+                    found.push(FieldError {
+                        rule: Some("F07".into()),
+                        ..FieldError::at("/claimCode", wrong.to_string())
+                    });
+                }
+                OrderPurpose::ClaimPayment { claim_code }
+            }
             ("claim_payment", None) => {
                 found.push(FieldError::at("/claimCode", "a claim payment names its claim"));
                 OrderPurpose::Funding
@@ -424,4 +434,11 @@ impl Command for Place<'_> {
         let placed = placed.ok_or(ClearingError::Corrupt("payment order"))?;
         OrderView::whole(tx, placed, self.now).await
     }
+}
+
+/// A claim code, of the caller's insurer where it is one.
+fn own_claim(call: &Call, code: &str) -> Result<(), NumberError> {
+    let number = PlatformNumber::parse(code)?.of_kind(NumberKind::Claim)?;
+    let insurer = call.caller.insurer.as_deref().and_then(|code| InsurerCode::parse(code).ok());
+    insurer.map_or(Ok(()), |insurer| number.of_insurer(insurer).map(drop))
 }

@@ -329,7 +329,7 @@ pub enum ReviewError {
         side: Side,
     },
     /// The stage does not allow it.
-    #[error("cannot {act} a recovery that is {status}")]
+    #[error("a recovery that is {status} takes no {act}")]
     WrongStage {
         /// What was sent.
         act: &'static str,

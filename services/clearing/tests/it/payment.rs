@@ -56,7 +56,7 @@ pub(crate) fn funding(direction: &str, amount: &str) -> OrderBody {
 pub(crate) fn claim(amount: &str) -> OrderBody {
     OrderBody {
         purpose: "claim_payment".into(),
-        claim_code: Some("06PICC3200-1".into()),
+        claim_code: Some("05PICC320026083300000000000019".into()),
         amount: amount.into(),
         reference: "CLAIM 1".into(),
         payee: Some(account("6222021301001234567")),
@@ -128,6 +128,11 @@ async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
     );
     // More than there is cannot be promised.
     assert_eq!(world.order_payment(2, claim("3460.00")).await, Err("E4302"));
+    // A claim code of another insurer, one of another kind, none at all.
+    for code in ["05CPIC320026213310000000000084", "05PICC320026083300000000000018", "CLAIM 1"] {
+        let body = OrderBody { claim_code: Some(code.into()), ..claim("1.00") };
+        assert_eq!(world.order_payment(9, body).await, Err("E1001"), "{code}");
+    }
     assert_eq!(world.serve().await, 1);
     world.until(1, "settled").await;
     assert_eq!(world.net("settlement").await, "5000.00");
@@ -138,7 +143,7 @@ async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
     let paid = world.until(2, "settled").await;
     assert_eq!(
         (&paid["about"], &paid["payee"]),
-        (&"06PICC3200-1".into(), &"102301000028 ****4567".into())
+        (&"05PICC320026083300000000000019".into(), &"102301000028 ****4567".into())
     );
     assert_eq!(world.net("settlement").await, "1540.00");
     let told = world.sandbox.bank_orders();
