@@ -156,9 +156,10 @@ impl PhysicalExtensionCodec for LakeCodec {
             return Err(malformed("columns"));
         }
         let schema = Arc::new(table.project(&columns[..out])?);
-        let files = parts.iter().flatten().cloned().collect();
+        let counts: Vec<usize> = parts.iter().map(Vec::len).collect();
+        let files = parts.into_iter().flatten().collect();
         let scan = Scan { dataset, table, columns, files, batch_rows: batch_rows.max(1) };
-        Ok(LakeSource::plan(scan, &parts, shown, schema))
+        Ok(LakeSource::plan(scan, &counts, shown, schema))
     }
 
     fn try_encode(

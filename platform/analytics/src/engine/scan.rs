@@ -56,21 +56,28 @@ pub(crate) struct LakeSource {
 }
 
 impl LakeSource {
-    /// The plan that reads parts of a scan, each as one partition; of the columns of `out`.
+    /// The plan that reads the files of a scan in their order, so many in each part; of the columns of
+    /// `out`.
     pub(crate) fn plan(
         scan: Scan,
-        parts: &[Vec<FileEntry>],
+        parts: &[usize],
         shown: Shown,
         out: SchemaRef,
     ) -> Arc<dyn ExecutionPlan> {
-        let file = |file: &FileEntry| PartitionedFile::new(&file.path, file.bytes);
-        let groups = parts.iter().map(|files| FileGroup::new(files.iter().map(file).collect()));
+        // A file goes by its place in the scan.
+        let mut files = scan.files.iter().enumerate();
+        let groups = parts.iter().map(|count| {
+            let files = files.by_ref().take(*count);
+            let named = files.map(|(at, file)| PartitionedFile::new(at.to_string(), file.bytes));
+            FileGroup::new(named.collect())
+        });
+        let groups: Vec<FileGroup> = groups.collect();
         let (out, metrics) = (TableSchema::from(out), ExecutionPlanMetricsSet::new());
         let source = LakeSource { scan, shown, out, metrics };
         // Files are opened through the lake and never through a store of the session.
         let config =
             FileScanConfigBuilder::new(ObjectStoreUrl::local_filesystem(), Arc::new(source))
-                .with_file_groups(groups.collect())
+                .with_file_groups(groups)
                 // A part is read by whom it was given to, so that sums are taken in the same order.
                 .with_preserve_order(true)
                 .build();
@@ -86,10 +93,15 @@ impl LakeSource {
         let source = source.downcast_ref::<LakeSource>()?;
         let part = |group: &FileGroup| {
             let files = group.files().iter();
-            files.map(|file| source.scan.file(&file.object_meta.location).cloned()).collect()
+            files.map(|file| source.file(file).cloned()).collect()
         };
         let parts = config.file_groups.iter().map(part).collect::<Option<_>>()?;
         Some((source, parts))
+    }
+
+    /// The file a scan of DataFusion names.
+    fn file(&self, named: &PartitionedFile) -> Option<&FileEntry> {
+        self.scan.files.get(named.object_meta.location.as_ref().parse::<usize>().ok()?)
     }
 
     /// The columns that come out.
@@ -144,11 +156,13 @@ struct Opener(LakeSource);
 impl FileOpener for Opener {
     fn open(&self, file: PartitionedFile) -> Result<FileOpenFuture> {
         let Opener(source) = self;
-        let location = &file.object_meta.location;
-        let file = source.scan.file(location).cloned().ok_or_else(|| {
-            DataFusionError::Internal(format!("{location} is no file of the scan"))
+        let file = source.file(&file).cloned().ok_or_else(|| {
+            DataFusionError::Internal(format!(
+                "{} is no file of the scan",
+                file.object_meta.location
+            ))
         })?;
-        let scan = source.scan.clone().only(vec![file]);
+        let scan = source.scan.of_one(file);
         let (shown, columns) = (source.shown.clone(), source.out.table_schema().fields().len());
         let batches = scan.batches().map(move |batch| {
             let batch = shown.of(batch.map_err(outer)?)?;

@@ -108,11 +108,11 @@ impl TableProvider for LakeTable {
             .map_err(outer)?
             .batch_rows(state.config().batch_size());
         let parts = scan.clone().parts(state.config().target_partitions());
-        let mut parts: Vec<Vec<FileEntry>> = parts.into_iter().map(Scan::into_files).collect();
+        let mut parts: Vec<usize> = parts.iter().map(|part| part.files.len()).collect();
         if parts.is_empty() {
             // A plan has a part, if one without files: Ballista takes the plan of no rows for another
             // in some of its tasks, and loses count of them.
-            parts.push(Vec::new());
+            parts.push(0);
         }
         Ok(LakeSource::plan(scan, &parts, self.shown.clone(), wanted))
     }

@@ -93,18 +93,16 @@ impl Scan {
         self
     }
 
-    /// These files alone, which are of the same table.
-    pub(crate) fn only(self, files: Vec<FileEntry>) -> Scan {
-        Scan { files, ..self }
-    }
-
-    /// The file of a path relative to the dataset.
-    pub(crate) fn file(&self, path: &Path) -> Option<&FileEntry> {
-        self.files.iter().find(|file| Path::from(file.path.as_str()) == *path)
-    }
-
-    pub(crate) fn into_files(self) -> Vec<FileEntry> {
-        self.files
+    /// One of its files, read the same way.
+    #[cfg(feature = "engine")]
+    pub(crate) fn of_one(&self, file: FileEntry) -> Scan {
+        Scan {
+            dataset: self.dataset.clone(),
+            table: self.table.clone(),
+            columns: self.columns.clone(),
+            files: vec![file],
+            batch_rows: self.batch_rows,
+        }
     }
 
     /// At most so many rows a batch.
