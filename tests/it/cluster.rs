@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::TcpListener;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 use workspace_tests::{MORNING, Platform, Start, eventually};
@@ -21,8 +22,14 @@ fn portfolio() -> String {
     rows
 }
 
+/// A port nobody has, below those the machine gives to whoever connects: until a node listens there,
+/// nobody else is given it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id().wrapping_mul(97);
+    let tried = || own.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % 12_000;
+    let ports = std::iter::repeat_with(|| 20_000 + u16::try_from(tried()).unwrap());
+    ports.take(12_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 /// A subcommand of `actuarial`.

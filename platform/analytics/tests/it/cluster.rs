@@ -9,6 +9,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use analytics::cluster::Cluster;
@@ -108,8 +109,14 @@ impl Nodes {
     }
 }
 
+/// A port nobody has, below those the machine gives to whoever connects: until a node listens there,
+/// nobody else is given it.
 fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    static TRIED: AtomicU32 = AtomicU32::new(0);
+    let own = std::process::id().wrapping_mul(97);
+    let tried = || own.wrapping_add(TRIED.fetch_add(1, Ordering::Relaxed)) % 12_000;
+    let ports = std::iter::repeat_with(|| 20_000 + u16::try_from(tried()).unwrap());
+    ports.take(12_000).find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).unwrap()
 }
 
 fn reached(port: u16) {
