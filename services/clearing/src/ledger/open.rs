@@ -43,7 +43,10 @@ impl Command for OpenAccount {
         let by_purpose = found.iter().find(|account| account.id != self.account.id);
         let account = open(&self.account, by_id, by_purpose, self.now)?;
         if by_id.is_none() {
-            store::insert_account(tx, &account).await.map_err(overtaken)?;
+            if !store::insert_account(tx, &account).await? {
+                // Whoever opened it meanwhile is found the next time.
+                return Err(failure::start_over().into());
+            }
             store::insert_limits(tx, account.id, account.limits, self.now).await?;
         }
         Ok(account)
@@ -63,7 +66,7 @@ pub async fn open_all(
     for wanted in wanted.iter().filter(|account| !known.contains(&account.id)) {
         let Ok(account) = open(wanted, None, None, now) else { continue };
         // Who opens it at the same time is waited for, and has opened the same.
-        if store::insert_account_once(tx, &account).await? {
+        if store::insert_account(tx, &account).await? {
             store::insert_limits(tx, account.id, account.limits, now).await?;
         }
     }
@@ -77,14 +80,6 @@ pub async fn hold(
     accounts: &BTreeSet<AccountId>,
 ) -> Result<Vec<Account>, LedgerError> {
     store::lock_accounts(tx, accounts).await
-}
-
-/// Somebody opened it at the same time: start over and find it.
-fn overtaken(error: sqlx::Error) -> sqlx::Error {
-    match failure::constraint(&error) {
-        Some("account_pkey" | "account_purpose_is_unique") => failure::start_over(),
-        _ => error,
-    }
 }
 
 /// Sets the caps of an account.

@@ -104,7 +104,7 @@ pub(in crate::ledger) async fn known_accounts(
 }
 
 /// Writes a new account unless it is there; whether it was written.
-pub(in crate::ledger) async fn insert_account_once(
+pub(in crate::ledger) async fn insert_account(
     tx: &mut Tx,
     account: &Account,
 ) -> Result<bool, sqlx::Error> {
@@ -127,31 +127,6 @@ pub(in crate::ledger) async fn insert_account_once(
     .execute(tx.conn())
     .await?;
     Ok(written.rows_affected() == 1)
-}
-
-/// Writes a new account.
-pub(in crate::ledger) async fn insert_account(
-    tx: &mut Tx,
-    account: &Account,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into clearing.account
-             (account_id, participant, purpose, currency, cycle_id, net_debit_cap_fen,
-              net_credit_cap_fen, debits_posted_fen, credits_posted_fen, debits_pending_fen,
-              credits_pending_fen, opened_at, moved_at)
-         values ($1, $2, $3, $4, $5, $6, $7, 0, 0, 0, 0, $8, $8)",
-        account.id.0,
-        account.participant.0,
-        account.purpose.code(),
-        account.currency.as_str(),
-        account.cycle.map(|cycle| cycle.0),
-        account.limits.net_debit_cap.map(|cap| cap.0),
-        account.limits.net_credit_cap.map(|cap| cap.0),
-        account.moved_at.to_sqlx() as _
-    )
-    .execute(tx.conn())
-    .await?;
-    Ok(())
 }
 
 /// Sets the caps of a locked account.
