@@ -181,6 +181,20 @@ impl World {
         Ok(told)
     }
 
+    /// Everything told of a claim between its report and its adjustment.
+    pub(crate) async fn documented(&self, story: &Story) {
+        for (step, body) in [
+            ("survey", story.survey("2")),
+            ("register", story.registration()),
+            ("assess", story.assessment("3000.00", "8000.00")),
+            ("documents", story.documents()),
+        ] {
+            self.step(story, step, &body).await.unwrap_or_else(|problem| {
+                panic!("{step}: {} {:?}", problem.detail, problem.errors)
+            });
+        }
+    }
+
     /// Uploads one step, by its name.
     pub(crate) async fn step(
         &self,
@@ -226,11 +240,8 @@ impl World {
         self.clock.set(now.max(done_at));
         let report = story.report();
         self.report(&mut story, &report).await.unwrap();
+        self.documented(&story).await;
         for (step, body) in [
-            ("survey", story.survey("2")),
-            ("register", story.registration()),
-            ("assess", story.assessment("3000.00", "8000.00")),
-            ("documents", story.documents()),
             ("adjust", story.adjustment("AD-1", "2000.00", property("2000.00"))),
             ("close", story.closing("CL-1", "2000.00", "2")),
             ("pay", story.payment("PY-1", "2000.00")),

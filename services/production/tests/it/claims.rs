@@ -207,14 +207,7 @@ async fn closings_and_payments_are_held_to_their_rules() {
     world.clock.set(noon(2025, 6, 2));
     let report = story.report();
     world.report(&mut story, &report).await.unwrap();
-    for (step, body) in [
-        ("survey", story.survey("2")),
-        ("register", story.registration()),
-        ("assess", story.assessment("3000.00", "8000.00")),
-        ("documents", story.documents()),
-    ] {
-        world.step(&story, step, &body).await.unwrap();
-    }
+    world.documented(&story).await;
     let over = story.adjustment("AD-1", "2000.01", property("2000.01"));
     assert_eq!(code(world.step(&story, "adjust", &over).await).1, ["L43"]);
     // A row is pointed at where it lies in the message, not where it stands among all rows.
@@ -331,11 +324,8 @@ async fn a_paid_total_loss_ends_the_policy() {
     world.report(&mut story, &report).await.unwrap();
     let mut closing = story.closing("CL-1", "2000.00", "2");
     closing["totalLoss"] = json!(true);
+    world.documented(&story).await;
     for (step, body) in [
-        ("survey", story.survey("2")),
-        ("register", story.registration()),
-        ("assess", story.assessment("3000.00", "8000.00")),
-        ("documents", story.documents()),
         ("adjust", story.adjustment("AD-1", "2000.00", property("2000.00"))),
         ("close", closing),
         ("pay", story.payment("PY-1", "2000.00")),

@@ -73,15 +73,9 @@ async fn adjusted(world: &World, confirm_code: &str, report_no: &str, day: i8) -
     let mut story = Story::new(&world.picc, confirm_code, report_no, noon(2025, 6, day));
     let report = story.report();
     world.report(&mut story, &report).await.unwrap();
-    for (step, body) in [
-        ("survey", story.survey("2")),
-        ("register", story.registration()),
-        ("assess", story.assessment("3000.00", "8000.00")),
-        ("documents", story.documents()),
-        ("adjust", story.adjustment("AD-1", "2000.00", property("2000.00"))),
-    ] {
-        world.step(&story, step, &body).await.unwrap();
-    }
+    world.documented(&story).await;
+    let adjustment = story.adjustment("AD-1", "2000.00", property("2000.00"));
+    world.step(&story, "adjust", &adjustment).await.unwrap();
     story
 }
 
