@@ -271,6 +271,16 @@ impl Engine {
         Ok(Rows { schema, batches, cut })
     }
 
+    /// Runs work on the engine's threads, for as long as its answer is waited for.
+    async fn on_threads<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
+    ) -> Result<T, EngineError> {
+        let runtime = self.inner.runtime.as_ref().ok_or(EngineError::Lost)?;
+        let mut task = Stopped(runtime.spawn(work));
+        (&mut task.0).await.map_err(|_| EngineError::Lost)?
+    }
+
     /// Runs work on the engine's threads, in its turn and for as long as a question may take.
     async fn within_limits<T: Send + 'static>(
         &self,
@@ -278,12 +288,9 @@ impl Engine {
         work: impl Future<Output = Result<T, EngineError>> + Send + 'static,
     ) -> Result<T, EngineError> {
         let work = async {
-            let place = self.inner.places.acquire().await.map_err(|_| EngineError::Lost)?;
-            let runtime = self.inner.runtime.as_ref().ok_or(EngineError::Lost)?;
-            let mut task = Stopped(runtime.spawn(work));
-            let done = tokio::time::timeout(self.inner.limits.time, &mut task.0).await;
-            drop(place);
-            done.map_err(|_| EngineError::TimedOut)?.map_err(|_| EngineError::Lost)?
+            let _place = self.inner.places.acquire().await.map_err(|_| EngineError::Lost)?;
+            let done = tokio::time::timeout(self.inner.limits.time, self.on_threads(work)).await;
+            done.map_err(|_| EngineError::TimedOut)?
         };
         tokio::select! {
             biased;
@@ -325,9 +332,8 @@ impl Questions for Engine {
     fn tally<'a>(
         &'a self,
         question: &'a TallyQuestion,
-        cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
-        Box::pin(Engine::tally(self, question, cancel))
+        Box::pin(Engine::tally(self, question))
     }
 }
 

@@ -173,7 +173,6 @@ pub trait Questions: Send + Sync + 'static {
     fn tally<'a>(
         &'a self,
         question: &'a TallyQuestion,
-        cancel: &'a CancellationToken,
     ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>>;
 }
 
@@ -210,11 +209,7 @@ impl Questions for NoEngine {
         Box::pin(async { Err(EngineError::NoEngine) })
     }
 
-    fn tally<'a>(
-        &'a self,
-        _: &'a TallyQuestion,
-        _: &'a CancellationToken,
-    ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
+    fn tally<'a>(&'a self, _: &'a TallyQuestion) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
         Box::pin(async { Err(EngineError::NoEngine) })
     }
 }

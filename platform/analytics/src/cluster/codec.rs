@@ -133,6 +133,7 @@ impl LogicalExtensionCodec for LakeCodec {
             buf,
         )
     }
+
     fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
         self.tally(name)
     }
@@ -188,6 +189,7 @@ impl PhysicalExtensionCodec for LakeCodec {
             buf,
         )
     }
+
     fn try_decode_udaf(&self, name: &str, _: &[u8]) -> Result<Arc<AggregateUDF>> {
         self.tally(name)
     }

@@ -25,17 +25,14 @@ const HEARTBEAT_S: u64 = 5;
 /// One that says nothing for so long is given up, and its work done by others.
 const SILENT_S: u64 = 20;
 
-/// Why a node ended.
+/// Why a node cannot start or go on.
 #[derive(Debug, thiserror::Error)]
-pub enum NodeError {
-    /// It cannot start or go on.
-    #[error("{0}")]
-    Node(String),
-}
+#[error("{0}")]
+pub struct NodeError(String);
 
 impl From<BallistaError> for NodeError {
     fn from(error: BallistaError) -> NodeError {
-        NodeError::Node(error.to_string())
+        NodeError(error.to_string())
     }
 }
 
@@ -74,7 +71,7 @@ pub struct Known {
 /// Runs a scheduler on `listener` until it fails; dropped, it stops.
 pub async fn schedule(known: Known, id: Uuid, listener: TcpListener) -> Result<(), NodeError> {
     let address =
-        listener.local_addr().map_err(|error| NodeError::Node(format!("no address: {error}")))?;
+        listener.local_addr().map_err(|error| NodeError(format!("no address: {error}")))?;
     let codec = Arc::new(LakeCodec::new(known.lake, known.tallyings));
     let config = SchedulerConfig {
         scheduler_id: id.to_string(),
@@ -101,7 +98,7 @@ pub async fn schedule(known: Known, id: Uuid, listener: TcpListener) -> Result<(
 /// Runs an executor until it is interrupted, told to end or fails. One in a process.
 pub async fn execute(known: Known, settings: ExecutorSettings) -> Result<(), NodeError> {
     let unusable = |error: std::io::Error| {
-        NodeError::Node(format!("{} cannot be used: {error}", settings.folder.display()))
+        NodeError(format!("{} cannot be used: {error}", settings.folder.display()))
     };
     std::fs::create_dir_all(&settings.folder).map_err(unusable)?;
     let codec = Arc::new(LakeCodec::new(known.lake, known.tallyings));

@@ -162,7 +162,7 @@ impl FileOpener for Opener {
                 file.object_meta.location
             ))
         })?;
-        let scan = source.scan.of_one(file);
+        let scan = source.scan.with(vec![file]);
         let (shown, columns) = (source.shown.clone(), source.out.table_schema().fields().len());
         let batches = scan.batches().map(move |batch| {
             let batch = shown.of(batch.map_err(outer)?)?;

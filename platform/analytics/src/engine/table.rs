@@ -107,8 +107,7 @@ impl TableProvider for LakeTable {
             .columns(&read)
             .map_err(outer)?
             .batch_rows(state.config().batch_size());
-        let parts = scan.clone().parts(state.config().target_partitions());
-        let mut parts: Vec<usize> = parts.iter().map(|part| part.files.len()).collect();
+        let mut parts = scan.shares(state.config().target_partitions());
         if parts.is_empty() {
             // A plan has a part, if one without files: Ballista takes the plan of no rows for another
             // in some of its tasks, and loses count of them.

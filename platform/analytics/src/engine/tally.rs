@@ -13,11 +13,10 @@ use datafusion::logical_expr::{
 };
 use datafusion::physical_expr::expressions::Literal;
 use datafusion::prelude::{ident, lit};
-use tokio_util::sync::CancellationToken;
 
+use crate::engine::Engine;
 use crate::engine::scan::Shown;
 use crate::engine::table::LakeTable;
-use crate::engine::{Engine, Stopped};
 use crate::lake::Owner;
 use crate::question::EngineError;
 use crate::tally::{Tally, TallyError, TallyQuestion, Tallying};
@@ -30,19 +29,9 @@ const BATCH_ROWS: usize = 65_536;
 impl Engine {
     /// What a tally finds in all rows of an own table. It has no part in the limits of questions: who
     /// asks is a service, which bounds what it asks.
-    pub async fn tally(
-        &self,
-        question: &TallyQuestion,
-        cancel: &CancellationToken,
-    ) -> Result<Vec<u8>, EngineError> {
-        let runtime = self.inner.runtime.as_ref().ok_or(EngineError::Lost)?;
+    pub async fn tally(&self, question: &TallyQuestion) -> Result<Vec<u8>, EngineError> {
         let (engine, question) = (self.clone(), question.clone());
-        let mut task = Stopped(runtime.spawn(async move { engine.tallied(&question).await }));
-        tokio::select! {
-            biased;
-            () = cancel.cancelled() => Err(EngineError::Cancelled),
-            done = &mut task.0 => done.map_err(|_| EngineError::Lost)?,
-        }
+        self.on_threads(async move { engine.tallied(&question).await }).await
     }
 
     async fn tallied(&self, asked: &TallyQuestion) -> Result<Vec<u8>, EngineError> {

@@ -93,14 +93,13 @@ impl Scan {
         self
     }
 
-    /// One of its files, read the same way.
-    #[cfg(feature = "engine")]
-    pub(crate) fn of_one(&self, file: FileEntry) -> Scan {
+    /// Some of its files, read the same way.
+    pub(crate) fn with(&self, files: Vec<FileEntry>) -> Scan {
         Scan {
             dataset: self.dataset.clone(),
             table: self.table.clone(),
             columns: self.columns.clone(),
-            files: vec![file],
+            files,
             batch_rows: self.batch_rows,
         }
     }
@@ -133,25 +132,27 @@ impl Scan {
     /// The same rows as up to `parts` streams of about as many rows, to be read side by side: one
     /// after the other they are [`Scan::batches`].
     pub fn split(self, parts: usize) -> Vec<Batches> {
-        self.parts(parts).into_iter().map(Scan::batches).collect()
+        let mut files = self.files.iter().cloned();
+        let part = |count| self.with(files.by_ref().take(count).collect()).batches();
+        self.shares(parts).into_iter().map(part).collect()
     }
 
-    /// The same, not begun.
-    pub(crate) fn parts(self, parts: usize) -> Vec<Scan> {
+    /// How many files, in their order, make up to `parts` parts of about as many rows.
+    pub(crate) fn shares(&self, parts: usize) -> Vec<usize> {
         let share = self.rows().div_ceil(parts.max(1) as u64).max(1);
-        let mut groups: Vec<Vec<FileEntry>> = Vec::new();
+        let mut counts: Vec<usize> = Vec::new();
         let mut held = share;
         for file in &self.files {
             if held >= share {
-                groups.push(Vec::new());
+                counts.push(0);
                 held = 0;
             }
             held += file.rows;
-            if let Some(group) = groups.last_mut() {
-                group.push(file.clone());
+            if let Some(count) = counts.last_mut() {
+                *count += 1;
             }
         }
-        groups.into_iter().map(|files| Scan { files, ..self.clone() }).collect()
+        counts
     }
 }
 

@@ -17,7 +17,7 @@ use analytics::cluster::node::{ExecutorSettings, Known, execute, schedule};
 use analytics::engine::{Engine, Limits};
 use analytics::lake::{DatasetName, Lake, Owner, TableName, TableSpec};
 use analytics::market::{MarketRow, PremiumRow, Rows};
-use analytics::question::{EngineError, OwnAnswer, OwnQuestion, OwnTable};
+use analytics::question::{EngineError, OwnAnswer, OwnTable};
 use analytics::suppress::Rule;
 use analytics::tally::{Tally, TallyError, TallyQuestion, Tallying};
 use analytics_api::{Dimension, MarketQuestion, Measure};
@@ -28,7 +28,9 @@ use futures::StreamExt;
 use jiff::civil::date;
 use kernel::Ids;
 
-use crate::support::{Of, at, claim, exposure, ids, never, now, payment, premium, record, tenant};
+use crate::support::{
+    Of, asked, at, claim, exposure, ids, never, now, payment, premium, record, tenant,
+};
 
 const CELLS: [&str; 4] = [
     "320000/commercial/8A/A/11",
@@ -189,17 +191,6 @@ async fn market(lake: &Lake) {
     draft.declare(&table, &TableSpec::plain(batch.schema())).unwrap();
     draft.write(&table, batch).await.unwrap();
     draft.commit(now()).await.unwrap();
-}
-
-fn asked(by: u128, sql: &str) -> OwnQuestion {
-    OwnQuestion {
-        tenant: tenant(by),
-        sql: sql.to_owned(),
-        version: None,
-        known_at: None,
-        tables: Vec::new(),
-        rows: None,
-    }
 }
 
 /// A cell: floats apart, for their last bits depend on the order of a sum.
@@ -448,13 +439,13 @@ async fn tallied_alike(here: &Engine, there: &Engine) {
     // 50 rows of 10,000 each.
     let expected: Vec<u8> = [50_i64, 500].iter().flat_map(|found| found.to_le_bytes()).collect();
     for engine in [here, there] {
-        assert_eq!(engine.tally(&question, &never()).await.unwrap(), expected);
+        assert_eq!(engine.tally(&question).await.unwrap(), expected);
         let mut odd = question.clone();
         odd.question = vec![1];
-        let refused = engine.tally(&odd, &never()).await.unwrap_err();
+        let refused = engine.tally(&odd).await.unwrap_err();
         assert!(!matches!(refused, EngineError::Cluster(_)), "{refused:?}");
         // Nobody else's rows.
         odd.tenant = tenant(2);
-        assert!(engine.tally(&odd, &never()).await.is_err());
+        assert!(engine.tally(&odd).await.is_err());
     }
 }

@@ -10,7 +10,7 @@ use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use futures::StreamExt;
 
-use crate::support::{Of, at, engine, exposure, ids, never, now, premium, record, tenant};
+use crate::support::{Of, asked, at, engine, exposure, ids, never, now, premium, record, tenant};
 
 const CELL: &str = "320000/commercial/8A/A/11";
 
@@ -30,17 +30,6 @@ async fn world() -> Lake {
     ];
     record(&lake, &Rows { exposures, ..Rows::default() }).await;
     lake
-}
-
-fn asked(by: u128, sql: &str) -> OwnQuestion {
-    OwnQuestion {
-        tenant: tenant(by),
-        sql: sql.to_owned(),
-        version: None,
-        known_at: None,
-        tables: Vec::new(),
-        rows: None,
-    }
 }
 
 async fn whole(engine: &Engine, question: &OwnQuestion) -> Vec<Option<i64>> {

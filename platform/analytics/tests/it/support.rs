@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use analytics::engine::{Engine, Limits};
 use analytics::lake::{Lake, Owner, Version};
 use analytics::market::{self, ClaimRow, ExposureRow, PaymentRow, PremiumRow, Rows};
+use analytics::question::OwnQuestion;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
 use kernel::{Ids, TenantId};
@@ -157,4 +158,16 @@ pub(crate) async fn record(lake: &Lake, rows: &Rows) -> Version {
     let mut draft = market.draft().await.unwrap();
     rows.write(&mut draft).await.unwrap();
     draft.commit(now()).await.unwrap()
+}
+
+/// A question of a tenant in SQL, about the latest versions.
+pub(crate) fn asked(by: u128, sql: &str) -> OwnQuestion {
+    OwnQuestion {
+        tenant: tenant(by),
+        sql: sql.to_owned(),
+        version: None,
+        known_at: None,
+        tables: Vec::new(),
+        rows: None,
+    }
 }

@@ -287,12 +287,6 @@ impl Failure {
         Failure::new(&error::NOT_A_NUMBER, detail, "look for amounts or weights that are all zero")
     }
 
-    /// Conditions leave nothing.
-    pub(crate) fn no_row() -> Failure {
-        let detail = "no row meets every condition under rows";
-        Failure::new(&error::NOTHING_TO_LEARN, detail, "change the conditions")
-    }
-
     /// Somebody wants the run to end; nobody reads this.
     pub(crate) fn stopped() -> Failure {
         Failure::new(&error::RUN_FAILED, "the run was stopped", "start it again")

@@ -149,7 +149,8 @@ impl Prepare {
     pub(crate) fn apply(&self, data: Data) -> Result<Data, Failure> {
         let data = self.narrowed(data)?;
         if data.rows() == 0 && !self.conditions.is_empty() {
-            return Err(Failure::no_row());
+            let detail = "no row meets every condition under rows";
+            return Err(Failure::new(&error::NOTHING_TO_LEARN, detail, "change the conditions"));
         }
         Ok(data)
     }

@@ -7,7 +7,6 @@ use analytics::question::{EngineError, OwnTable, Questions};
 use analytics::tally::TallyQuestion;
 use kernel::TenantId;
 use tokio::runtime::Handle;
-use tokio_util::sync::CancellationToken;
 
 use crate::error::{self, ActuarialError};
 use crate::job::Watch;
@@ -58,7 +57,6 @@ impl PassRows<'_> {
     }
 
     async fn answered(&self) -> Result<Vec<u8>, EngineError> {
-        let cancel = CancellationToken::new();
         let stopped = async {
             while !self.watch.is_stopped() {
                 tokio::time::sleep(LOOK_EVERY).await;
@@ -66,7 +64,7 @@ impl PassRows<'_> {
         };
         tokio::select! {
             biased;
-            found = self.source.questions.tally(&self.question, &cancel) => found,
+            found = self.source.questions.tally(&self.question) => found,
             () = stopped => Err(EngineError::Cancelled),
         }
     }

@@ -107,11 +107,7 @@ impl Questions for Oracle {
         async { Ok(vec![published]) }.boxed()
     }
 
-    fn tally<'a>(
-        &'a self,
-        _: &'a TallyQuestion,
-        _: &'a CancellationToken,
-    ) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
+    fn tally<'a>(&'a self, _: &'a TallyQuestion) -> BoxFuture<'a, Result<Vec<u8>, EngineError>> {
         Box::pin(async { Err(EngineError::NoEngine) })
     }
 }

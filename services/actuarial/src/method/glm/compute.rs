@@ -36,6 +36,13 @@ struct Rows {
     volume: Vec<f64>,
 }
 
+/// The columns that terms take.
+pub(super) struct Taken<'a> {
+    pub(super) factors: Vec<&'a String>,
+    /// What the model calls a number, and its column, which may be a factor in another term.
+    pub(super) numbers: Vec<(String, &'a String)>,
+}
+
 impl Plan for Glm {
     fn columns(&self) -> Vec<String> {
         self.columns.clone()
@@ -176,22 +183,12 @@ impl Glm {
     /// Everything the model takes from the rows of `data`.
     fn rows(&self, data: &Data) -> Result<Rows, Failure> {
         let mut frame = Frame::new();
-        let mut known: Vec<String> = vec![];
-        for term in &self.terms {
-            for (column, _) in term.factors() {
-                if !known.contains(column) {
-                    frame.add(column, data.model_factor(column)?).map_err(|e| refused(&e))?;
-                    known.push(column.clone());
-                }
-            }
-            for column in term.numbers() {
-                // A column may be a factor in one term and a number in another.
-                let name = number_name(column, &self.terms);
-                if !known.contains(&name) {
-                    frame.add_numbers(&name, data.numbers(column)?).map_err(|e| refused(&e))?;
-                    known.push(name);
-                }
-            }
+        let Taken { factors, numbers } = self.taken();
+        for column in factors {
+            frame.add(column, data.model_factor(column)?).map_err(|e| refused(&e))?;
+        }
+        for (name, column) in numbers {
+            frame.add_numbers(&name, data.numbers(column)?).map_err(|e| refused(&e))?;
         }
         let (response, weight) = self.response_and_weight(&|column| data.numbers(column))?;
         let exposure = self.exposure.as_ref().map(|column| data.numbers(column)).transpose()?;
@@ -209,6 +206,24 @@ impl Glm {
             (None, None) => vec![1.0; data.rows()],
         };
         Ok(Rows { frame, response, weight, offset, volume })
+    }
+
+    /// What the terms take, each once.
+    pub(super) fn taken(&self) -> Taken<'_> {
+        let mut taken = Taken { factors: vec![], numbers: vec![] };
+        for term in &self.terms {
+            for (column, _) in term.factors() {
+                if !taken.factors.contains(&column) {
+                    taken.factors.push(column);
+                }
+            }
+            for column in term.numbers() {
+                if !taken.numbers.iter().any(|(_, known)| *known == column) {
+                    taken.numbers.push((number_name(column, &self.terms), column));
+                }
+            }
+        }
+        taken
     }
 
     /// The response and its weight, from columns of numbers.
@@ -387,7 +402,7 @@ pub(super) fn shape(family: Family) -> Option<f64> {
 }
 
 /// What a column of numbers is called in the frame: by its own name, unless a factor has that.
-pub(super) fn number_name(column: &str, terms: &[TermAsked]) -> String {
+fn number_name(column: &str, terms: &[TermAsked]) -> String {
     let is_factor = terms.iter().flat_map(TermAsked::factors).any(|(factor, _)| factor == column);
     if is_factor { format!("{column} (number)") } else { column.to_owned() }
 }

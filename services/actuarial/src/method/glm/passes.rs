@@ -18,8 +18,8 @@ use arrow::datatypes::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::compute::{About, as_term, number_name, outcome, result, shape};
-use super::{FamilyAsked, Glm, TermAsked, read, refused};
+use super::compute::{About, Taken, as_term, outcome, result, shape};
+use super::{FamilyAsked, Glm, read, refused};
 use crate::dataset::ColumnProfile;
 use crate::dataset::table::Building;
 use crate::error;
@@ -215,10 +215,10 @@ impl Tally for Adding {
         let batch = RecordBatch::try_new(schema, columns.to_vec()).map_err(unreadable)?;
         building.add(&batch).map_err(unreadable)?;
         let data = Data::some(self.glm.columns.iter().cloned().zip(building.end()), rows);
-        match self.glm.taken(data) {
-            Ok((taken, dropped)) => {
+        match self.glm.some_rows(data) {
+            Ok((rows, dropped)) => {
                 self.dropped += dropped;
-                taken.add_to(&mut self.sums)
+                rows.add_to(&mut self.sums)
             }
             Err(failure) => {
                 self.note(Fault::of(&failure));
@@ -271,26 +271,19 @@ struct TakenRows {
 
 impl Glm {
     /// What the model takes of some rows, and how many it leaves out for want of a number.
-    fn taken(&self, data: Data) -> Result<(TakenRows, u64), Failure> {
+    fn some_rows(&self, data: Data) -> Result<(TakenRows, u64), Failure> {
         let data = self.prepare.narrowed(data)?;
         let before = data.rows();
         let data = if self.drops_missing { self.complete(data)? } else { data };
         let dropped = (before - data.rows()) as u64;
-        let (mut texts, mut numbers): (Vec<(String, _, _)>, Vec<(String, _)>) = (vec![], vec![]);
-        for term in &self.terms {
-            for (column, _) in term.factors() {
-                if !texts.iter().any(|(known, ..)| known == column) {
-                    let (levels, codes) = data.factor(column)?;
-                    texts.push((column.clone(), levels, codes.into_iter().map(Some).collect()));
-                }
-            }
-            for column in TermAsked::numbers(term) {
-                let name = number_name(column, &self.terms);
-                if !numbers.iter().any(|(known, _)| *known == name) {
-                    numbers.push((name, data.gapped(column)?));
-                }
-            }
-        }
+        let Taken { factors, numbers } = self.taken();
+        let text = |column: &String| {
+            let (levels, codes) = data.factor(column)?;
+            Ok((column.clone(), levels, codes.into_iter().map(Some).collect()))
+        };
+        let texts = factors.into_iter().map(text).collect::<Result<_, Failure>>()?;
+        let number = |(name, column): (String, &String)| Ok((name, data.gapped(column)?));
+        let numbers = numbers.into_iter().map(number).collect::<Result<_, Failure>>()?;
         let (response, weight) = self.response_and_weight(&|column| data.gapped(column))?;
         let offset = match (&self.exposure, &self.offset) {
             (Some(exposure), _) => {
