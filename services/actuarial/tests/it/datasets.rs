@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use actuarial::{Attempt, Settings, function};
 use base_http::paging::Page;
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
 use parquet::data_type::{ByteArray, ByteArrayType, DoubleType, Int64Type};
+use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use rust_xlsxwriter::Workbook;
@@ -101,11 +103,12 @@ async fn importing_again_is_another_version_and_equal_data_have_equal_digests() 
     assert!(page.get("next").is_none());
 }
 
-fn parquet() -> Vec<u8> {
+fn parquet(codec: Compression) -> Vec<u8> {
     let schema = "message m { optional int64 id; optional double premium; \
                   optional binary area (string); }";
     let schema = Arc::new(parse_message_type(schema).unwrap());
-    let mut writer = SerializedFileWriter::new(Vec::new(), schema, Arc::default()).unwrap();
+    let how = Arc::new(WriterProperties::builder().set_compression(codec).build());
+    let mut writer = SerializedFileWriter::new(Vec::new(), schema, how).unwrap();
     let mut group = writer.next_row_group().unwrap();
     let there = [1, 1, 0];
     let mut column = group.next_column().unwrap().unwrap();
@@ -146,12 +149,20 @@ async fn every_format_reads_as_the_same_data() {
     gzipped.write_all(text.as_bytes()).unwrap();
     // 北京 in GB 2312.
     let chinese = [b"id,premium,area\n1,0.5,", &b"\xb1\xb1\xbe\xa9"[..], b"\n2,,NA\n,,\n"].concat();
-    let files = [
+    let mut files = vec![
         (json!({ "name": "csv" }), text.as_bytes().to_vec()),
         (json!({ "name": "gz" }), gzipped.finish().unwrap()),
         (json!({ "name": "gbk", "encoding": "gbk" }), chinese),
-        (json!({ "name": "parquet" }), parquet()),
     ];
+    let codecs = [
+        Compression::UNCOMPRESSED,
+        Compression::SNAPPY,
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4_RAW,
+        Compression::ZSTD(ZstdLevel::default()),
+    ];
+    files.extend(codecs.map(|codec| (json!({ "name": "parquet" }), parquet(codec))));
     let mut digests = vec![];
     for (about, file) in files {
         let found = world.import(&world.picc, &about, &file).await;
