@@ -25,7 +25,7 @@ pub trait Tallying: fmt::Debug + Send + Sync + 'static {
 
 /// What is found in some of the rows.
 pub trait Tally: Send + Sync {
-    /// Adds rows, given as the columns it was begun with.
+    /// Adds rows, given as the columns it was begun with. Texts come as dictionaries of 32-bit places.
     fn add(&mut self, columns: &[ArrayRef]) -> Result<(), TallyError>;
 
     /// Adds what another tally of the same question found.

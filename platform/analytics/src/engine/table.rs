@@ -11,7 +11,9 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::engine::prune;
 use crate::engine::scan::{LakeSource, Shown, outer};
-use crate::lake::{Bound, Dataset, FileEntry, LakeError, Scan, TableEntry, TableName, Version};
+use crate::lake::{
+    Bound, Dataset, FileEntry, LakeError, Scan, TableEntry, TableName, Version, with_dictionaries,
+};
 
 /// A table of a version.
 #[derive(Debug)]
@@ -43,6 +45,13 @@ impl LakeTable {
             })?;
         }
         Ok(LakeTable { dataset: version.dataset().clone(), entry, shown, schema })
+    }
+
+    /// The same table with its texts as places in dictionaries.
+    pub(crate) fn with_dictionaries(mut self) -> LakeTable {
+        self.entry.schema = with_dictionaries(&self.entry.schema);
+        self.schema = Arc::new(self.entry.schema.clone());
+        self
     }
 
     /// The same table where it was told of.

@@ -39,6 +39,7 @@ impl Engine {
         let dataset = self.inner.lake.dataset(owner, asked.table.dataset.clone());
         let version = dataset.version(1).await?;
         let rows = LakeTable::new(&version, &asked.table.table, Shown::default())?;
+        let rows = rows.with_dictionaries();
         // As many parts wherever it is computed: the same rows give the same sums to the last digit.
         let session = self.session_of(PARTS, Some(BATCH_ROWS))?;
         let function = AggregateUDF::from(TallyFunction::of(asked.tallying.clone()));

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use arrow::array::{RecordBatch, RecordBatchOptions, new_null_array};
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use futures::{Stream, StreamExt};
 use object_store::path::Path;
 use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::arrow::async_reader::ParquetRecordBatchStreamBuilder;
 use parquet::errors::ParquetError;
 use tokio::runtime::Handle;
@@ -216,9 +217,9 @@ async fn read_file(
 ) -> Result<(), LakeError> {
     let path = scan.dataset.file_path(&file.path);
     let place = &scan.dataset.place;
-    let builder = open(place, file, &path).await?;
-    let inside = builder.parquet_schema().root_schema().get_fields();
     let wanted = scan.schema();
+    let builder = open(place, file, &path, &wanted).await?;
+    let inside = builder.parquet_schema().root_schema().get_fields();
     let places = inside
         .iter()
         .enumerate()
@@ -242,23 +243,64 @@ async fn read_file(
     check_rows(&path, file, rows)
 }
 
-/// Opens a file of a manifest and compares its length and its number of rows.
-pub(crate) async fn open(
+/// Opens a file of a manifest and compares its length and its number of rows. Texts are read as the
+/// columns asked for say: one by one, or as places in a dictionary.
+async fn open(
     place: &Place,
     file: &FileEntry,
     path: &Path,
+    wanted: &Schema,
 ) -> Result<ParquetRecordBatchStreamBuilder<StoredFile>, LakeError> {
     let found = place.length(path).await?;
     if found != file.bytes {
         let fault = Fault::Bytes { declared: file.bytes, found };
         return Err(LakeError::Corrupt { path: path.to_string(), fault });
     }
-    let reader = StoredFile { store: place.store.clone(), path: path.clone(), bytes: file.bytes };
-    let builder = ParquetRecordBatchStreamBuilder::new(reader).await;
-    let builder = builder.map_err(|error| unreadable(path, error))?;
-    let rows = builder.metadata().file_metadata().num_rows();
+    let mut reader =
+        StoredFile { store: place.store.clone(), path: path.clone(), bytes: file.bytes };
+    let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
+    let metadata = metadata.map_err(|error| unreadable(path, error))?;
+    let rows = metadata.metadata().file_metadata().num_rows();
     check_rows(path, file, u64::try_from(rows).unwrap_or_default())?;
-    Ok(builder)
+    let metadata = match coded(metadata.schema(), wanted) {
+        None => metadata,
+        Some(schema) => {
+            let how = ArrowReaderOptions::new().with_schema(Arc::new(schema));
+            ArrowReaderMetadata::try_new(metadata.metadata().clone(), how)
+                .map_err(|error| unreadable(path, error))?
+        }
+    };
+    Ok(ParquetRecordBatchStreamBuilder::new_with_metadata(reader, metadata))
+}
+
+/// The columns of a file with the dictionaries that are asked for, if any.
+fn coded(inside: &Schema, wanted: &Schema) -> Option<Schema> {
+    let is_coded = |field: &Field| {
+        let asked = wanted.field_with_name(field.name()).map(Field::data_type);
+        field.data_type() == &DataType::Utf8 && asked.is_ok_and(|asked| *asked == dictionary())
+    };
+    if !inside.fields().iter().any(|field| is_coded(field)) {
+        return None;
+    }
+    let fields = inside.fields().iter().map(|field| match is_coded(field) {
+        true => Arc::new(field.as_ref().clone().with_data_type(dictionary())),
+        false => field.clone(),
+    });
+    Some(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// How a column of texts is read whose few values come again and again.
+fn dictionary() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+/// The same columns, with every text as a place in a dictionary.
+pub(crate) fn with_dictionaries(schema: &Schema) -> Schema {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(dictionary())),
+        _ => field.clone(),
+    });
+    Schema::new(fields.collect::<Vec<_>>())
 }
 
 fn check_rows(path: &Path, file: &FileEntry, found: u64) -> Result<(), LakeError> {

@@ -6,11 +6,14 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, AsArray, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder, RecordBatch,
-    StringBuilder,
+    Array, ArrayRef, AsArray, BooleanBuilder, Date32Builder, Float64Builder, Int64Builder,
+    RecordBatch, StringBuilder,
 };
-use arrow::datatypes::{DataType, Date32Type, Field, Float64Type, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{
+    DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, Schema, SchemaRef,
+};
 use arrow::error::ArrowError;
+use foldhash::fast::RandomState;
 
 use crate::dataset::ColumnType;
 use crate::dataset::value::{Value, from_days};
@@ -134,7 +137,26 @@ pub(crate) struct Building(Vec<Part>);
 
 enum Part {
     Done(Column),
-    Text { places: HashMap<String, u32>, levels: Vec<String>, codes: Vec<u32> },
+    Text { levels: Levels, codes: Vec<u32> },
+}
+
+/// Texts as codes, in the order they were first met.
+#[derive(Default)]
+struct Levels {
+    places: HashMap<String, u32, RandomState>,
+    texts: Vec<String>,
+}
+
+impl Levels {
+    fn code(&mut self, text: &str) -> u32 {
+        if let Some(code) = self.places.get(text) {
+            return *code;
+        }
+        let code = self.texts.len() as u32;
+        self.texts.push(text.to_owned());
+        self.places.insert(text.to_owned(), code);
+        code
+    }
 }
 
 impl Building {
@@ -145,7 +167,7 @@ impl Building {
             DataType::Float64 => Part::Done(Column::Decimal(vec![])),
             DataType::Date32 => Part::Done(Column::Date(vec![])),
             DataType::Boolean => Part::Done(Column::Boolean(vec![])),
-            _ => Part::Text { places: HashMap::new(), levels: vec![], codes: vec![] },
+            _ => Part::Text { levels: Levels::default(), codes: vec![] },
         };
         Building(schema.fields().iter().map(part).collect())
     }
@@ -163,7 +185,7 @@ impl Building {
     pub(crate) fn end(self) -> Vec<Column> {
         let column = |part| match part {
             Part::Done(column) => column,
-            Part::Text { levels, codes, .. } => Column::Text { levels, codes },
+            Part::Text { levels, codes } => Column::Text { levels: levels.texts, codes },
         };
         self.0.into_iter().map(column).collect()
     }
@@ -184,20 +206,29 @@ impl Part {
             }
             Part::Done(Column::Boolean(all)) => all.extend(array.as_boolean_opt()?.iter()),
             Part::Done(Column::Text { .. }) => return None,
-            Part::Text { places, levels, codes } => {
-                for text in array.as_string_opt::<i32>()? {
-                    let code = text.map_or(MISSING, |text| match places.get(text) {
-                        Some(code) => *code,
-                        None => {
-                            let code = levels.len() as u32;
-                            levels.push(text.to_owned());
-                            places.insert(text.to_owned(), code);
-                            code
+            Part::Text { levels, codes } => match array.as_any_dictionary_opt() {
+                Some(coded) => {
+                    // A text is looked up once a batch, in the order rows have them.
+                    let texts = coded.values().as_string_opt::<i32>()?;
+                    let places = coded.keys().as_primitive_opt::<Int32Type>()?;
+                    let mut known = vec![MISSING; texts.len()];
+                    codes.extend(places.iter().map(|place| {
+                        let place = place.map_or(usize::MAX, |place| place as usize);
+                        match known.get_mut(place) {
+                            Some(code) if *code == MISSING && texts.is_valid(place) => {
+                                *code = levels.code(texts.value(place));
+                                *code
+                            }
+                            Some(code) => *code,
+                            None => MISSING,
                         }
-                    });
-                    codes.push(code);
+                    }));
                 }
-            }
+                None => {
+                    let texts = array.as_string_opt::<i32>()?.iter();
+                    codes.extend(texts.map(|text| text.map_or(MISSING, |text| levels.code(text))));
+                }
+            },
         }
         Some(())
     }
@@ -265,7 +296,8 @@ impl Column {
             keys: impl Iterator<Item = Option<K>>,
             text: impl Fn(usize) -> Option<String>,
         ) -> (Vec<String>, Vec<u32>) {
-            let (mut places, mut levels, mut codes) = (HashMap::new(), vec![], vec![]);
+            let mut places: HashMap<K, u32, RandomState> = HashMap::default();
+            let (mut levels, mut codes) = (vec![], vec![]);
             for (row, key) in keys.enumerate() {
                 let Some(key) = key else {
                     codes.push(MISSING);
@@ -314,6 +346,8 @@ impl Column {
 
 #[cfg(test)]
 mod tests {
+    use arrow::array::{DictionaryArray, Int32Array, StringArray};
+
     use super::*;
 
     #[test]
@@ -360,5 +394,29 @@ mod tests {
         assert_eq!((levels.len(), codes[1]), (2, MISSING));
         let only = read[0].clone().only(&[true; BATCH + 3]);
         assert_eq!(only, read[0]);
+    }
+
+    #[test]
+    fn texts_of_dictionaries_are_the_same_texts() {
+        let plain = [Some("b"), None, Some("a"), Some("b"), Some("c")];
+        let places = Int32Array::from(vec![Some(1), Some(0), Some(2), Some(1), Some(4)]);
+        // A text that no row has, and one that is missing by its place.
+        let texts = StringArray::from(vec![None, Some("b"), Some("a"), Some("unused"), Some("c")]);
+        let coded = DictionaryArray::new(places, Arc::new(texts));
+        let column = |array: ArrayRef| {
+            let schema = Schema::new(vec![Field::new("t", array.data_type().clone(), true)]);
+            let batch = RecordBatch::try_new(Arc::new(schema.clone()), vec![array]).unwrap();
+            let mut building = Building::of(&schema);
+            building.add(&batch).unwrap();
+            building.add(&batch).unwrap();
+            building.end()
+        };
+        let read = column(Arc::new(coded));
+        assert_eq!(read, column(Arc::new(StringArray::from(plain.to_vec()))));
+        let Column::Text { levels, codes } = &read[0] else { panic!("it is no text") };
+        assert_eq!(
+            (levels.as_slice(), codes[1]),
+            (&["b", "a", "c"].map(String::from)[..], MISSING)
+        );
     }
 }
