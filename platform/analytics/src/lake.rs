@@ -27,7 +27,6 @@ pub use error::{Fault, LakeError};
 pub use keep::{Compaction, Swept};
 pub use manifest::{FileEntry, Manifest, TableEntry};
 pub use name::{DatasetName, Month, Owner, TableName};
-pub(crate) use scan::with_dictionaries;
 pub use scan::{Batches, Scan};
 pub use store::Lake;
 pub use version::Version;

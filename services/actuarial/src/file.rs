@@ -5,7 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use base_http::Spine;
 use bytes::Bytes;
@@ -73,6 +73,8 @@ pub(crate) struct FileReader {
     held: Option<(u64, Bytes)>,
     /// How far any clone of the reader has come.
     seen: Arc<AtomicU64>,
+    /// Whether any clone could not be read from where it is kept.
+    lost: Arc<AtomicBool>,
 }
 
 impl Files {
@@ -120,7 +122,17 @@ impl Files {
     /// A reader for threads that may block.
     pub(crate) fn reader(&self, tenant: TenantId, file: FileId, length: u64) -> FileReader {
         let (files, runtime) = (self.clone(), Handle::current());
-        FileReader { files, runtime, tenant, file, length, at: 0, held: None, seen: Arc::default() }
+        FileReader {
+            files,
+            runtime,
+            tenant,
+            file,
+            length,
+            at: 0,
+            held: None,
+            seen: Arc::default(),
+            lost: Arc::default(),
+        }
     }
 
     /// All of a file, for files that are known to be small.
@@ -286,6 +298,12 @@ impl FileReader {
         self.seen.load(Ordering::Relaxed)
     }
 
+    /// Whether reading failed for want of where the file is kept, and not for what is in it: what
+    /// reads a format may not tell.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// What is left of the piece the reader stands in; empty at the end.
     fn rest(&mut self) -> io::Result<Bytes> {
         if self.at >= self.length {
@@ -310,7 +328,7 @@ impl FileReader {
 
 impl io::Read for FileReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let rest = self.rest()?;
+        let rest = self.rest().inspect_err(|_| self.lost.store(true, Ordering::Relaxed))?;
         let count = rest.len().min(buffer.len());
         buffer[..count].copy_from_slice(&rest[..count]);
         self.at += count as u64;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::Result;
@@ -11,9 +11,7 @@ use datafusion::physical_plan::ExecutionPlan;
 
 use crate::engine::prune;
 use crate::engine::scan::{LakeSource, Shown, outer};
-use crate::lake::{
-    Bound, Dataset, FileEntry, LakeError, Scan, TableEntry, TableName, Version, with_dictionaries,
-};
+use crate::lake::{Bound, Dataset, FileEntry, LakeError, Scan, TableEntry, TableName, Version};
 
 /// A table of a version.
 #[derive(Debug)]
@@ -49,7 +47,11 @@ impl LakeTable {
 
     /// The same table with its texts as places in dictionaries.
     pub(crate) fn with_dictionaries(mut self) -> LakeTable {
-        self.entry.schema = with_dictionaries(&self.entry.schema);
+        let fields = self.schema.fields().iter().map(|field| match field.data_type() {
+            DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(Scan::dictionary())),
+            _ => field.clone(),
+        });
+        self.entry.schema = Schema::new(fields.collect::<Vec<_>>());
         self.schema = Arc::new(self.entry.schema.clone());
         self
     }

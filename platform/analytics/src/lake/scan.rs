@@ -111,6 +111,11 @@ impl Scan {
         self
     }
 
+    /// The type a column of texts has in a table that is read with its few values as a dictionary.
+    pub(crate) fn dictionary() -> DataType {
+        DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+    }
+
     /// The columns of the batches.
     pub fn schema(&self) -> SchemaRef {
         let fields = self.columns.iter().map(|at| self.table.fields()[*at].clone());
@@ -277,30 +282,17 @@ async fn open(
 fn coded(inside: &Schema, wanted: &Schema) -> Option<Schema> {
     let is_coded = |field: &Field| {
         let asked = wanted.field_with_name(field.name()).map(Field::data_type);
-        field.data_type() == &DataType::Utf8 && asked.is_ok_and(|asked| *asked == dictionary())
+        field.data_type() == &DataType::Utf8
+            && asked.is_ok_and(|asked| *asked == Scan::dictionary())
     };
     if !inside.fields().iter().any(|field| is_coded(field)) {
         return None;
     }
     let fields = inside.fields().iter().map(|field| match is_coded(field) {
-        true => Arc::new(field.as_ref().clone().with_data_type(dictionary())),
+        true => Arc::new(field.as_ref().clone().with_data_type(Scan::dictionary())),
         false => field.clone(),
     });
     Some(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-/// How a column of texts is read whose few values come again and again.
-fn dictionary() -> DataType {
-    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
-}
-
-/// The same columns, with every text as a place in a dictionary.
-pub(crate) fn with_dictionaries(schema: &Schema) -> Schema {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 => Arc::new(field.as_ref().clone().with_data_type(dictionary())),
-        _ => field.clone(),
-    });
-    Schema::new(fields.collect::<Vec<_>>())
 }
 
 fn check_rows(path: &Path, file: &FileEntry, found: u64) -> Result<(), LakeError> {

@@ -446,7 +446,11 @@ fn harmless(text: &str) -> String {
 }
 
 /// The digest of what a version says, whatever file it is kept in.
-struct Content(Sha256);
+struct Content {
+    digest: Sha256,
+    /// A row as bytes: the digest takes them faster at once than one by one.
+    row: Vec<u8>,
+}
 
 impl Content {
     fn of(schema: &[(String, ColumnType)]) -> Content {
@@ -456,37 +460,39 @@ impl Content {
             digest.update(name);
             digest.update(kind.name());
         }
-        Content(digest)
+        Content { digest, row: Vec::new() }
     }
 
     fn add(&mut self, row: &[Value]) {
+        self.row.clear();
         for value in row {
             match value {
-                Value::Missing => self.0.update([0]),
+                Value::Missing => self.row.push(0),
                 Value::Integer(value) => {
-                    self.0.update([1]);
-                    self.0.update(value.to_le_bytes());
+                    self.row.push(1);
+                    self.row.extend(value.to_le_bytes());
                 }
                 Value::Decimal(value) => {
-                    self.0.update([2]);
-                    self.0.update(value.to_bits().to_le_bytes());
+                    self.row.push(2);
+                    self.row.extend(value.to_bits().to_le_bytes());
                 }
                 Value::Text(text) => {
-                    self.0.update([3]);
-                    self.0.update((text.len() as u64).to_le_bytes());
-                    self.0.update(text);
+                    self.row.push(3);
+                    self.row.extend((text.len() as u64).to_le_bytes());
+                    self.row.extend(text.bytes());
                 }
                 Value::Date(days) => {
-                    self.0.update([4]);
-                    self.0.update(days.to_le_bytes());
+                    self.row.push(4);
+                    self.row.extend(days.to_le_bytes());
                 }
-                Value::Boolean(value) => self.0.update([5, u8::from(*value)]),
+                Value::Boolean(value) => self.row.extend([5, u8::from(*value)]),
             }
         }
+        self.digest.update(&self.row);
     }
 
     fn end(self) -> [u8; 32] {
-        self.0.finalize().into()
+        self.digest.finalize().into()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
+
 use crate::dataset::value::{Cell, Value, from_days};
 use crate::dataset::{ColumnType, LevelCount, Nearly};
 
@@ -22,9 +24,50 @@ pub(crate) struct Seen {
     pub(crate) missing: u64,
     /// Misfits of each narrow type, and the row and text of the first.
     misfits: [(u64, u64, String); NARROW.len()],
-    /// Rows of each value; `None` once there are too many.
-    levels: Option<HashMap<String, u64>>,
+    levels: Levels,
+}
+
+/// Rows of each value as a file holds it, until there are too many.
+#[derive(Debug, Default)]
+struct Levels {
+    texts: HashMap<String, u64, RandomState>,
+    integers: HashMap<i64, u64, RandomState>,
+    /// By their bits.
+    decimals: HashMap<u64, u64, RandomState>,
     overflowed: bool,
+}
+
+impl Levels {
+    fn count(&mut self, cell: &Cell<'_>) {
+        if self.overflowed {
+            return;
+        }
+        match cell {
+            Cell::Integer(value) => *self.integers.entry(*value).or_default() += 1,
+            Cell::Decimal(value) => *self.decimals.entry(value.to_bits()).or_default() += 1,
+            Cell::Text(text) => match self.texts.get_mut(text.trim()) {
+                Some(rows) => *rows += 1,
+                None => drop(self.texts.insert(text.trim().to_owned(), 1)),
+            },
+            cell => *self.texts.entry(cell.text()).or_default() += 1,
+        }
+        if self.texts.len() + self.integers.len() + self.decimals.len() > MOST_LEVELS {
+            *self = Levels { overflowed: true, ..Levels::default() };
+        }
+    }
+
+    /// By the texts of values; `None` when there were too many.
+    fn by_text(&self) -> Option<HashMap<String, u64>> {
+        let texts = self.texts.iter().map(|(text, rows)| (text.clone(), *rows));
+        let integers = self.integers.iter().map(|(value, rows)| (value.to_string(), *rows));
+        let decimals = self.decimals.iter();
+        let decimals = decimals.map(|(bits, rows)| (f64::from_bits(*bits).to_string(), *rows));
+        let mut all = HashMap::new();
+        for (text, rows) in texts.chain(integers).chain(decimals) {
+            *all.entry(text).or_default() += rows;
+        }
+        (!self.overflowed).then_some(all)
+    }
 }
 
 impl Seen {
@@ -45,19 +88,7 @@ impl Seen {
             }
             misfits.0 += 1;
         }
-        if self.overflowed {
-            return;
-        }
-        let levels = self.levels.get_or_insert_default();
-        match cell {
-            Cell::Text(text) if levels.contains_key(text.trim()) => {
-                levels.entry(text.trim().to_owned()).and_modify(|rows| *rows += 1);
-            }
-            cell => *levels.entry(cell.text()).or_default() += 1,
-        }
-        if levels.len() > MOST_LEVELS {
-            (self.levels, self.overflowed) = (None, true);
-        }
+        self.levels.count(cell);
     }
 
     /// The narrowest type every cell fits.
@@ -84,12 +115,9 @@ impl Seen {
 
     /// The values and how often each comes, most frequent first; empty when there are too many.
     pub(crate) fn levels(&self) -> (Option<u32>, Vec<LevelCount>) {
-        if self.overflowed {
-            return (None, Vec::new());
-        }
-        let levels = self.levels.iter().flatten();
-        let mut levels: Vec<LevelCount> =
-            levels.map(|(value, rows)| LevelCount { value: value.clone(), rows: *rows }).collect();
+        let Some(levels) = self.levels.by_text() else { return (None, Vec::new()) };
+        let levels = levels.into_iter().map(|(value, rows)| LevelCount { value, rows });
+        let mut levels: Vec<LevelCount> = levels.collect();
         levels.sort_by(|a, b| (b.rows, &a.value).cmp(&(a.rows, &b.value)));
         (u32::try_from(levels.len()).ok(), levels)
     }

@@ -10,12 +10,12 @@ use calamine::{Data, Reader as _, Xlsx};
 use csv::{ByteRecord, ReaderBuilder};
 use flate2::read::MultiGzDecoder;
 use jiff::civil::Date;
-use parquet::file::reader::{FileReader as _, SerializedFileReader};
-use parquet::record::Field;
 
 use crate::dataset::about::{About, Encoding, Format, MOST_COLUMNS};
 use crate::dataset::value::{Cell, from_days};
 use crate::file::FileReader;
+
+mod parquet;
 
 /// Most bytes of a file once it is unpacked: a small archive may hold a very large one.
 const MOST_UNPACKED: u64 = 32 << 30;
@@ -75,7 +75,7 @@ pub(crate) fn read(
     file.rewind().map_err(ReadError::Kept)?;
     match format {
         Format::Csv => csv(file, about, visit),
-        Format::Parquet => parquet(file, about, visit),
+        Format::Parquet => parquet::read(file, about, visit),
         Format::Xlsx => xlsx(file, about, visit),
     }
 }
@@ -169,66 +169,6 @@ fn delimiter(head: &[u8]) -> u8 {
     }
     // The comma where several come as often.
     counts.iter().rev().max_by_key(|(_, count)| *count).map_or(b',', |(delimiter, _)| *delimiter)
-}
-
-fn parquet(
-    file: FileReader,
-    about: &About,
-    visit: &mut Visit<'_>,
-) -> Result<Vec<String>, ReadError> {
-    let unreadable = |error: parquet::errors::ParquetError| {
-        ReadError::Unreadable(format!("the file is no Parquet that can be read: {error}"))
-    };
-    let reader = SerializedFileReader::new(file).map_err(unreadable)?;
-    let schema = reader.metadata().file_metadata().schema_descr();
-    let nested = schema.root_schema().get_fields().iter().find(|field| !field.is_primitive());
-    if let Some(field) = nested {
-        let detail = format!("column {} is nested; keep plain columns", field.name());
-        return Err(ReadError::Unreadable(detail));
-    }
-    let fields = schema.root_schema().get_fields().iter();
-    let names = names(fields.map(|field| field.name().to_owned()).collect())?;
-    let rows = reader.get_row_iter(None).map_err(unreadable)?;
-    for (row, number) in rows.zip(1..) {
-        bounded(number)?;
-        let row = row.map_err(unreadable)?;
-        let cells: Vec<Cell<'_>> =
-            row.get_column_iter().map(|(_, field)| of_field(field, about)).collect();
-        visit(number, &names, Line::Cells(&cells))?;
-    }
-    Ok(names)
-}
-
-fn of_field<'a>(field: &'a Field, about: &About) -> Cell<'a> {
-    let instant = |micros: i64| {
-        let at = jiff::Timestamp::from_microsecond(micros).ok();
-        at.map_or(Cell::Broken("is no instant"), |at| {
-            Cell::Date(at.to_zoned(jiff::tz::TimeZone::UTC).date())
-        })
-    };
-    match field {
-        Field::Null => Cell::Missing,
-        Field::Bool(value) => Cell::Boolean(*value),
-        Field::Byte(value) => Cell::Integer(i64::from(*value)),
-        Field::Short(value) => Cell::Integer(i64::from(*value)),
-        Field::Int(value) => Cell::Integer(i64::from(*value)),
-        Field::Long(value) => Cell::Integer(*value),
-        Field::UByte(value) => Cell::Integer(i64::from(*value)),
-        Field::UShort(value) => Cell::Integer(i64::from(*value)),
-        Field::UInt(value) => Cell::Integer(i64::from(*value)),
-        Field::ULong(value) => match i64::try_from(*value) {
-            Ok(value) => Cell::Integer(value),
-            Err(_) => Cell::Broken("is larger than 64 bits"),
-        },
-        Field::Float(value) => number(f64::from(*value)),
-        Field::Double(value) => number(*value),
-        Field::Str(text) if is_missing(text, about) => Cell::Missing,
-        Field::Str(text) => Cell::Text(Cow::Borrowed(text)),
-        Field::Date(days) => Cell::Date(from_days(*days)),
-        Field::TimestampMillis(millis) => instant(millis.saturating_mul(1_000)),
-        Field::TimestampMicros(micros) => instant(*micros),
-        other => Cell::Text(Cow::Owned(other.to_string().trim_matches('"').to_owned())),
-    }
 }
 
 /// NaN is how data frames say that a number is missing.
