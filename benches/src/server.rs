@@ -183,7 +183,8 @@ impl Drop for Starting {
     }
 }
 
-fn binary() -> PathBuf {
+/// The program under test.
+pub fn binary() -> PathBuf {
     std::env::var_os("COMMONWHEEL_BIN")
         .map_or_else(|| PathBuf::from("target/dist/commonwheel"), PathBuf::from)
 }
@@ -278,8 +279,22 @@ fn processes() -> Vec<Stat> {
 
 /// Peak resident memory of a process, megabytes.
 pub fn peak_memory_mb(pid: u32) -> u64 {
+    status_mb(pid, "VmHWM:")
+}
+
+/// Resident memory of a process, megabytes.
+pub fn memory_mb(pid: u32) -> u64 {
+    status_mb(pid, "VmRSS:")
+}
+
+/// Has the peak of a process begin anew.
+pub fn forget_peak_memory(pid: u32) -> std::io::Result<()> {
+    std::fs::write(format!("/proc/{pid}/clear_refs"), "5")
+}
+
+fn status_mb(pid: u32, figure: &str) -> u64 {
     let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let line = text.lines().find_map(|line| line.strip_prefix(figure));
     let kb = line.and_then(|rest| rest.trim().trim_end_matches(" kB").parse::<u64>().ok());
     kb.unwrap_or(0) / 1024
 }
