@@ -138,8 +138,14 @@ enum KeysCommand {
     Rotate,
 }
 
+/// What a shell says of a command whose reader went before its end.
+const READER_GONE: i32 = 128 + 13;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Up(_) | Command::Serve(_)) {
+        end_with_the_reader();
+    }
     let ran = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -156,6 +162,19 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Ends without a word once nobody reads what a command prints, as `| head` does: printing panics then.
+fn end_with_the_reader() {
+    let told = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |panic| {
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<String>().map(String::as_str);
+        if text.is_some_and(|text| text.starts_with("failed printing to stdout")) {
+            std::process::exit(READER_GONE);
+        }
+        told(panic);
+    }));
 }
 
 async fn run(command: Command) -> anyhow::Result<()> {
