@@ -44,7 +44,7 @@ pub struct SelfServiceBody {
     /// The hospital.
     pub payee: BankAccountBody,
     /// When the accident happened.
-    #[schema(value_type = Option<String>, format = DateTime)]
+    #[schema(value_type = String, format = DateTime)]
     pub accident_at: Option<Timestamp>,
     /// The liable vehicle. Its insurer is the platform's to find.
     pub vehicle: VehicleBody,
