@@ -9,6 +9,7 @@ mod crash;
 mod files;
 mod payment;
 mod posting;
+mod premium;
 mod races;
 mod reading;
 mod recovery;

@@ -13,7 +13,8 @@ use kernel::{Clock, Fen};
 use sandbox::bank::{Behaviour, Way};
 use serde_json::{Value, json};
 
-use crate::payment::{account, id, quote};
+use crate::payment::{account, id};
+use crate::premium::quote;
 use crate::support::assert_whole;
 use crate::world::{LICENCE, World, view};
 
