@@ -43,7 +43,7 @@ impl Engine {
         // As many parts wherever it is computed: the same rows give the same sums to the last digit.
         let session = self.session_of(PARTS, Some(BATCH_ROWS))?;
         let function = AggregateUDF::from(TallyFunction::of(asked.tallying.clone()));
-        let question = lit(ScalarValue::Binary(Some(asked.question.clone())));
+        let question = lit(shared(asked.question.clone()));
         let columns = asked.columns.iter().map(ident);
         let sum: Expr = function.call(std::iter::once(question).chain(columns).collect());
         let frame = session.read_table(Arc::new(rows))?;
@@ -103,12 +103,28 @@ impl AggregateUDFImpl for TallyFunction {
 
     fn accumulator(&self, args: AccumulatorArgs<'_>) -> Result<Box<dyn Accumulator>> {
         let question = args.exprs.first().and_then(|first| first.downcast_ref::<Literal>());
-        let Some(ScalarValue::Binary(Some(question))) = question.map(Literal::value) else {
-            return Err(DataFusionError::Plan(format!("{} needs its question", self.name())));
-        };
+        let question = question
+            .map(Literal::value)
+            .and_then(of_shared)
+            .ok_or_else(|| DataFusionError::Plan(format!("{} needs its question", self.name())))?;
         let columns: Vec<FieldRef> = args.expr_fields.iter().skip(1).cloned().collect();
         let tally = self.tallying.begin(question, &Schema::new(columns)).map_err(failed)?;
         Ok(Box::new(Adding { tally, others: Vec::new(), asked: question.len() }))
+    }
+}
+
+/// A question as a literal: arguments are spread over the rows of each batch, and of a dictionary only
+/// the places are.
+fn shared(question: Vec<u8>) -> ScalarValue {
+    let question = ScalarValue::Binary(Some(question));
+    ScalarValue::Dictionary(Box::new(DataType::Int32), Box::new(question))
+}
+
+fn of_shared(literal: &ScalarValue) -> Option<&[u8]> {
+    let ScalarValue::Dictionary(_, question) = literal else { return None };
+    match question.as_ref() {
+        ScalarValue::Binary(question) => question.as_deref(),
+        _ => None,
     }
 }
 

@@ -95,18 +95,22 @@ impl Texts<'_> {
                 Ok(codes)
             }
             Texts::Coded { values, codes } => {
-                let mut known = vec![None; values.len()];
-                let mut missing = None;
-                let code = |(row, code): (usize, &Option<u32>)| {
-                    let Some(code) = *code else {
-                        return Ok(*missing.get_or_insert_with(|| code_of(None)));
-                    };
-                    let Some(known) = known.get_mut(code as usize) else {
-                        return Err(GlmError::Code { factor: factor.to_owned(), code, row });
-                    };
-                    Ok(*known.get_or_insert_with(|| code_of(values[code as usize])))
-                };
-                codes.iter().enumerate().map(code).collect()
+                let (mut known, mut missing) = (vec![None; values.len()], None);
+                let mut found = Vec::with_capacity(codes.len());
+                for (row, code) in codes.iter().enumerate() {
+                    found.push(match *code {
+                        None => *missing.get_or_insert_with(|| code_of(None)),
+                        Some(code) => match known.get_mut(code as usize) {
+                            Some(Some(known)) => *known,
+                            Some(known) => *known.insert(code_of(values[code as usize])),
+                            None => {
+                                let factor = factor.to_owned();
+                                return Err(GlmError::Code { factor, code, row });
+                            }
+                        },
+                    });
+                }
+                Ok(found)
             }
         }
     }
