@@ -222,7 +222,9 @@ impl Engine {
         }
         config = config.with_target_partitions(parts.max(1));
         if let Some(rows) = batch_rows {
-            config = config.with_batch_size(rows);
+            // A part's batches stay with it: dealt out to others they would wait in memory, and be
+            // summed in the order they come.
+            config = config.with_batch_size(rows).with_round_robin_repartition(false);
         }
         let builder = functions::known(SessionStateBuilder::new())
             .with_config(config)
