@@ -73,10 +73,19 @@ pub(crate) fn read(
 ) -> Result<Vec<String>, ReadError> {
     let mut file = file.clone();
     file.rewind().map_err(ReadError::Kept)?;
-    match format {
+    let kept = file.clone();
+    let names = match format {
         Format::Csv => csv(file, about, visit),
         Format::Parquet => parquet::read(file, about, visit),
         Format::Xlsx => xlsx(file, about, visit),
+    };
+    match names {
+        // What is wrong with the bytes is the uploader's, what is wrong with where they are kept is
+        // ours, and those who read a format take one for the other.
+        Err(ReadError::Unreadable(_)) if kept.is_lost() => {
+            Err(ReadError::Kept(io::Error::other("where it is kept")))
+        }
+        names => names,
     }
 }
 
@@ -283,13 +292,8 @@ fn broken(error: &csv::Error) -> ReadError {
     }
 }
 
-/// What is wrong with the bytes is the uploader's, what is wrong with where they are kept is ours.
 fn unpack(error: &io::Error) -> ReadError {
-    let ours = error.get_ref().is_some_and(|inner| inner.is::<crate::ActuarialError>());
-    match ours {
-        true => ReadError::Kept(io::Error::other("where it is kept")),
-        false => ReadError::Unreadable(format!("the file does not unpack: {error}")),
-    }
+    ReadError::Unreadable(format!("the file does not unpack: {error}"))
 }
 
 fn read_up_to(reader: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {

@@ -180,6 +180,22 @@ async fn every_format_reads_as_the_same_data() {
 }
 
 #[tokio::test]
+async fn a_file_that_is_not_to_be_had_is_tried_again_and_not_blamed() {
+    let world = World::new().await;
+    let files = [
+        ("csv", b"id,premium\n1,0.5\n".to_vec()),
+        ("parquet", parquet(Compression::SNAPPY)),
+        ("xlsx", xlsx()),
+    ];
+    for (format, file) in files {
+        let about = json!({ "name": format, "format": format });
+        world.upload(&world.picc, &about, &file).await.unwrap();
+        sqlx::query("delete from actuarial.file_piece").execute(&world.test.owner).await.unwrap();
+        assert_eq!(world.work_on_import().await, Some(Attempt::Later), "{format}");
+    }
+}
+
+#[tokio::test]
 async fn files_that_cannot_be_read_say_what_to_change() {
     let world = World::new().await;
     let cases = [

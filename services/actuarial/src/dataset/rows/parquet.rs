@@ -2,17 +2,13 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::io;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int64Array, StringArray,
     UInt64Array,
 };
 use arrow::compute::cast;
-use arrow::datatypes::{
-    DataType, Date32Type, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
-    TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType, UInt64Type,
-};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 
 use super::{Line, ReadError, Visit, bounded, is_missing, names, number};
@@ -31,10 +27,8 @@ pub(super) fn read(
     about: &About,
     visit: &mut Visit<'_>,
 ) -> Result<Vec<String>, ReadError> {
-    let kept = file.clone();
-    let unreadable = |error: &dyn Display| match kept.is_lost() {
-        true => ReadError::Kept(io::Error::other("where it is kept")),
-        false => ReadError::Unreadable(format!("the file is no Parquet that can be read: {error}")),
+    let unreadable = |error: &dyn Display| {
+        ReadError::Unreadable(format!("the file is no Parquet that can be read: {error}"))
     };
     // The types of the file are enough; those of the program that wrote it are left aside.
     let how = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
@@ -71,8 +65,8 @@ enum Cells {
     Decimal(Float64Array),
     Text(StringArray),
     Bytes(BinaryArray),
-    /// Days since 1970-01-01; none where there is no such day.
-    Date(Vec<Option<Option<i32>>>),
+    /// Since 1970-01-01 in UTC, so many to a day.
+    Date(Int64Array, i64),
     Unknown,
 }
 
@@ -82,14 +76,21 @@ impl Cells {
         let found = match array.data_type() {
             DataType::Boolean => array.as_boolean_opt().cloned().map(Cells::Boolean),
             DataType::UInt64 => array.as_primitive_opt::<UInt64Type>().cloned().map(Cells::Large),
-            kind if kind.is_integer() => as_type(&DataType::Int64)
-                .and_then(|array| array.as_primitive_opt::<Int64Type>().cloned())
-                .map(Cells::Integer),
+            kind if kind.is_integer() => whole(array).map(Cells::Integer),
             kind if kind.is_floating() => as_type(&DataType::Float64)
                 .and_then(|array| array.as_primitive_opt::<Float64Type>().cloned())
                 .map(Cells::Decimal),
             DataType::Binary => array.as_binary_opt::<i32>().cloned().map(Cells::Bytes),
-            DataType::Date32 | DataType::Timestamp(..) => days(array).map(Cells::Date),
+            DataType::Date32 => whole(array).map(|all| Cells::Date(all, 1)),
+            DataType::Timestamp(unit, _) => {
+                let in_second = match unit {
+                    TimeUnit::Second => 1,
+                    TimeUnit::Millisecond => 1_000,
+                    TimeUnit::Microsecond => 1_000_000,
+                    TimeUnit::Nanosecond => 1_000_000_000,
+                };
+                whole(array).map(|all| Cells::Date(all, in_second * DAY_S))
+            }
             // Amounts of fixed digits among them: as texts they lose none.
             _ => as_type(&DataType::Utf8)
                 .and_then(|array| array.as_string_opt::<i32>().cloned())
@@ -116,45 +117,20 @@ impl Cells {
                 let value = str::from_utf8(all.value(row));
                 value.map_or(Cell::Broken("is no text"), text)
             }
-            Cells::Date(all) => match all[row] {
-                Some(Some(day)) => Cell::Date(from_days(day)),
-                Some(None) => Cell::Broken("is no instant"),
-                None => Cell::Missing,
-            },
+            Cells::Date(all, in_day) if all.is_valid(row) => {
+                let day = all.value(row).div_euclid(*in_day);
+                let known = i32::try_from(day).ok().filter(|_| CALENDAR.contains(&day));
+                known.map_or(Cell::Broken("is no instant"), |day| Cell::Date(from_days(day)))
+            }
             Cells::Unknown => Cell::Broken("is of no kind that can be read"),
             _ => Cell::Missing,
         }
     }
 }
 
-/// Days of days and of instants in UTC.
-fn days(array: &ArrayRef) -> Option<Vec<Option<Option<i32>>>> {
-    let (all, in_day): (Vec<Option<i64>>, i64) = match array.data_type() {
-        DataType::Date32 => {
-            let days = array.as_primitive_opt::<Date32Type>()?.iter();
-            (days.map(|day| day.map(i64::from)).collect(), 1)
-        }
-        DataType::Timestamp(TimeUnit::Second, _) => {
-            (array.as_primitive_opt::<TimestampSecondType>()?.iter().collect(), DAY_S)
-        }
-        DataType::Timestamp(TimeUnit::Millisecond, _) => {
-            (array.as_primitive_opt::<TimestampMillisecondType>()?.iter().collect(), DAY_S * 1_000)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => (
-            array.as_primitive_opt::<TimestampMicrosecondType>()?.iter().collect(),
-            DAY_S * 1_000_000,
-        ),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => (
-            array.as_primitive_opt::<TimestampNanosecondType>()?.iter().collect(),
-            DAY_S * 1_000_000_000,
-        ),
-        _ => return None,
-    };
-    let known = |at: i64| {
-        let day = at.div_euclid(in_day);
-        i32::try_from(day).ok().filter(|_| CALENDAR.contains(&day))
-    };
-    Some(all.into_iter().map(|at| at.map(known)).collect())
+/// Numbers, days and instants as they are kept.
+fn whole(array: &ArrayRef) -> Option<Int64Array> {
+    cast(array, &DataType::Int64).ok()?.as_primitive_opt::<Int64Type>().cloned()
 }
 
 #[cfg(test)]
