@@ -1,8 +1,6 @@
 # Commonwheel: the commands a person needs. `make help` lists them.
 
-# What `make test` builds too, so that neither waits for the other's work to be done again.
 BIN := target/debug/commonwheel
-FEATURES := --features app/lake-cluster
 CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
@@ -70,7 +68,7 @@ bench-trees: ## Measure boosted trees against LightGBM at equal deviance, in the
 
 lint: ## Check format, lints, layering and tidiness
 	$(CARGO) fmt --all --check
-	$(CARGO) clippy --workspace --all-targets $(FEATURES) -- -D warnings
+	$(CARGO) clippy --workspace --all-targets -- -D warnings
 	$(CARGO) xtask layering
 	$(CARGO) xtask tidy
 
@@ -87,10 +85,10 @@ setup: ## Install what is missing: PostgreSQL server binaries, a C compiler
 	@deploy/setup.sh
 
 build:
-	$(CARGO) build --workspace $(FEATURES) --bin commonwheel --test program
+	$(CARGO) build --workspace --bin commonwheel --test program
 
 dist: ## Build the program that is installed and measured, optimised as a whole: takes long
-	$(CARGO) build --profile dist --package app --features lake-cluster
+	$(CARGO) build --profile dist --package app
 
 clean-data: ## Remove the data of the local platform and of the development database
 	rm -rf data

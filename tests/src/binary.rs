@@ -48,7 +48,7 @@ fn build() -> PathBuf {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(cargo);
         // As `make build` does.
-        command.args(["build", "--quiet", "--workspace", "--features", "app/lake-cluster"]);
+        command.args(["build", "--quiet", "--workspace"]);
         command.args(["--bin", "commonwheel", "--test", "program"]).current_dir(root());
         if dir.file_name().is_some_and(|profile| profile == "release") {
             command.arg("--release");
