@@ -8,11 +8,13 @@ use serde_json::{Value, json};
 use workspace_tests::{MORNING, Platform, Start, eventually};
 
 const OWN: &str = "picc-320000";
+/// As many as a model by passes is fitted to with a sample first.
+const ROWS: u32 = 132_000;
 
 /// Policies with claims by region, age and use.
 fn portfolio() -> String {
     let mut rows = "area,age,power,exposure,claims\n".to_owned();
-    for number in 0..6_000_u32 {
+    for number in 0..ROWS {
         let area = ["A", "B", "C"][(number % 3) as usize];
         let (age, power) = (18 + number * 7 % 60, 4 + number * 13 % 9);
         let exposure = ["1", "0.5", "0.25"][(number / 3 % 3) as usize];
@@ -55,6 +57,7 @@ fn model(reading: &str) -> Value {
         "response": "claims", "exposure": "exposure", "reading": reading,
         "derive": [{"name": "young", "from": "age", "how": "classes", "bounds": [25, 60]}],
         "rows": [{"column": "power", "most": 11}],
+        "holdOut": [{"column": "power", "least": 10}],
         "terms": [{"factor": "area", "base": "A"}, {"factor": "young", "base": "2"},
                   {"spline": "age", "knots": [20, 40, 60, 75]}, {"number": "power"}],
     })
@@ -70,7 +73,7 @@ async fn questions_and_models_are_computed_by_a_cluster() {
     let file = platform.scratch().join("motor.csv");
     std::fs::write(&file, portfolio()).unwrap();
     let (done, said) = actuarial(&platform, &["import", file.to_str().unwrap(), "--name", "motor"]);
-    assert!(done && said.contains("motor version 1 is done: 6000 rows"), "{said}");
+    assert!(done && said.contains("motor version 1 is done: 132000 rows"), "{said}");
 
     let sql =
         "select area, count(*) as n, sum(exposure) as s from own.motor group by area order by area";
@@ -106,8 +109,8 @@ async fn questions_and_models_are_computed_by_a_cluster() {
         executors.push(executor);
     }
     let (done, said) = actuarial(&platform, &["ask", sql]);
-    // 2,000 of each, a third of them a whole, a half and a quarter.
-    assert!(done && said.contains("A\t2000\t1167") && said.contains("C\t2000\t1167"), "{said}");
+    // 44,000 of each, a third of them a whole, a half and a quarter.
+    assert!(done && said.contains("A\t44000\t25667") && said.contains("C\t44000\t25667"), "{said}");
     assert!(scheduling.log().contains("Job finished"), "{}", scheduling.log());
 
     let (done, once) = run(&platform, &model("once"));
@@ -154,6 +157,27 @@ fn same(once: &Value, passes: &Value) {
         close(figure, &once[figure], &passes[figure]);
     }
     assert_eq!(once["rows"], passes["rows"]);
+    let both = [once, passes].map(|result| &result["comparisons"]);
+    let count = both.map(|comparisons| comparisons.as_array().unwrap().len());
+    assert!(count[0] > 0 && count[0] == count[1], "{count:?}");
+    let held = [once, passes].map(|result| &result["holdOut"]);
+    for figure in ["volume", "observed", "expected", "meanDeviance"] {
+        close(figure, &held[0][figure], &held[1][figure]);
+    }
+    assert!(held[0]["rows"].as_u64().unwrap() > 0 && held[0]["rows"] == held[1]["rows"]);
+    for [once, passes] in [both, held.map(|held| &held["comparisons"])] {
+        for (once, passes) in once.as_array().unwrap().iter().zip(passes.as_array().unwrap()) {
+            assert_eq!(once["name"], passes["name"]);
+            let levels = [once, passes].map(|one| one["levels"].as_array().unwrap());
+            assert_eq!(levels[0].len(), levels[1].len());
+            for (once, passes) in levels[0].iter().zip(levels[1]) {
+                assert_eq!((&once["name"], &once["rows"]), (&passes["name"], &passes["rows"]));
+                for figure in ["volume", "observed", "expected"] {
+                    close(figure, &once[figure], &passes[figure]);
+                }
+            }
+        }
+    }
     let (one, other) = (&once["coefficients"], &passes["coefficients"]);
     let (one, other) = (one.as_array().unwrap(), other.as_array().unwrap());
     assert_eq!((one.len(), other.len()), (9, 9));

@@ -169,7 +169,7 @@ pub trait Questions: Send + Sync + 'static {
     /// What is published, the latest quarter first.
     fn published(&self) -> BoxFuture<'_, Result<Vec<Published>, EngineError>>;
 
-    /// What a tally finds in all rows of an own table.
+    /// What a tally finds in the rows of an own table it asks about.
     fn tally<'a>(
         &'a self,
         question: &'a TallyQuestion,

@@ -54,4 +54,16 @@ pub struct TallyQuestion {
     pub tallying: Arc<dyn Tallying>,
     /// What the tally is begun with.
     pub question: Vec<u8>,
+    /// Which of the rows are read.
+    pub rows: TallyRows,
+}
+
+/// The rows a tally adds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TallyRows {
+    /// Every row.
+    All,
+    /// The same few of every file: a question about them is answered soon, and tells about what all of
+    /// them would. A table of small files may be read whole.
+    Sample,
 }

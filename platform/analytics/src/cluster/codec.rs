@@ -159,7 +159,8 @@ impl PhysicalExtensionCodec for LakeCodec {
         let schema = Arc::new(table.project(&columns[..out])?);
         let counts: Vec<usize> = parts.iter().map(Vec::len).collect();
         let files = parts.into_iter().flatten().collect();
-        let scan = Scan { dataset, table, columns, files, batch_rows: batch_rows.max(1) };
+        let scan =
+            Scan { dataset, table, columns, files, batch_rows: batch_rows.max(1), head: None };
         Ok(LakeSource::plan(scan, &counts, shown, schema))
     }
 

@@ -295,8 +295,11 @@ impl<'a> Shelf<'a> {
         };
         let (version, shown) = if schema == market::DATASET {
             let Some(version) = self.market().await? else { return Ok(()) };
-            let shown =
-                Shown { tenant: Some(self.question.tenant), known_at: self.question.known_at };
+            let shown = Shown {
+                tenant: Some(self.question.tenant),
+                known_at: self.question.known_at,
+                head: None,
+            };
             (version, shown)
         } else {
             let Some(version) = self.own(dataset).await? else { return Ok(()) };

@@ -37,6 +37,9 @@ pub(crate) struct Shown {
     pub(crate) tenant: Option<TenantId>,
     /// Those known by then, by the column `recorded_at`.
     pub(crate) known_at: Option<Timestamp>,
+    /// So many of every file, its first ones; of these those that are shown.
+    #[serde(default)]
+    pub(crate) head: Option<usize>,
 }
 
 /// Files of a table as DataFusion's scans read them, part by part.
@@ -162,7 +165,7 @@ impl FileOpener for Opener {
                 file.object_meta.location
             ))
         })?;
-        let scan = source.scan.with(vec![file]);
+        let scan = source.scan.with(vec![file]).head(source.shown.head);
         let (shown, columns) = (source.shown.clone(), source.out.table_schema().fields().len());
         let batches = scan.batches().map(move |batch| {
             let batch = shown.of(batch.map_err(outer)?)?;

@@ -39,6 +39,8 @@ pub struct Scan {
     pub(crate) columns: Vec<usize>,
     pub(crate) files: Vec<FileEntry>,
     pub(crate) batch_rows: usize,
+    /// The first so many rows of every file alone.
+    pub(crate) head: Option<usize>,
 }
 
 impl fmt::Debug for Scan {
@@ -55,6 +57,7 @@ impl Scan {
             columns: (0..table.schema.fields().len()).collect(),
             files: table.files.clone(),
             batch_rows: BATCH,
+            head: None,
         }
     }
 
@@ -102,7 +105,15 @@ impl Scan {
             columns: self.columns.clone(),
             files,
             batch_rows: self.batch_rows,
+            head: self.head,
         }
+    }
+
+    /// Of every file the first so many rows alone; all of them for `None`.
+    #[cfg(feature = "engine")]
+    pub(crate) fn head(mut self, rows: Option<usize>) -> Scan {
+        self.head = rows;
+        self
     }
 
     /// At most so many rows a batch.
@@ -231,8 +242,11 @@ async fn read_file(
         .filter(|(_, field)| wanted.field_with_name(field.name()).is_ok())
         .map(|(at, _)| at);
     let mask = ProjectionMask::roots(builder.parquet_schema(), places);
-    let stream = builder.with_projection(mask).with_batch_size(scan.batch_rows).build();
-    let mut stream = stream.map_err(|error| unreadable(&path, error))?;
+    let mut builder = builder.with_projection(mask).with_batch_size(scan.batch_rows);
+    if let Some(rows) = scan.head {
+        builder = builder.with_limit(rows);
+    }
+    let mut stream = builder.build().map_err(|error| unreadable(&path, error))?;
     let mut rows = 0;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(|error| unreadable(&path, error))?;
@@ -245,7 +259,10 @@ async fn read_file(
             return Ok(());
         }
     }
-    check_rows(&path, file, rows)
+    match scan.head {
+        None => check_rows(&path, file, rows),
+        Some(_) => Ok(()),
+    }
 }
 
 /// Opens a file of a manifest and compares its length and its number of rows. Texts are read as the

@@ -19,7 +19,7 @@ use analytics::lake::{DatasetName, Lake, Owner, TableName, TableSpec};
 use analytics::market::{MarketRow, PremiumRow, Rows};
 use analytics::question::{EngineError, OwnAnswer, OwnTable};
 use analytics::suppress::Rule;
-use analytics::tally::{Tally, TallyError, TallyQuestion, Tallying};
+use analytics::tally::{Tally, TallyError, TallyQuestion, TallyRows, Tallying};
 use analytics_api::{Dimension, MarketQuestion, Measure};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
@@ -190,8 +190,18 @@ async fn market(lake: &Lake) {
     let mut draft = own.draft().await.unwrap();
     draft.declare(&table, &TableSpec::plain(batch.schema())).unwrap();
     draft.write(&table, batch).await.unwrap();
+    // Longer than a sample.
+    let table = TableName::parse("long").unwrap();
+    let premium_of = |policy| premium(of(policy), 9_990 + i64::from(policy >= SAMPLED));
+    let rows: Vec<PremiumRow> = (0..SAMPLED + 100).map(premium_of).collect();
+    let batch = PremiumRow::batch(&rows).unwrap();
+    draft.declare(&table, &TableSpec::plain(batch.schema())).unwrap();
+    draft.write(&table, batch).await.unwrap();
     draft.commit(now()).await.unwrap();
 }
+
+/// Rows of each file that a sample reads.
+const SAMPLED: u64 = 16_384;
 
 /// A cell: floats apart, for their last bits depend on the order of a sum.
 #[derive(Clone, Debug, PartialEq, PartialOrd)]
@@ -435,11 +445,22 @@ async fn tallied_alike(here: &Engine, there: &Engine) {
         columns: vec!["written_fen".to_owned()],
         tallying: Arc::new(Moments),
         question: 9_990_i64.to_le_bytes().to_vec(),
+        rows: TallyRows::All,
     };
     // 50 rows of 10,000 each.
     let expected: Vec<u8> = [50_i64, 500].iter().flat_map(|found| found.to_le_bytes()).collect();
     for engine in [here, there] {
         assert_eq!(engine.tally(&question).await.unwrap(), expected);
+        let mut long = question.clone();
+        long.table.table = TableName::parse("long").unwrap();
+        // The hundred that are no part of a sample are one more each.
+        for (rows, expected) in
+            [(TallyRows::Sample, [SAMPLED, 0]), (TallyRows::All, [SAMPLED + 100, 100])]
+        {
+            long.rows = rows;
+            let expected: Vec<u8> = expected.iter().flat_map(|found| found.to_le_bytes()).collect();
+            assert_eq!(engine.tally(&long).await.unwrap(), expected);
+        }
         let mut odd = question.clone();
         odd.question = vec![1];
         let refused = engine.tally(&odd).await.unwrap_err();

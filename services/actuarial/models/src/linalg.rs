@@ -49,6 +49,11 @@ impl Symmetric {
         self.cells.iter_mut().zip(&other.cells).for_each(|(sum, value)| *sum += value);
     }
 
+    /// Multiplies every cell.
+    pub(crate) fn scale(&mut self, by: f64) {
+        self.cells.iter_mut().for_each(|cell| *cell *= by);
+    }
+
     /// A·x.
     pub(crate) fn times(&self, x: &[f64]) -> Vec<f64> {
         self.cells.chunks_exact(self.size.max(1)).map(|row| dot(row, x)).collect()

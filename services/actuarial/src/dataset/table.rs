@@ -2,6 +2,7 @@
 //!
 //! Every column may have missing values.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -274,12 +275,12 @@ impl Column {
     }
 
     /// The column's values as numbers, NaN where missing; `None` for texts. Days count from 1970.
-    pub(crate) fn numbers(&self) -> Option<Vec<f64>> {
+    pub(crate) fn numbers(&self) -> Option<Cow<'_, [f64]>> {
         Some(match self {
             Column::Integer(values) => {
                 values.iter().map(|value| value.map_or(f64::NAN, |value| value as f64)).collect()
             }
-            Column::Decimal(values) => values.clone(),
+            Column::Decimal(values) => Cow::Borrowed(values),
             Column::Date(values) => {
                 values.iter().map(|value| value.map_or(f64::NAN, f64::from)).collect()
             }
@@ -292,9 +293,9 @@ impl Column {
     }
 
     /// The column as levels and codes: what it is for texts, the texts of its values otherwise.
-    pub(crate) fn factor(&self) -> (Vec<String>, Vec<u32>) {
+    pub(crate) fn factor(&self) -> (Cow<'_, [String]>, Cow<'_, [u32]>) {
         if let Column::Text { levels, codes } = self {
-            return (levels.clone(), codes.clone());
+            return (Cow::Borrowed(levels), Cow::Borrowed(codes));
         }
         fn encode<K: Eq + std::hash::Hash + Copy>(
             keys: impl Iterator<Item = Option<K>>,
@@ -316,7 +317,7 @@ impl Column {
             (levels, codes)
         }
         let text = |row: usize| self.text(row);
-        match self {
+        let (levels, codes) = match self {
             Column::Integer(values) => encode(values.iter().copied(), text),
             Column::Decimal(values) => {
                 let key = |value: &f64| Some(value.to_bits()).filter(|_| !value.is_nan());
@@ -325,7 +326,8 @@ impl Column {
             Column::Date(values) => encode(values.iter().copied(), text),
             Column::Boolean(values) => encode(values.iter().copied(), text),
             Column::Text { .. } => (vec![], vec![]),
-        }
+        };
+        (Cow::Owned(levels), Cow::Owned(codes))
     }
 
     /// The rows for which `keep` holds.

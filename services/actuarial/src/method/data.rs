@@ -1,5 +1,6 @@
 //! The columns a run reads, by name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -12,6 +13,15 @@ use crate::method::Failure;
 
 /// What stands for a missing value among the levels of a factor.
 pub(crate) const MISSING_LEVEL: &str = "(missing)";
+
+/// Numbers of a column, copied only where they are made.
+pub(crate) type Numbers<'a> = Cow<'a, [f64]>;
+
+/// A column as levels and a code for each row.
+pub(crate) struct Coded<'a> {
+    pub(crate) levels: Cow<'a, [String]>,
+    pub(crate) codes: Cow<'a, [u32]>,
+}
 
 /// Columns of one length.
 #[derive(Clone, Debug)]
@@ -68,7 +78,7 @@ impl Data {
         let numbers = self.gapped(name)?;
         let missing = numbers.iter().filter(|value| value.is_nan()).count();
         match numbers.iter().position(|value| value.is_nan()) {
-            None => Ok(numbers),
+            None => Ok(numbers.into_owned()),
             Some(row) => {
                 let detail =
                     format!("column {name} has no value in {missing} rows, row {} first", row + 1);
@@ -80,19 +90,27 @@ impl Data {
     }
 
     /// The numbers of a column, NaN where one is missing.
-    pub(crate) fn gapped(&self, name: &str) -> Result<Vec<f64>, Failure> {
+    pub(crate) fn gapped(&self, name: &str) -> Result<Numbers<'_>, Failure> {
         self.column(name)?.numbers().ok_or_else(|| Failure::ours("a column holds texts"))
+    }
+
+    /// A column as levels, in any order and not each of a row, and a code for each row; what is missing
+    /// is a level of its own.
+    pub(crate) fn coded(&self, name: &str) -> Result<Coded<'_>, Failure> {
+        let (mut levels, mut codes) = self.column(name)?.factor();
+        if codes.contains(&MISSING) {
+            let own = levels.len() as u32;
+            levels.to_mut().push(MISSING_LEVEL.to_owned());
+            codes.to_mut().iter_mut().filter(|code| **code == MISSING).for_each(|code| *code = own);
+        }
+        Ok(Coded { levels, codes })
     }
 
     /// A column as levels in text order and a code for each row; what is missing is a level of its
     /// own.
     pub(crate) fn factor(&self, name: &str) -> Result<(Vec<String>, Vec<u32>), Failure> {
-        let (mut levels, mut codes) = self.column(name)?.factor();
-        if codes.contains(&MISSING) {
-            let own = levels.len() as u32;
-            levels.push(MISSING_LEVEL.to_owned());
-            codes.iter_mut().filter(|code| **code == MISSING).for_each(|code| *code = own);
-        }
+        let Coded { levels, codes } = self.coded(name)?;
+        let (mut levels, mut codes) = (levels.into_owned(), codes.into_owned());
         // Only levels some row has: conditions may have left others without one.
         let mut used = vec![false; levels.len()];
         codes.iter().for_each(|code| used[*code as usize] = true);
@@ -118,7 +136,7 @@ impl Data {
 }
 
 /// Levels that are all numbers in the order of the numbers, others in text order.
-fn in_order(a: &str, b: &str) -> std::cmp::Ordering {
+pub(crate) fn in_order(a: &str, b: &str) -> std::cmp::Ordering {
     match (a.parse::<f64>(), b.parse::<f64>()) {
         (Ok(a), Ok(b)) => a.total_cmp(&b),
         (Ok(_), Err(_)) => std::cmp::Ordering::Less,

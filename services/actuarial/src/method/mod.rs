@@ -141,6 +141,12 @@ pub(crate) trait Plan: Send {
 pub(crate) trait Passes {
     /// What a [tally](analytics::tally) of the method's kind finds in answer to a question.
     fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, Failure>;
+
+    /// What it finds in a sample of the rows, always the same one; none where there is no sample.
+    fn ask_sample(&mut self, question: &[u8]) -> Result<Option<Vec<u8>>, Failure>;
+
+    /// What it finds in the rows that are held out.
+    fn ask_held(&mut self, question: &[u8]) -> Result<Vec<u8>, Failure>;
 }
 
 /// What a run found.

@@ -235,7 +235,7 @@ impl Condition {
                     && self.not_in.as_ref().is_none_or(|not_in| !not_in.contains(level))
             };
             let fits: Vec<bool> = levels.iter().map(fits).collect();
-            for (keep, code) in keep.iter_mut().zip(&codes) {
+            for (keep, code) in keep.iter_mut().zip(&*codes) {
                 // What is missing is none of the values.
                 *keep &= match *code {
                     MISSING => self.among.is_none(),
@@ -244,9 +244,9 @@ impl Condition {
             }
         }
         if self.least.is_some() || self.most.is_some() {
-            for (keep, value) in keep.iter_mut().zip(data.gapped(&self.column)?) {
-                *keep &= self.least.is_none_or(|least| value >= least)
-                    && self.most.is_none_or(|most| value <= most);
+            for (keep, value) in keep.iter_mut().zip(&*data.gapped(&self.column)?) {
+                *keep &= self.least.is_none_or(|least| *value >= least)
+                    && self.most.is_none_or(|most| *value <= most);
             }
         }
         if let Some(present) = self.present {
@@ -343,7 +343,7 @@ impl Derived {
             How::Ratio(by) => {
                 let by = data.gapped(by)?;
                 let values = data.gapped(&self.from)?;
-                let made: Vec<f64> = values.iter().zip(&by).map(|(a, b)| a / b).collect();
+                let made: Vec<f64> = values.iter().zip(&*by).map(|(a, b)| a / b).collect();
                 let odd = (0..made.len()).find(|&row| {
                     made[row].is_infinite()
                         || (made[row].is_nan() && !values[row].is_nan() && !by[row].is_nan())
@@ -354,11 +354,11 @@ impl Derived {
                 }
             }
             How::Classes(bounds) => {
-                let code = |value: f64| match value.is_nan() {
+                let code = |value: &f64| match value.is_nan() {
                     true => MISSING,
-                    false => bounds.partition_point(|bound| *bound <= value) as u32,
+                    false => bounds.partition_point(|bound| bound <= value) as u32,
                 };
-                let codes = data.gapped(&self.from)?.into_iter().map(code).collect();
+                let codes = data.gapped(&self.from)?.iter().map(code).collect();
                 let levels = (1..=bounds.len() + 1).map(|class| class.to_string()).collect();
                 Ok(Column::Text { levels, codes })
             }
@@ -375,8 +375,8 @@ impl Derived {
                     names = all;
                     places
                 };
-                let code = |code: u32| if code == MISSING { code } else { places[code as usize] };
-                Ok(Column::Text { levels: names, codes: codes.into_iter().map(code).collect() })
+                let code = |&code: &u32| places.get(code as usize).copied().unwrap_or(MISSING);
+                Ok(Column::Text { levels: names, codes: codes.iter().map(code).collect() })
             }
             How::Scores(scores) => {
                 let (levels, codes) = data.column(&self.from)?.factor();

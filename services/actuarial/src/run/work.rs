@@ -199,15 +199,16 @@ impl Work {
     }
 
     fn compute_in_passes(&self, plan: &dyn Plan) -> Computed {
-        let asked =
-            Asked { parameters: self.parameters.clone(), columns: self.data.columns.clone() };
+        let (parameters, columns) = (self.parameters.clone(), self.data.columns.clone());
+        let asked = Asked { parameters, columns, held: false };
         let dataset = DatasetName::parse(&self.data.at);
         let (Ok(dataset), Ok(table)) = (dataset, TableName::parse(TABLE)) else {
             return Computed::Unread(ActuarialError::Corrupt("place of a dataset"));
         };
         let name = dataset.as_str().to_owned();
         let table = OwnTable { name, version: 1, dataset, table };
-        let mut rows = self.passes.over(table, plan.columns(), asked, &self.watch);
+        let count = u64::try_from(self.data.rows).unwrap_or_default();
+        let mut rows = self.passes.over((table, count), plan.columns(), asked, &self.watch);
         let computed = plan.compute_in_passes(&mut rows, &self.watch);
         match (rows.lost(), computed) {
             (Some(error), _) => Computed::Unread(error),

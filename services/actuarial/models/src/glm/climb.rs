@@ -18,6 +18,12 @@ pub(crate) const PASSES: usize = 100;
 /// Newton's decrement (a step in standard errors, squared) after which one step more changes nothing.
 pub(crate) const CONVERGED: f64 = 1e-13;
 
+/// Steps over a sample after which it is given up.
+const SAMPLE_STEPS: usize = 12;
+
+/// The decrement of a sample that is as good as settled: its rows are further from all rows than that.
+const SAMPLE_CONVERGED: f64 = 1e-6;
+
 /// A design ready for passes over the rows of a source.
 pub(crate) struct Problem<'a, S> {
     pub(crate) model: &'a Model,
@@ -26,6 +32,8 @@ pub(crate) struct Problem<'a, S> {
     scales: Vec<f64>,
     /// The part of the deviance that depends on the responses alone.
     pub(crate) constant: f64,
+    /// The deviance where the fit begins: of an intercept at the level of the totals.
+    pub(crate) first_deviance: f64,
     pub(crate) passes: usize,
     pub(crate) kept: Vec<usize>,
     pub(crate) stop: Stop<'a>,
@@ -48,6 +56,7 @@ impl<'a, S: Source> Problem<'a, S> {
             layout,
             source,
             constant: totals.constant,
+            first_deviance: f64::NAN,
             passes: 0,
             stop,
         };
@@ -89,8 +98,16 @@ impl<'a, S: Source> Problem<'a, S> {
         let mut sums = self.sums(&at, Curvature::Observed)?;
         let mut reached = self.objective(&at, sums.deviance);
         finite(reached, "deviance")?;
+        self.first_deviance = sums.deviance;
         let mut fallen = f64::INFINITY;
         self.keep(&sums.information)?;
+        if let Some(near) = self.settled_in_sample(&at)? {
+            let found = self.sums(&near, Curvature::Observed)?;
+            let now = self.objective(&near, found.deviance);
+            if now <= reached {
+                (at, sums, reached) = (near, found, now);
+            }
+        }
         while self.passes < PASSES {
             let mut step = self.step(&sums, &at)?;
             all_finite(&step, "step of the fit")?;
@@ -120,6 +137,29 @@ impl<'a, S: Source> Problem<'a, S> {
             }
         }
         Err(GlmError::NoConvergence(PASSES).into())
+    }
+
+    /// Where the steps over a sample come to rest, if they do. That is nearer to where all rows come to
+    /// rest than the start, and a sample that misleads costs one pass.
+    fn settled_in_sample(&mut self, start: &[f64]) -> Result<Option<Vec<f64>>, S::Error> {
+        let (mut at, mut reached) = (start.to_vec(), f64::INFINITY);
+        for _ in 0..SAMPLE_STEPS {
+            self.stop.ask()?;
+            let design = Design { model: self.model, layout: &self.layout };
+            let Some(sums) = self.source.sums_of_sample(design, &at)? else { return Ok(None) };
+            let now = self.objective(&at, sums.deviance);
+            let Ok(step) = self.step(&sums, &at) else { return Ok(None) };
+            let decrement = sums.information.quadratic(&step);
+            if !(now <= reached && decrement.is_finite()) {
+                return Ok(None);
+            }
+            reached = now;
+            at.iter_mut().zip(&step).for_each(|(at, step)| *at += step);
+            if decrement < SAMPLE_CONVERGED {
+                return Ok(Some(at));
+            }
+        }
+        Ok(None)
     }
 
     fn step(&self, sums: &Sums, at: &[f64]) -> Result<Vec<f64>, GlmError> {

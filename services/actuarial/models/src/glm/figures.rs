@@ -62,6 +62,7 @@ impl<S: Source> Problem<'_, S> {
             means: None,
             covariance,
             columns: self.layout.terms.clone(),
+            elsewhere: None,
         };
         all_finite(fit.coefficients.iter().filter_map(|c| c.error.as_ref()), "standard error")?;
         Ok((fit, self.source))
@@ -108,10 +109,13 @@ impl<S: Source> Problem<'_, S> {
     fn null_deviance(&mut self, level: f64) -> Result<f64, S::Error> {
         let model = self.model;
         let poisson = (model.family, model.link) == (Family::Poisson, Link::Log);
-        let exact = poisson || !self.source.has_offset();
+        if poisson || !self.source.has_offset() {
+            // The level of the totals is the best, and where the fit began.
+            return Ok(self.first_deviance);
+        }
         let mut level = level;
         let mut sums = self.source.alone(model, level)?;
-        for _ in 0..if exact { 0 } else { PASSES } {
+        for _ in 0..PASSES {
             let step = sums.score / sums.information;
             level += step;
             sums = self.source.alone(model, level)?;

@@ -9,6 +9,7 @@ use super::frame::finite_rows;
 
 use super::layout::Layout;
 use super::source::{Here, Totals};
+use super::spread::Settled;
 use super::{Family, Frame, GlmError, Link, Penalty, Term};
 use crate::linalg::Symmetric;
 use crate::special::normal_upper;
@@ -97,6 +98,8 @@ pub struct Fit {
     pub(crate) covariance: Option<Symmetric>,
     /// Columns of each term.
     pub(crate) columns: Vec<std::ops::Range<usize>>,
+    /// Where it ended, for rows that lie elsewhere.
+    pub(crate) elsewhere: Option<Settled>,
 }
 
 impl Coefficient {

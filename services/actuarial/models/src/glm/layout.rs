@@ -127,7 +127,7 @@ impl Layout {
     pub(crate) fn rows<'a>(&self, frame: &Frame) -> Result<Rows<'a>, GlmError> {
         let mut numbers = vec![vec![]];
         for number in &self.numbers {
-            let values = number.values(frame)?;
+            let values = number.values(|name| frame.numbers(name))?;
             finite_rows(&number.name, &values)?;
             numbers.push(values);
         }

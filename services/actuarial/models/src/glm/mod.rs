@@ -33,7 +33,9 @@ pub use inference::{Test, likelihood_ratio, type_three, type_three_elsewhere, ty
 pub use negative_binomial::NegativeBinomialFit;
 pub use penalty::Penalty;
 pub use reading::{Kind, Reading};
-pub use spread::{Batch, Columns, Elsewhere, SpreadError, Tally, TallyError, Texts};
+pub use spread::{
+    Batch, Columns, Elsewhere, Judged, JudgedLevel, SpreadError, Tally, TallyError, Texts,
+};
 pub use term::Term;
 
 use crate::number::NotFinite;

@@ -28,6 +28,14 @@ impl Sums {
         self.score.iter_mut().zip(&other.score).for_each(|(sum, value)| *sum += value);
         self.deviance += other.deviance;
     }
+
+    /// The sums of so many times the rows.
+    pub(crate) fn times(mut self, count: f64) -> Sums {
+        self.information.scale(count);
+        self.score.iter_mut().for_each(|value| *value *= count);
+        self.deviance *= count;
+        self
+    }
 }
 
 /// Sums as they are taken, by table and slot.

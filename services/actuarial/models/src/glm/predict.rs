@@ -75,7 +75,7 @@ impl Fit {
                 }
             }
         }
-        let values = number.map(|number| number.values(frame)).transpose()?;
+        let values = number.map(|number| number.values(|name| frame.numbers(name))).transpose()?;
         Ok(move |row: usize| {
             let place =
                 codes.iter().fold(0, |place, (own, levels)| place * levels + own[row] as usize);

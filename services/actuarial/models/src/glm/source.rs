@@ -19,6 +19,11 @@ pub(crate) trait Source {
         curvature: Curvature,
     ) -> Result<Sums, Self::Error>;
 
+    /// The sums over a sample as if it were all of the rows, where that takes much less than all.
+    fn sums_of_sample(&mut self, _: Design<'_>, _: &[f64]) -> Result<Option<Sums>, Self::Error> {
+        Ok(None)
+    }
+
     /// What is present in every cell of every block.
     fn present(&mut self, design: Design<'_>) -> Result<Vec<Vec<Present>>, Self::Error>;
 

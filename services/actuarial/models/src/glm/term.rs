@@ -162,12 +162,15 @@ impl Part {
 }
 
 impl Number {
-    /// Its values in the rows of `frame`.
-    pub(crate) fn values(&self, frame: &Frame) -> Result<Vec<f64>, GlmError> {
+    /// Its values in rows whose columns of numbers are these.
+    pub(crate) fn values<'a>(
+        &self,
+        numbers: impl Fn(&str) -> Result<&'a [f64], GlmError>,
+    ) -> Result<Vec<f64>, GlmError> {
         let mut product: Option<Vec<f64>> = None;
         for function in &self.functions {
             let (Function::Itself { column } | Function::Spline { column, .. }) = function;
-            let values = frame.numbers(column)?;
+            let values = numbers(column)?;
             let at = |&x: &f64| match function {
                 Function::Itself { .. } => x,
                 Function::Spline { knots, index, .. } => natural_spline(x, knots, *index),
@@ -224,7 +227,7 @@ mod tests {
         let parts = term.times(Term::numeric("age")).parts(&frame).unwrap();
         assert_eq!(parts.len(), 2);
         let number = parts[0].number.as_ref().unwrap();
-        let values = number.values(&frame).unwrap();
+        let values = number.values(|name| frame.numbers(name)).unwrap();
         assert_eq!((number.name.as_str(), values), ("spline(age)1:age", vec![4.0, 9.0]));
         assert_eq!(parts[1].factors, [("area".to_owned(), "a".to_owned())]);
         assert_eq!(

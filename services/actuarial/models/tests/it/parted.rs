@@ -76,6 +76,7 @@ impl Portfolio {
 /// Rows that several hold: each reads a part in batches, and what they found is merged.
 pub(crate) struct Parted<'a> {
     pub(crate) data: Observations<'a>,
+    pub(crate) volume: Option<&'a [f64]>,
     pub(crate) parts: usize,
     pub(crate) batch: usize,
     pub(crate) questions: usize,
@@ -83,7 +84,7 @@ pub(crate) struct Parted<'a> {
 
 impl Parted<'_> {
     pub(crate) fn of(data: Observations<'_>) -> Parted<'_> {
-        Parted { data, parts: 7, batch: 113, questions: 0 }
+        Parted { data, volume: None, parts: 7, batch: 113, questions: 0 }
     }
 
     /// What one holder finds, rows `from..to`.
@@ -99,10 +100,8 @@ impl Parted<'_> {
                 .iter()
                 .map(|(levels, _)| levels.iter().map(|level| Some(level.as_str())).collect())
                 .collect();
-            let codes: Vec<Vec<_>> = factors
-                .iter()
-                .map(|(_, codes)| codes[rows.clone()].iter().map(|code| Some(*code)).collect())
-                .collect();
+            let codes: Vec<&[u32]> =
+                factors.iter().map(|(_, codes)| &codes[rows.clone()]).collect();
             let plain: Vec<Vec<_>> = factors
                 .iter()
                 .map(|(levels, codes)| {
@@ -113,7 +112,7 @@ impl Parted<'_> {
             let texts: Vec<_> = (0..factors.len())
                 .map(|column| {
                     let texts = match place % 2 {
-                        0 => Texts::Coded { values: &values[column], codes: &codes[column] },
+                        0 => Texts::Coded { values: &values[column], codes: codes[column] },
                         _ => Texts::Plain(&plain[column]),
                     };
                     (columns.texts[column].as_str(), texts)
@@ -130,6 +129,7 @@ impl Parted<'_> {
                 response: &self.data.response[rows.clone()],
                 weight: self.data.weight.map(|weight| &weight[rows.clone()]),
                 offset: self.data.offset.map(|offset| &offset[rows.clone()]),
+                volume: self.volume.map(|volume| &volume[rows.clone()]),
             })?;
         }
         Ok(tally)

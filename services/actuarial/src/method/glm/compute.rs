@@ -1,5 +1,6 @@
 //! Fitting a pricing model and judging it.
 
+use std::borrow::Cow;
 use std::num::NonZero;
 
 use actuarial_models::Stop;
@@ -14,7 +15,7 @@ use super::{FamilyAsked, Glm, TermAsked, refused};
 use crate::error;
 use crate::figure::Figure;
 use crate::job::Watch;
-use crate::method::data::Data;
+use crate::method::data::{Data, Numbers};
 use crate::method::prepare::meet;
 use crate::method::validation;
 use crate::method::{Failure, Outcome, Passes, Plan};
@@ -167,7 +168,7 @@ impl Glm {
         let mut keep = vec![true; data.rows()];
         for column in self.numbers() {
             let values = data.gapped(column)?;
-            keep.iter_mut().zip(values).for_each(|(keep, value)| *keep &= !value.is_nan());
+            keep.iter_mut().zip(&*values).for_each(|(keep, value)| *keep &= !value.is_nan());
         }
         Ok(data.only(&keep))
     }
@@ -190,7 +191,9 @@ impl Glm {
         for (name, column) in numbers {
             frame.add_numbers(&name, data.numbers(column)?).map_err(|e| refused(&e))?;
         }
-        let (response, weight) = self.response_and_weight(&|column| data.numbers(column))?;
+        let number = |column: &str| data.numbers(column).map(Cow::Owned);
+        let (response, weight) = self.response_and_weight(&number)?;
+        let (response, weight) = (response.into_owned(), weight.map(Cow::into_owned));
         let exposure = self.exposure.as_ref().map(|column| data.numbers(column)).transpose()?;
         let offset = match (&exposure, &self.offset) {
             (Some(exposure), _) => Some(logarithms(self.exposure.as_ref(), exposure)?),
@@ -227,14 +230,14 @@ impl Glm {
     }
 
     /// The response and its weight, from columns of numbers.
-    pub(super) fn response_and_weight(
+    pub(super) fn response_and_weight<'a>(
         &self,
-        numbers: &dyn Fn(&str) -> Result<Vec<f64>, Failure>,
-    ) -> Result<(Vec<f64>, Option<Vec<f64>>), Failure> {
+        numbers: &dyn Fn(&str) -> Result<Numbers<'a>, Failure>,
+    ) -> Result<(Numbers<'a>, Option<Numbers<'a>>), Failure> {
         let mut response = numbers(&self.response)?;
         let per = self.per.as_ref().map(|per| numbers(per)).transpose()?;
         if let Some(per) = &per {
-            for (value, per) in response.iter_mut().zip(per) {
+            for (value, per) in response.to_mut().iter_mut().zip(&**per) {
                 // A row without volume weighs nothing, whatever it says.
                 *value = if *per == 0.0 { 1.0 } else { *value / per };
             }
@@ -357,17 +360,8 @@ pub(crate) fn compare(
         sum.2 += weight * observed;
         sum.3 += weight * expected;
     }
-    let level = |(name, (rows, volume, observed, expected)): (&String, (usize, f64, f64, f64))| {
-        // A level without volume has nothing to be related to.
-        let per = if volume > 0.0 { volume } else { 1.0 };
-        LevelResult {
-            name: name.clone(),
-            rows,
-            volume: volume.into(),
-            observed: (observed / per).into(),
-            expected: (expected / per).into(),
-            ratio: (expected > 0.0).then(|| Figure(observed / expected)),
-        }
+    let level = |(name, (rows, volume, observed, expected)): (&String, (u64, f64, f64, f64))| {
+        LevelResult::of(name, rows, [volume, observed, expected])
     };
     levels.iter().zip(sums).map(level).collect()
 }

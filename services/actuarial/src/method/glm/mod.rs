@@ -66,7 +66,7 @@ pub struct GlmBody {
     pub tests: Option<Vec<String>>,
     /// `once` (the default): rows are held in memory. `passes`: they are read anew for every step, by
     /// the engine or the cluster it has, and never held, so that there may be more of them than a run
-    /// holds. Factors then name their base, nothing is held out, and nothing is compared level by level.
+    /// holds. Factors then name their base, and rows that are held out have no lift.
     pub reading: Option<String>,
 }
 

@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use actuarial_models::Stop;
 use actuarial_models::glm::{
-    Batch, Elsewhere, SpreadError, Tally as ModelTally, TallyError as ModelTallyError, Texts,
-    type_three_elsewhere,
+    Batch, Elsewhere, Judged, JudgedLevel, SpreadError, Tally as ModelTally,
+    TallyError as ModelTallyError, Texts, type_three_elsewhere,
 };
 use analytics::tally::{Tally, TallyError, Tallying};
 use arrow::array::{Array, ArrayRef, RecordBatch};
@@ -19,13 +19,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::compute::{About, Taken, as_term, outcome, result, shape};
+use super::result::{ComparisonResult, GlmResult, HoldOutResult, LevelResult};
 use super::{FamilyAsked, Glm, read, refused};
 use crate::dataset::ColumnProfile;
 use crate::dataset::table::Building;
 use crate::error;
 use crate::job::Watch;
 use crate::method::check::{self, Check};
-use crate::method::data::Data;
+use crate::method::data::{Coded, Data, Numbers, in_order};
+use crate::method::prepare::meet;
 use crate::method::{Failure, Outcome, Passes};
 
 /// What a batch comes to begins with one of these.
@@ -37,6 +39,8 @@ const FAULT: u8 = 1;
 pub(crate) struct Asked {
     pub(crate) parameters: Value,
     pub(crate) columns: Vec<ColumnProfile>,
+    /// Whether the rows that are held out are asked about, and not the others.
+    pub(crate) held: bool,
 }
 
 /// A fault of rows on its way back.
@@ -86,7 +90,18 @@ impl Glm {
             false => vec![],
         };
         let rows_dropped = usize::try_from(asking.dropped).unwrap_or(usize::MAX);
-        outcome(&result(&fit, &About { shape, wald, third, rows_dropped }))
+        watch.stage("comparing with what was", 90);
+        let hold_out = match self.hold_out.is_empty() {
+            true => None,
+            false => Some(fit.judge_elsewhere(&mut Held(rows), stop).map_err(failed)?),
+        };
+        // As for rows that are held in memory, whose conditions may hold none of them.
+        let hold_out = hold_out.filter(|judged| judged.rows > 0);
+        outcome(&GlmResult {
+            comparisons: fit.judged().map_or_else(Vec::new, comparisons),
+            hold_out: hold_out.map(|judged| held_out(&judged)),
+            ..result(&fit, &About { shape, wald, third, rows_dropped })
+        })
     }
 }
 
@@ -94,14 +109,59 @@ impl Elsewhere for Asking<'_> {
     type Error = Failure;
 
     fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, Failure> {
-        let found = self.rows.ask(question)?;
-        match Found::of(&found).map_err(|error| lost(&error))? {
-            Found::Sums { dropped, sums } => {
-                self.dropped = dropped;
-                Ok(sums.to_vec())
-            }
-            Found::Fault(fault) => Err(fault.failure()),
-        }
+        let (dropped, sums) = sums(&self.rows.ask(question)?)?;
+        self.dropped = dropped;
+        Ok(sums)
+    }
+
+    fn ask_sample(&mut self, question: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        let found = self.rows.ask_sample(question)?;
+        found.map(|found| Ok(sums(&found)?.1)).transpose()
+    }
+}
+
+/// The rows that are held out.
+struct Held<'a>(&'a mut dyn Passes);
+
+impl Elsewhere for Held<'_> {
+    type Error = Failure;
+
+    fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, Failure> {
+        Ok(sums(&self.0.ask_held(question)?)?.1)
+    }
+}
+
+/// Levels that some of the rows have.
+fn comparisons(judged: &Judged) -> Vec<ComparisonResult> {
+    let comparison = |(name, levels): &(String, Vec<JudgedLevel>)| {
+        let mut levels: Vec<&JudgedLevel> = levels.iter().filter(|level| level.rows > 0).collect();
+        levels.sort_by(|a, b| in_order(&a.name, &b.name));
+        let levels = levels.into_iter().map(|level| {
+            LevelResult::of(&level.name, level.rows, [level.volume, level.observed, level.expected])
+        });
+        ComparisonResult { name: name.clone(), levels: levels.collect() }
+    };
+    judged.factors.iter().map(comparison).collect()
+}
+
+/// Without the lift, for which rows would have to be put in order.
+fn held_out(judged: &Judged) -> HoldOutResult {
+    HoldOutResult {
+        rows: usize::try_from(judged.rows).unwrap_or(usize::MAX),
+        volume: judged.volume.into(),
+        observed: (judged.observed / judged.volume).into(),
+        expected: (judged.expected / judged.volume).into(),
+        mean_deviance: (judged.deviance / judged.rows as f64).into(),
+        judged: None,
+        comparisons: comparisons(judged),
+    }
+}
+
+/// Rows that were left out, and the sums of the others.
+fn sums(found: &[u8]) -> Result<(u64, Vec<u8>), Failure> {
+    match Found::of(found).map_err(|error| lost(&error))? {
+        Found::Sums { dropped, sums } => Ok((dropped, sums.to_vec())),
+        Found::Fault(fault) => Err(fault.failure()),
     }
 }
 
@@ -185,20 +245,21 @@ impl Tallying for GlmPasses {
         let (length, rest) = question.split_first_chunk().ok_or_else(malformed)?;
         let length = usize::try_from(u32::from_le_bytes(*length)).map_err(|_| malformed())?;
         let (asked, question) = rest.split_at_checked(length).ok_or_else(malformed)?;
-        let Asked { parameters, columns } =
+        let Asked { parameters, columns, held } =
             serde_json::from_slice(asked).map_err(|_| malformed())?;
         let mut check = Check::over(&columns);
         let body = check::body(&parameters).map_err(|_| malformed())?;
         let glm = read(&body, &mut check);
         check.end().map_err(|_| malformed())?;
         let sums = ModelTally::of(question).map_err(told)?;
-        Ok(Box::new(Adding { glm, sums, dropped: 0, fault: None }))
+        Ok(Box::new(Adding { glm, held, sums, dropped: 0, fault: None }))
     }
 }
 
 /// A tally of a model under way.
 struct Adding {
     glm: Glm,
+    held: bool,
     sums: ModelTally,
     dropped: u64,
     /// The first in the order of faults; the sums are of no use then.
@@ -215,10 +276,13 @@ impl Tally for Adding {
         let batch = RecordBatch::try_new(schema, columns.to_vec()).map_err(unreadable)?;
         building.add(&batch).map_err(unreadable)?;
         let data = Data::some(self.glm.columns.iter().cloned().zip(building.end()), rows);
-        match self.glm.some_rows(data) {
-            Ok((rows, dropped)) => {
+        let added = self.glm.narrowed(data, self.held).and_then(|(data, dropped)| {
+            Ok((self.glm.some_rows(&data)?.add_to(&mut self.sums), dropped))
+        });
+        match added {
+            Ok((added, dropped)) => {
                 self.dropped += dropped;
-                rows.add_to(&mut self.sums)
+                added
             }
             Err(failure) => {
                 self.note(Fault::of(&failure));
@@ -261,67 +325,83 @@ fn told(error: ModelTallyError) -> TallyError {
 }
 
 /// What a model takes of some rows. A missing number is not a number here: the tally names its column.
-struct TakenRows {
-    texts: Vec<(String, Vec<String>, Vec<Option<u32>>)>,
-    numbers: Vec<(String, Vec<f64>)>,
-    response: Vec<f64>,
-    weight: Option<Vec<f64>>,
-    offset: Option<Vec<f64>>,
+struct TakenRows<'a> {
+    texts: Vec<(&'a str, Coded<'a>)>,
+    numbers: Vec<(String, Numbers<'a>)>,
+    response: Numbers<'a>,
+    weight: Option<Numbers<'a>>,
+    offset: Option<Numbers<'a>>,
+    volume: Option<Numbers<'a>>,
 }
 
 impl Glm {
-    /// What the model takes of some rows, and how many it leaves out for want of a number.
-    fn some_rows(&self, data: Data) -> Result<(TakenRows, u64), Failure> {
+    /// The rows the model is fitted to, or those that are held out, of some rows; and how many of all are
+    /// left out for want of a number.
+    fn narrowed(&self, data: Data, held: bool) -> Result<(Data, u64), Failure> {
         let data = self.prepare.narrowed(data)?;
         let before = data.rows();
         let data = if self.drops_missing { self.complete(data)? } else { data };
         let dropped = (before - data.rows()) as u64;
+        if self.hold_out.is_empty() {
+            return Ok((data, dropped));
+        }
+        let mut keep = meet(&self.hold_out, &data)?;
+        keep.iter_mut().for_each(|is_held| *is_held = *is_held == held);
+        Ok((data.only(&keep), dropped))
+    }
+
+    /// What the model takes of the rows it is fitted to.
+    fn some_rows<'a>(&'a self, data: &'a Data) -> Result<TakenRows<'a>, Failure> {
         let Taken { factors, numbers } = self.taken();
-        let text = |column: &String| {
-            let (levels, codes) = data.factor(column)?;
-            Ok((column.clone(), levels, codes.into_iter().map(Some).collect()))
-        };
+        let text = |column: &'a String| Ok((column.as_str(), data.coded(column)?));
         let texts = factors.into_iter().map(text).collect::<Result<_, Failure>>()?;
         let number = |(name, column): (String, &String)| Ok((name, data.gapped(column)?));
         let numbers = numbers.into_iter().map(number).collect::<Result<_, Failure>>()?;
         let (response, weight) = self.response_and_weight(&|column| data.gapped(column))?;
-        let offset = match (&self.exposure, &self.offset) {
-            (Some(exposure), _) => {
-                Some(data.gapped(exposure)?.into_iter().map(logarithm).collect())
+        let volume = match (&self.exposure, &weight) {
+            (Some(exposure), None) => Some(data.gapped(exposure)?),
+            (Some(exposure), Some(weight)) => {
+                let exposure = data.gapped(exposure)?;
+                Some(exposure.iter().zip(&**weight).map(|(volume, own)| volume * own).collect())
             }
+            (None, weight) => weight.clone(),
+        };
+        let offset = match (&self.exposure, &self.offset) {
+            (Some(exposure), _) => Some(data.gapped(exposure)?.iter().map(logarithm).collect()),
             (None, Some(offset)) => Some(data.gapped(offset)?),
             (None, None) => None,
         };
-        Ok((TakenRows { texts, numbers, response, weight, offset }, dropped))
+        Ok(TakenRows { texts, numbers, response, weight, offset, volume })
     }
 }
 
 /// What has no logarithm is no number.
-fn logarithm(exposure: f64) -> f64 {
+fn logarithm(&exposure: &f64) -> f64 {
     if exposure > 0.0 { exposure.ln() } else { f64::NAN }
 }
 
-impl TakenRows {
+impl TakenRows<'_> {
     fn add_to(&self, sums: &mut ModelTally) -> Result<(), TallyError> {
         let values: Vec<Vec<Option<&str>>> = self
             .texts
             .iter()
-            .map(|(_, levels, _)| levels.iter().map(|level| Some(level.as_str())).collect())
+            .map(|(_, of)| of.levels.iter().map(|level| Some(level.as_str())).collect())
             .collect();
         let texts: Vec<(&str, Texts<'_>)> = self
             .texts
             .iter()
             .zip(&values)
-            .map(|((name, _, codes), values)| (name.as_str(), Texts::Coded { values, codes }))
+            .map(|((name, of), values)| (*name, Texts::Coded { values, codes: &of.codes }))
             .collect();
         let numbers: Vec<(&str, &[f64])> =
-            self.numbers.iter().map(|(name, values)| (name.as_str(), values.as_slice())).collect();
+            self.numbers.iter().map(|(name, values)| (name.as_str(), &**values)).collect();
         sums.add(&Batch {
             texts: &texts,
             numbers: &numbers,
             response: &self.response,
             weight: self.weight.as_deref(),
             offset: self.offset.as_deref(),
+            volume: self.volume.as_deref(),
         })
         .map_err(told)
     }

@@ -74,9 +74,6 @@ pub(crate) fn read(body: &GlmBody, check: &mut Check<'_>) -> Glm {
     }
     let in_passes =
         check.word("/reading", body.reading.as_ref(), &[("once", false), ("passes", true)]);
-    if in_passes && !hold_out.is_empty() {
-        check.fault("/holdOut", "rows that are read in passes are not held out; leave it out");
-    }
     for (column, base) in terms.iter().flat_map(TermAsked::factors).filter(|_| in_passes) {
         if base.is_none() {
             let detail = format!(

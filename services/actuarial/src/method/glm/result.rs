@@ -88,6 +88,22 @@ pub(crate) struct LevelResult {
     pub(crate) ratio: Option<Figure>,
 }
 
+impl LevelResult {
+    /// From the level's volume and the sums of what came and of what was expected.
+    pub(crate) fn of(name: &str, rows: u64, [volume, observed, expected]: [f64; 3]) -> LevelResult {
+        // A level without volume has nothing to be related to.
+        let per = if volume > 0.0 { volume } else { 1.0 };
+        LevelResult {
+            name: name.to_owned(),
+            rows: usize::try_from(rows).unwrap_or(usize::MAX),
+            volume: volume.into(),
+            observed: (observed / per).into(),
+            expected: (expected / per).into(),
+            ratio: (expected > 0.0).then(|| Figure(observed / expected)),
+        }
+    }
+}
+
 /// How the model does on rows it was not fitted to.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -98,7 +114,8 @@ pub(crate) struct HoldOutResult {
     pub(crate) expected: Figure,
     /// Mean deviance per row.
     pub(crate) mean_deviance: Figure,
-    /// Lift and order; absent where something below zero came or is expected, or nothing.
+    /// Lift and order; absent where something below zero came or is expected, or nothing, and where rows
+    /// are read in passes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) judged: Option<JudgedResult>,
     /// By factor of the model.

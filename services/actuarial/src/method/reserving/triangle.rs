@@ -148,7 +148,7 @@ impl Reserving {
         let values = data.gapped(column)?;
         let months = periods(data, &self.origin)?;
         let mut found: BTreeMap<i32, f64> = BTreeMap::new();
-        for (row, (origin, value)) in months.iter().zip(values).enumerate() {
+        for (row, (origin, &value)) in months.iter().zip(&*values).enumerate() {
             if value.is_nan() {
                 continue;
             }
@@ -239,8 +239,8 @@ fn wide(
     }
     let mut cells = Cells::new();
     for (column, age) in ages {
-        for (month, amount) in origins.iter().zip(data.gapped(column)?) {
-            add(cells.entry((*month, *age)).or_default(), amount);
+        for (month, amount) in origins.iter().zip(&*data.gapped(column)?) {
+            add(cells.entry((*month, *age)).or_default(), *amount);
         }
     }
     Ok(cells)

@@ -17,6 +17,8 @@ pub struct Batch<'a> {
     pub weight: Option<&'a [f64]>,
     /// What is added to the predictor; every batch of a fit has it or none.
     pub offset: Option<&'a [f64]>,
+    /// What observed and expected are related to, such as exposure: one a row when absent.
+    pub volume: Option<&'a [f64]>,
 }
 
 /// A column of texts.
@@ -26,10 +28,10 @@ pub enum Texts<'a> {
     Plain(&'a [Option<&'a str>]),
     /// Each text once, and per row the place of its own.
     Coded {
-        /// The texts; some of them may be no row's.
+        /// The texts, none for what is missing; some of them may be no row's.
         values: &'a [Option<&'a str>],
-        /// A place in `values` per row, or none where it is missing.
-        codes: &'a [Option<u32>],
+        /// A place in `values` per row.
+        codes: &'a [u32],
     },
 }
 
@@ -60,6 +62,7 @@ impl<'a> Batch<'a> {
     pub(super) fn check(&self, family: Family, known: &mut Option<Fault>) -> Result<(), GlmError> {
         self.weight.map_or(Ok(()), |weight| same_length("weight", weight.len(), self.rows()))?;
         self.offset.map_or(Ok(()), |offset| same_length("offset", offset.len(), self.rows()))?;
+        self.volume.map_or(Ok(()), |volume| same_length("volume", volume.len(), self.rows()))?;
         check(family, self.response, self.weight, self.offset, known);
         Ok(())
     }
@@ -95,19 +98,16 @@ impl Texts<'_> {
                 Ok(codes)
             }
             Texts::Coded { values, codes } => {
-                let (mut known, mut missing) = (vec![None; values.len()], None);
+                let mut known = vec![None; values.len()];
                 let mut found = Vec::with_capacity(codes.len());
-                for (row, code) in codes.iter().enumerate() {
-                    found.push(match *code {
-                        None => *missing.get_or_insert_with(|| code_of(None)),
-                        Some(code) => match known.get_mut(code as usize) {
-                            Some(Some(known)) => *known,
-                            Some(known) => *known.insert(code_of(values[code as usize])),
-                            None => {
-                                let factor = factor.to_owned();
-                                return Err(GlmError::Code { factor, code, row });
-                            }
-                        },
+                for (row, &code) in codes.iter().enumerate() {
+                    found.push(match known.get_mut(code as usize) {
+                        Some(Some(known)) => *known,
+                        Some(known) => *known.insert(code_of(values[code as usize])),
+                        None => {
+                            let factor = factor.to_owned();
+                            return Err(GlmError::Code { factor, code, row });
+                        }
                     });
                 }
                 Ok(found)
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn a_text_of_a_dictionary_is_looked_up_once_and_only_if_a_row_has_it() {
         let values = [Some("b"), None, Some("a"), Some("unused")];
-        let codes = [Some(0), Some(2), None, Some(0), Some(1)];
+        let codes = [0, 2, 1, 0, 1];
         let mut asked = vec![];
         let texts = Texts::Coded { values: &values, codes: &codes };
         let found = texts.codes("area", |text| {
@@ -131,8 +131,8 @@ mod tests {
             text.map_or(9, |text| u32::from(text.as_bytes()[0]))
         });
         assert_eq!(found.unwrap(), [98, 97, 9, 98, 9]);
-        assert_eq!(asked, [Some("b".into()), Some("a".into()), None, None]);
-        let beyond = Texts::Coded { values: &values, codes: &[Some(4)] };
+        assert_eq!(asked, [Some("b".into()), Some("a".into()), None]);
+        let beyond = Texts::Coded { values: &values, codes: &[4] };
         let refused = GlmError::Code { factor: "area".into(), code: 4, row: 0 };
         assert_eq!(beyond.codes("area", |_| 0), Err(refused));
     }

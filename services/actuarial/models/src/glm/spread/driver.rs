@@ -1,9 +1,9 @@
 //! Asking the questions of a fit, one after the other.
 
 use super::factor::{Factor, MOST};
-use super::found::{Closing, Found, Products, Survey};
+use super::found::{Closing, Compared, Found, Products, Survey};
 use super::question::{Asked, Columns, Plan, Question, bare, frame};
-use super::{Elsewhere, SpreadError, Tally};
+use super::{Elsewhere, Judged, JudgedLevel, SpreadError, Tally};
 use crate::glm::basis::{Numbers, is_apart};
 use crate::glm::climb::Problem;
 use crate::glm::family::Curvature;
@@ -23,6 +23,9 @@ const LEAST_PART: f64 = 1e-5;
 /// The part of a number that others leave, below which another round is worth its pass.
 const SURE_PART: f64 = 1e-3;
 
+/// How many times the rows of a sample all of them are, at least: otherwise it spares too little.
+const LEAST_SAVED: u64 = 8;
+
 /// Rows that lie elsewhere, and what is known of them.
 struct There<'a, E> {
     rows: &'a mut E,
@@ -34,22 +37,23 @@ struct There<'a, E> {
     present: Vec<Vec<Present>>,
     /// The log-likelihood, where it was asked for with the distance.
     likelihood: Option<f64>,
-    fitted: Option<Fitted>,
+    settled: Option<Settled>,
 }
 
-/// Where a fit ended.
+/// Where a fit ended, and what it is compared with.
 #[derive(Clone, Debug)]
-pub(super) struct Fitted {
+pub(crate) struct Settled {
     pub(super) plan: Plan,
     pub(super) at: Vec<f64>,
+    pub(super) judged: Judged,
 }
 
-/// See [`Model::fit_elsewhere`]; with where it ended.
+/// See [`Model::fit_elsewhere`].
 pub(super) fn fit<E: Elsewhere>(
     model: &Model,
     rows: &mut E,
     stop: Stop<'_>,
-) -> Result<(Fit, Option<Fitted>), SpreadError<E::Error>> {
+) -> Result<Fit, SpreadError<E::Error>> {
     model.family.check(model.link)?;
     model.penalty.check()?;
     Columns::of(&model.terms)?;
@@ -63,7 +67,7 @@ pub(super) fn fit<E: Elsewhere>(
         levels: vec![],
         present: vec![],
         likelihood: None,
-        fitted: None,
+        settled: None,
     };
     let survey = there.survey(model)?;
     let mut layout = Layout::plan(&frame(&model.terms, &there.levels)?, &model.terms)?;
@@ -74,7 +78,39 @@ pub(super) fn fit<E: Elsewhere>(
         layout.scale_by(place, (moments.squares / rows).sqrt())?;
     }
     let (fit, there) = Problem::solve(model, layout, there, survey.totals, stop)?;
-    Ok((fit, there.fitted))
+    Ok(Fit { elsewhere: there.settled, ..fit })
+}
+
+/// See [`Fit::judge_elsewhere`].
+pub(super) fn judge<E: Elsewhere>(
+    fit: &Fit,
+    rows: &mut E,
+    stop: Stop<'_>,
+) -> Result<Judged, SpreadError<E::Error>> {
+    let Some(Settled { plan, at, .. }) = &fit.elsewhere else {
+        return Err(GlmError::Argument("a fit to rows at hand").into());
+    };
+    let asked = Asked::Closing { plan: plan.clone(), at: at.clone(), dispersion: 1.0 };
+    match ask(rows, stop, &fit.model, asked)?.1 {
+        Found::Closing(closing) => Ok(judged(plan, closing)),
+        _ => unreachable!("it is what was asked"),
+    }
+}
+
+fn judged(plan: &Plan, closing: Closing) -> Judged {
+    let Compared { rows, volume, observed, expected } = closing.all;
+    let level = |(name, one): (&String, Compared)| JudgedLevel {
+        name: name.clone(),
+        rows: one.rows,
+        volume: one.volume,
+        observed: one.observed,
+        expected: one.expected,
+    };
+    let factors = plan.levels.iter().zip(closing.levels).map(|((name, levels), found)| {
+        (name.clone(), levels.iter().zip(found).map(level).collect())
+    });
+    let factors = factors.collect();
+    Judged { rows, volume, observed, expected, deviance: closing.deviance, factors }
 }
 
 /// Asks one question: how many rows there were, what was found, and the levels of the factors.
@@ -87,8 +123,13 @@ pub(super) fn ask<E: Elsewhere>(
     stop.ask()?;
     let question = Question::of(model, asked).to_bytes();
     let answer = rows.ask(&question).map_err(SpreadError::Asked)?;
-    let mut tally = Tally::of(&question).map_err(SpreadError::Answer)?;
-    tally.merge(&answer).map_err(SpreadError::Answer)?;
+    read(&question, &answer)
+}
+
+/// Reads the answer to a question.
+fn read<E>(question: &[u8], answer: &[u8]) -> Result<(u64, Found, Vec<Factor>), SpreadError<E>> {
+    let mut tally = Tally::of(question).map_err(SpreadError::Answer)?;
+    tally.merge(answer).map_err(SpreadError::Answer)?;
     let count = tally.rows();
     let (found, factors) = tally.found()?;
     Ok((count, found, factors))
@@ -241,15 +282,39 @@ impl<E: Elsewhere> Source for There<'_, E> {
         }
     }
 
+    fn sums_of_sample(
+        &mut self,
+        Design { model, layout }: Design<'_>,
+        at: &[f64],
+    ) -> Result<Option<Sums>, Self::Error> {
+        let (plan, at) = (self.plan(layout), at.to_vec());
+        let asked = Asked::Pass { plan, at, curvature: Curvature::Observed };
+        let question = Question::of(model, asked).to_bytes();
+        let answer = self.rows.ask_sample(&question).map_err(SpreadError::Asked)?;
+        let Some(answer) = answer else { return Ok(None) };
+        let (some, found, _) = read(&question, &answer)?;
+        let all = self.count.unwrap_or_default();
+        match found {
+            Found::Pass(pass) if some > 0 && some <= all / LEAST_SAVED => {
+                Ok(Some(pass.sums.times(all as f64 / some as f64)))
+            }
+            _ => Ok(None),
+        }
+    }
+
     fn present(&mut self, _: Design<'_>) -> Result<Vec<Vec<Present>>, Self::Error> {
         Ok(std::mem::take(&mut self.present))
     }
 
     fn distance(&mut self, design: Design<'_>, at: &[f64]) -> Result<Distance, Self::Error> {
-        let Closing { counted, pearson, likelihood } = self.closing(design, at, 1.0)?;
-        self.likelihood = design.model.family.dispersion_is_one().then_some(likelihood);
-        self.fitted = Some(Fitted { plan: self.plan(design.layout), at: at.to_vec() });
-        Ok(Distance { pearson, rows: counted as usize })
+        let closing = self.closing(design, at, 1.0)?;
+        let distance = Distance { pearson: closing.pearson, rows: closing.counted as usize };
+        let is_final = design.model.family.dispersion_is_one();
+        self.likelihood = is_final.then_some(closing.likelihood);
+        let plan = self.plan(design.layout);
+        let judged = judged(&plan, closing);
+        self.settled = Some(Settled { plan, at: at.to_vec(), judged });
+        Ok(distance)
     }
 
     fn likelihood(

@@ -4,7 +4,7 @@
 //! may be no numbers, such as those of a step that went too far.
 
 use super::factor::Factor;
-use super::question::Asked;
+use super::question::{Asked, Plan};
 use crate::glm::layout::Layout;
 use crate::glm::negative_binomial::Shape;
 use crate::glm::pass::{Present, Sums, Taken, absent, unfold};
@@ -49,12 +49,28 @@ pub(super) struct Pass {
     pub(super) sums: Sums,
 }
 
-/// How far responses are from their means, and how likely they are.
-#[derive(Clone, Copy, Debug, Default)]
+/// How far responses are from their means, how likely they are, and what came where how much was
+/// expected.
+#[derive(Clone, Debug)]
 pub(super) struct Closing {
     pub(super) counted: u64,
     pub(super) pearson: f64,
     pub(super) likelihood: f64,
+    pub(super) deviance: f64,
+    pub(super) all: Compared,
+    /// By factor of the plan and its levels.
+    pub(super) levels: Vec<Vec<Compared>>,
+}
+
+/// What came and what was expected.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Compared {
+    pub(super) rows: u64,
+    pub(super) volume: f64,
+    /// Σ weight × response.
+    pub(super) observed: f64,
+    /// Σ weight × mean.
+    pub(super) expected: f64,
 }
 
 /// What a tally has found.
@@ -98,6 +114,41 @@ impl Pass {
     }
 }
 
+impl Closing {
+    pub(super) fn of(plan: &Plan) -> Closing {
+        let none = |(_, levels): &(String, Vec<String>)| vec![Compared::default(); levels.len()];
+        Closing {
+            counted: 0,
+            pearson: 0.0,
+            likelihood: 0.0,
+            deviance: 0.0,
+            all: Compared::default(),
+            levels: plan.levels.iter().map(none).collect(),
+        }
+    }
+
+    fn compared(&mut self) -> impl Iterator<Item = &mut Compared> {
+        std::iter::once(&mut self.all).chain(self.levels.iter_mut().flatten())
+    }
+
+    pub(super) fn add(&mut self, mut other: Closing) {
+        self.counted += other.counted;
+        self.pearson += other.pearson;
+        self.likelihood += other.likelihood;
+        self.deviance += other.deviance;
+        self.compared().zip(other.compared()).for_each(|(mine, theirs)| mine.add(*theirs));
+    }
+}
+
+impl Compared {
+    pub(super) fn add(&mut self, other: Compared) {
+        self.rows += other.rows;
+        self.volume += other.volume;
+        self.observed += other.observed;
+        self.expected += other.expected;
+    }
+}
+
 impl Found {
     /// Nothing yet, in answer to a question about rows of this layout.
     pub(super) fn of(asked: &Asked, layout: &Layout) -> Found {
@@ -105,7 +156,7 @@ impl Found {
             Asked::Survey => Found::Survey(Survey::of(layout)),
             Asked::Products(_) => Found::Products(Products::of(layout)),
             Asked::Pass { .. } => Found::Pass(Pass::of(layout)),
-            Asked::Closing { .. } => Found::Closing(Closing::default()),
+            Asked::Closing { plan, .. } => Found::Closing(Closing::of(plan)),
             Asked::Alone { .. } => Found::Alone(Alone::default()),
             Asked::Shape { .. } => Found::Shape(Shape::default()),
         }
@@ -132,11 +183,7 @@ impl Found {
                 }
             }
             (Found::Pass(mine), Found::Pass(theirs)) => mine.sums.add(&theirs.sums),
-            (Found::Closing(mine), Found::Closing(theirs)) => {
-                mine.counted += theirs.counted;
-                mine.pearson += theirs.pearson;
-                mine.likelihood += theirs.likelihood;
-            }
+            (Found::Closing(mine), Found::Closing(theirs)) => mine.add(theirs),
             (Found::Alone(mine), Found::Alone(theirs)) => mine.add(theirs),
             (Found::Shape(mine), Found::Shape(theirs)) => mine.add(theirs),
             // Both are of one question, which says what is found.
@@ -175,8 +222,13 @@ impl Found {
             }
             Found::Closing(closing) => {
                 to.word(closing.counted);
-                to.number(closing.pearson);
-                to.number(closing.likelihood);
+                for sum in [closing.pearson, closing.likelihood, closing.deviance] {
+                    to.number(sum);
+                }
+                for one in std::iter::once(&closing.all).chain(closing.levels.iter().flatten()) {
+                    to.word(one.rows);
+                    [one.volume, one.observed, one.expected].iter().for_each(|sum| to.number(*sum));
+                }
             }
             Found::Shape(Shape { over, squares, first, second }) => {
                 [over, squares, first, second].iter().for_each(|value| to.number(**value));
@@ -228,11 +280,18 @@ impl Found {
                 let information = from.triangle(layout.columns())?;
                 Found::Pass(Pass { taken: None, sums: Sums { information, score, deviance } })
             }
-            Found::Closing(_) => Found::Closing(Closing {
-                counted: from.word()?,
-                pearson: from.sum()?,
-                likelihood: from.sum()?,
-            }),
+            Found::Closing(own) => {
+                let mut found = own.clone();
+                found.counted = from.word()?;
+                (found.pearson, found.likelihood) = (from.sum()?, from.sum()?);
+                found.deviance = from.sum()?;
+                for one in found.compared() {
+                    one.rows = from.word()?;
+                    (one.volume, one.observed) = (from.sum()?, from.sum()?);
+                    one.expected = from.sum()?;
+                }
+                Found::Closing(found)
+            }
             Found::Shape(_) => Found::Shape(Shape {
                 over: from.sum()?,
                 squares: from.sum()?,

@@ -6,7 +6,8 @@
 //! aggregate function of a distributed query, and a step of the fit is one query.
 //!
 //! A fit asks for levels and totals, then once or more for what numbers have in common, then for the sums
-//! of some six passes, then for the figures about all of it. Newton's method and all that is said of a
+//! of some six passes (fewer where a sample tells about where they lead), then for the figures about all
+//! of it. Newton's method and all that is said of a
 //! fit are those of rows at hand.
 
 mod batch;
@@ -20,6 +21,7 @@ mod tally;
 mod turns;
 
 pub use batch::{Batch, Texts};
+pub(crate) use driver::Settled;
 pub use question::Columns;
 pub use tally::Tally;
 
@@ -37,6 +39,14 @@ pub trait Elsewhere {
     /// The answer of all rows to a question: of one [`Tally`] that all others were merged into. Blocks
     /// until it is there.
     fn ask(&mut self, question: &[u8]) -> Result<Vec<u8>, Self::Error>;
+
+    /// The answer of a sample: the same rows every time, asked in much less time than all. A fit then
+    /// takes its first steps there, and asks all rows some three times instead of seven. Without a
+    /// sample it does not.
+    fn ask_sample(&mut self, question: &[u8]) -> Result<Option<Vec<u8>>, Self::Error> {
+        let _ = question;
+        Ok(None)
+    }
 }
 
 /// Why a model cannot be fitted to rows that lie elsewhere.
@@ -93,6 +103,55 @@ impl From<StoredError> for TallyError {
     }
 }
 
+/// What came and what a fit expects, of rows that lie elsewhere.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Judged {
+    /// How many rows, with or without weight.
+    pub rows: u64,
+    /// Their volume.
+    pub volume: f64,
+    /// Σ weight × response.
+    pub observed: f64,
+    /// Σ weight × mean.
+    pub expected: f64,
+    /// Deviance.
+    pub deviance: f64,
+    /// The same by level of each factor of the terms, in text order.
+    pub factors: Vec<(String, Vec<JudgedLevel>)>,
+}
+
+/// What came and what a fit expects where a factor has a level.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgedLevel {
+    /// The level.
+    pub name: String,
+    /// How many rows, with or without weight.
+    pub rows: u64,
+    /// Their volume.
+    pub volume: f64,
+    /// Σ weight × response.
+    pub observed: f64,
+    /// Σ weight × mean.
+    pub expected: f64,
+}
+
+impl Fit {
+    /// What came and what the fit expects, of the rows it was fitted to; `None` for rows at hand.
+    pub fn judged(&self) -> Option<&Judged> {
+        self.elsewhere.as_ref().map(|settled| &settled.judged)
+    }
+
+    /// The same of other rows that lie elsewhere, which takes one question. A level that no row had
+    /// which the model was fitted to is an error, and so is a fit to rows at hand.
+    pub fn judge_elsewhere<E: Elsewhere>(
+        &self,
+        rows: &mut E,
+        stop: Stop<'_>,
+    ) -> Result<Judged, SpreadError<E::Error>> {
+        driver::judge(self, rows, stop)
+    }
+}
+
 impl Model {
     /// The columns of texts and of numbers that a fit reads, beside response, weight and offset.
     ///
@@ -112,7 +171,7 @@ impl Model {
         rows: &mut E,
         stop: Stop<'_>,
     ) -> Result<Fit, SpreadError<E::Error>> {
-        Ok(driver::fit(self, rows, stop)?.0)
+        driver::fit(self, rows, stop)
     }
 
     /// Fits the negative binomial model with the terms of this one to rows that lie elsewhere, like
@@ -123,7 +182,7 @@ impl Model {
         rows: &mut E,
         stop: Stop<'_>,
     ) -> Result<NegativeBinomialFit, SpreadError<E::Error>> {
-        let mut there = turns::There { rows, stop, model: self.clone(), fitted: None };
+        let mut there = turns::There { rows, stop, model: self.clone(), settled: None };
         take_turns(&mut there, stop)
     }
 }

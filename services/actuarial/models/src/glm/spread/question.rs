@@ -11,7 +11,7 @@ use crate::glm::{Column, Family, Frame, GlmError, Link, Model, Term};
 use crate::stored::{Reader, StoredError, Writer};
 
 /// The version of questions and tallies; the two change together.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// A question about rows.
 #[derive(Clone, Debug, PartialEq)]
@@ -32,7 +32,8 @@ pub(super) enum Asked {
     Products(Plan),
     /// The sums of the normal equations.
     Pass { plan: Plan, at: Vec<f64>, curvature: Curvature },
-    /// How far responses are from their means, and how likely they are.
+    /// How far responses are from their means, how likely they are, and what came where how much was
+    /// expected.
     Closing { plan: Plan, at: Vec<f64>, dispersion: f64 },
     /// The sums of a model that is an intercept alone.
     Alone { level: f64 },

@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::factor::Factor;
 use super::fault::Fault;
 use super::fnv::fingerprint;
-use super::found::{Closing, Found, Products, Survey};
+use super::found::{Closing, Compared, Found, Products, Survey};
 use super::question::{Asked, Columns, Question, VERSION};
 use super::{TallyError, Texts};
 use crate::glm::family::{Kernel, WithKernel, with_kernel};
@@ -14,7 +14,7 @@ use crate::glm::layout::{Layout, Rows};
 use crate::glm::negative_binomial::{Shape, Size};
 use crate::glm::pass::{PIECE, Taken, Values, predict, see, spread, take};
 use crate::glm::source::Alone;
-use crate::glm::{Frame, GlmError, Model};
+use crate::glm::{GlmError, Model};
 use crate::linalg::dot;
 use crate::stored::{Reader, Writer};
 
@@ -90,12 +90,8 @@ impl Tally {
     pub fn add(&mut self, batch: &Batch<'_>) -> Result<(), TallyError> {
         let mut fault = self.fault.clone();
         batch.check(self.model.family, &mut fault)?;
-        let mut frame = Frame::new();
         for name in &self.columns.numbers {
-            let values = batch.number(name)?;
-            if values.iter().all(|value| value.is_finite()) {
-                frame.add_numbers(name, values.to_vec())?;
-            } else {
+            if !batch.number(name)?.iter().all(|value| value.is_finite()) {
                 Fault::Number(name.clone()).note(&mut fault);
             }
         }
@@ -105,7 +101,7 @@ impl Tally {
         if fault.is_none() {
             let mut numbers = vec![vec![]];
             for number in &self.layout.numbers {
-                let values = number.values(&frame)?;
+                let values = number.values(|name| batch.number(name))?;
                 if values.iter().any(|value| !value.is_finite()) {
                     Fault::Number(number.name.clone()).note(&mut fault);
                 }
@@ -120,7 +116,7 @@ impl Tally {
             let (response, weight, offset) = (batch.response, batch.weight, batch.offset);
             let rows = Rows { cells, numbers, response, weight, offset };
             if fault.is_none() {
-                self.take(&rows);
+                self.take(&rows, &codes, batch.volume);
             }
         }
         self.rows += batch.rows() as u64;
@@ -234,7 +230,7 @@ impl Tally {
     }
 
     /// Adds what rows say that nothing is wrong with.
-    fn take(&mut self, rows: &Rows<'_>) {
+    fn take(&mut self, rows: &Rows<'_>, codes: &[Vec<u32>], volume: Option<&[f64]>) {
         let (layout, model, values) = (&self.layout, &self.model, &self.values);
         match (&mut self.found, &self.asked) {
             (Found::Survey(survey), _) => survey.take(model, rows),
@@ -245,7 +241,9 @@ impl Tally {
                 with_kernel(model.family, model.link, *curvature, step);
             }
             (Found::Closing(closing), Asked::Closing { dispersion, .. }) => {
-                closing.take(model, layout, rows, values, *dispersion);
+                let means = means(model, layout, rows, values);
+                closing.take(model, rows, &means, *dispersion);
+                closing.compare(rows, &means, codes, volume);
             }
             (Found::Alone(sums), Asked::Alone { level }) => {
                 let mut some = Alone::default();
@@ -334,25 +332,45 @@ impl Products {
 }
 
 impl Closing {
-    fn take(
-        &mut self,
-        model: &Model,
-        layout: &Layout,
-        rows: &Rows<'_>,
-        values: &Values,
-        dispersion: f64,
-    ) {
-        let means = means(model, layout, rows, values);
-        let mut some = Closing::default();
+    fn take(&mut self, model: &Model, rows: &Rows<'_>, means: &[f64], dispersion: f64) {
+        let family = model.family;
+        let (mut pearson, mut likelihood, mut deviance) = (0.0, 0.0, 0.0);
         each(rows, |row, weight| {
             let (response, mean) = (rows.response[row], means[row]);
-            some.counted += 1;
-            some.pearson += model.pearson(response, mean, weight);
-            some.likelihood += model.density(response, mean, weight, dispersion);
+            self.counted += 1;
+            pearson += model.pearson(response, mean, weight);
+            likelihood += model.density(response, mean, weight, dispersion);
+            let own = family.moving_deviance(response, mean) + family.constant(response);
+            deviance += weight * own;
         });
-        self.counted += some.counted;
-        self.pearson += some.pearson;
-        self.likelihood += some.likelihood;
+        self.pearson += pearson;
+        self.likelihood += likelihood;
+        self.deviance += deviance;
+    }
+
+    /// Factors are those of the plan, in the order in which their columns are read.
+    fn compare(
+        &mut self,
+        rows: &Rows<'_>,
+        means: &[f64],
+        codes: &[Vec<u32>],
+        volume: Option<&[f64]>,
+    ) {
+        let mut all = Compared::default();
+        for (row, (response, mean)) in rows.response.iter().zip(means).enumerate() {
+            let weight = rows.weight.map_or(1.0, |weight| weight[row]);
+            let one = Compared {
+                rows: 1,
+                volume: volume.map_or(1.0, |volume| volume[row]),
+                observed: weight * response,
+                expected: weight * mean,
+            };
+            all.add(one);
+            for (levels, codes) in self.levels.iter_mut().zip(codes) {
+                levels[codes[row] as usize].add(one);
+            }
+        }
+        self.all.add(all);
     }
 }
 

@@ -1,6 +1,6 @@
 //! The search for α of the negative binomial family over rows that lie elsewhere.
 
-use super::driver::{Fitted, ask, fit};
+use super::driver::{Settled, ask, fit};
 use super::found::Found;
 use super::question::Asked;
 use super::{Elsewhere, SpreadError};
@@ -13,7 +13,7 @@ pub(super) struct There<'a, E> {
     pub(super) rows: &'a mut E,
     pub(super) stop: Stop<'a>,
     pub(super) model: Model,
-    pub(super) fitted: Option<Fitted>,
+    pub(super) settled: Option<Settled>,
 }
 
 impl<E: Elsewhere> Turns for There<'_, E> {
@@ -21,13 +21,14 @@ impl<E: Elsewhere> Turns for There<'_, E> {
 
     fn fit(&mut self, family: Family) -> Result<Fit, Self::Error> {
         self.model.family = family;
-        let (fit, fitted) = fit(&self.model, self.rows, self.stop)?;
-        self.fitted = fitted;
+        let fit = fit(&self.model, self.rows, self.stop)?;
+        self.settled.clone_from(&fit.elsewhere);
         Ok(fit)
     }
 
     fn shape(&mut self, alpha: f64) -> Result<Shape, Self::Error> {
-        let Fitted { plan, at } = self.fitted.clone().expect("a fit comes before its means");
+        let settled = self.settled.clone();
+        let Settled { plan, at, .. } = settled.expect("a fit comes before its means");
         let asked = Asked::Shape { plan, at, alpha };
         match ask(self.rows, self.stop, &self.model, asked)?.1 {
             Found::Shape(shape) => Ok(shape),
