@@ -54,6 +54,8 @@ base_http::problems! {
     WRONG_ORDER = "E4304" 422 "the payment order cannot be carried out as written" "支付指令内容有误";
     /// The day is remitted already, or the remittance is not the latest or not over.
     REMITTANCE_STAGE = "E4308" 409 "the remittance does not allow this" "上缴批次当前状态不允许此操作";
+    /// Nothing is paid for a claim that was cancelled.
+    CLAIM_CANCELLED = "E4309" 409 "the claim was cancelled" "案件已注销";
     /// A look at other insurers' records without a reason.
     PURPOSE_MISSING = "E4100" 400 "an X-Purpose header is required" "缺少查询目的";
     /// None or several policies fit, or the caller's own.

@@ -6,6 +6,7 @@ use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Ids};
 use pg::{Command, Scope, Tx};
+use production_core::claim::Stage as ClaimStage;
 use production_core::insurer::InsurerCode;
 use production_core::number::{NumberError, NumberKind, PlatformNumber};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,8 @@ use super::payee::{BankAccount, BankAccountBody, SealedAccount};
 use super::serve::{STUCK_AFTER, is_stuck};
 use super::store::{Kept, Order};
 use super::{Counterparty, OrderDraft, order, remittance, store};
-use crate::error::ClearingError;
+use crate::error::{CLAIM_CANCELLED, ClearingError};
+use crate::recovery::Market;
 use crate::{Clearing, HOUSE};
 
 /// An order of a member.
@@ -345,7 +347,8 @@ impl Clearing {
     /// Commits a draft for a call and shows the order.
     pub(super) async fn place(&self, call: Call, draft: OrderDraft) -> Result<Reply, Problem> {
         let subject = draft.order_id.to_string();
-        let command = Place { draft, now: call.received_at, ids: self.spine.ids() };
+        let (market, now, ids) = (&*self.market, call.received_at, self.spine.ids());
+        let command = Place { draft, market, now, ids };
         let run = self.spine.run(call, &command, |view| {
             Done::json(StatusCode::ACCEPTED, &view, 0, subject.as_str())
         });
@@ -419,6 +422,7 @@ impl Command for SetAccount {
 
 struct Place<'a> {
     draft: OrderDraft,
+    market: &'a dyn Market,
     now: Timestamp,
     ids: &'a Ids,
 }
@@ -429,10 +433,30 @@ impl Command for Place<'_> {
     type Error = ClearingError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<OrderView, ClearingError> {
+        if let OrderPurpose::ClaimPayment { claim_code } = &self.draft.purpose {
+            self.check_claim(tx, claim_code).await?;
+        }
         let id = order(tx, &self.draft, self.now, self.ids).await?;
         let placed = store::find(tx, id).await?;
         let placed = placed.ok_or(ClearingError::Corrupt("payment order"))?;
         OrderView::whole(tx, placed, self.now).await
+    }
+}
+
+impl Place<'_> {
+    /// Money is paid for a claim the insurer filed, which is held: it is not cancelled meanwhile.
+    async fn check_claim(&self, tx: &mut Tx, code: &str) -> Result<(), ClearingError> {
+        let unknown = |_: NumberError| ClearingError::not_found("claim", code);
+        let claim_no = PlatformNumber::parse(code).map_err(unknown)?;
+        let claim = self.market.hold_claim(tx, claim_no).await?;
+        if claim.tenant != self.draft.participant {
+            return Err(ClearingError::not_found("claim", code));
+        }
+        if claim.case.stage == ClaimStage::Cancelled {
+            let detail = format!("claim {code} was cancelled: order no payment for it");
+            return Err(ClearingError::refused(&CLAIM_CANCELLED, detail));
+        }
+        Ok(())
     }
 }
 

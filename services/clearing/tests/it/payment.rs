@@ -14,12 +14,15 @@ use clearing::payment::{Hearing, notice::Notice};
 use clearing_ledger::Purpose;
 use jiff::SignedDuration;
 use kernel::{Clock, Fen};
+use production_core::claim::{Liability, Stage};
+use production_core::number::{NumberKind, PlatformNumber};
 use sandbox::bank::Behaviour;
 use sandbox::fault::Faults;
 use sandbox::{Counterparty, bank};
 use serde_json::Value;
 use uuid::Uuid;
 
+use crate::register::{frame, number};
 use crate::settlement::market::worked_example;
 use crate::support::assert_whole;
 use crate::world::{World, view};
@@ -50,10 +53,15 @@ pub(crate) fn funding(direction: &str, amount: &str) -> OrderBody {
     }
 }
 
+/// A vehicle.
+const OTHER: &str = "1M8GDM9AXKP042788";
+/// A claim PICC filed.
+const CLAIM: &str = "05PICC320026083300000000000019";
+
 pub(crate) fn claim(amount: &str) -> OrderBody {
     OrderBody {
         purpose: "claim_payment".into(),
-        claim_code: Some("05PICC320026083300000000000019".into()),
+        claim_code: Some(CLAIM.into()),
         amount: amount.into(),
         reference: "CLAIM 1".into(),
         payee: Some(account("6222021301001234567")),
@@ -66,8 +74,10 @@ impl World {
         World::new().await.registered().await
     }
 
-    /// PICC registered its account.
+    /// PICC registered its account, and filed a claim.
     pub(crate) async fn registered(self) -> World {
+        let number = PlatformNumber::parse(CLAIM).unwrap();
+        self.register.claim_numbered(number, &self.picc, "LSVAM4187C2183847", Liability::Main);
         let call = self.call(&self.picc, &function::PAYMENT_ACCOUNT_SET);
         let set = self.clearing.set_payment_account(call, account("1234567890")).await;
         assert_eq!(view(set).unwrap()["account"], "102301000028 ****7890");
@@ -130,6 +140,14 @@ async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
         let body = OrderBody { claim_code: Some(code.into()), ..claim("1.00") };
         assert_eq!(world.order_payment(9, body).await, Err("E1001"), "{code}");
     }
+    // One that nobody filed, and one that was cancelled.
+    let unknown = number(NumberKind::Claim, &world.picc, &frame(OTHER), 77);
+    let body = OrderBody { claim_code: Some(unknown.to_string()), ..claim("1.00") };
+    assert_eq!(world.order_payment(9, body).await, Err("E4000"));
+    let cancelled = world.register.claim(&world.picc, OTHER, Liability::Main);
+    world.register.change(cancelled, |case| case.stage = Stage::Cancelled);
+    let body = OrderBody { claim_code: Some(cancelled.to_string()), ..claim("1.00") };
+    assert_eq!(world.order_payment(9, body).await, Err("E4309"));
     assert_eq!(world.serve().await, 1);
     world.until(1, "settled").await;
     assert_eq!(world.net("settlement").await, "5000.00");
@@ -138,10 +156,7 @@ async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
     assert_eq!(world.order_payment(3, claim("1540.01")).await, Err("E4302"));
     world.serve().await;
     let paid = world.until(2, "settled").await;
-    assert_eq!(
-        (&paid["about"], &paid["payee"]),
-        (&"05PICC320026083300000000000019".into(), &"102301000028 ****4567".into())
-    );
+    assert_eq!((&paid["about"], &paid["payee"]), (&CLAIM.into(), &"102301000028 ****4567".into()));
     assert_eq!(world.net("settlement").await, "1540.00");
     let told = world.sandbox.bank_orders();
     assert_eq!(told.iter().map(|held| held.sent).collect::<Vec<_>>(), [1, 1]);

@@ -44,7 +44,12 @@ pub(crate) fn frame(vin: &str) -> FrameNo {
     FrameNo::parse(vin, FrameForm::VinOnly).unwrap()
 }
 
-fn number(kind: NumberKind, caller: &Caller, frame: &FrameNo, sequence: u64) -> PlatformNumber {
+pub(crate) fn number(
+    kind: NumberKind,
+    caller: &Caller,
+    frame: &FrameNo,
+    sequence: u64,
+) -> PlatformNumber {
     let insurer = InsurerCode::parse(caller.insurer.as_deref().unwrap()).unwrap();
     PlatformNumber::new(kind, insurer, Region::Jiangsu, 2026, frame.slot(), sequence).unwrap()
 }
@@ -104,10 +109,25 @@ impl Register {
     /// A hull claim fit to recover: surveyed with a third vehicle and `liability`, 20,000 assessed,
     /// documents there, not adjusted.
     pub(crate) fn claim(&self, caller: &Caller, vin: &str, liability: Liability) -> PlatformNumber {
-        let mut known = self.claims.lock().unwrap();
-        let frame = frame(vin);
-        let sequence = u64::try_from(known.len()).unwrap() + 1;
-        let claim_no = number(NumberKind::Claim, caller, &frame, sequence);
+        let sequence = self.next();
+        let claim_no = number(NumberKind::Claim, caller, &frame(vin), sequence);
+        self.claim_numbered(claim_no, caller, vin, liability);
+        claim_no
+    }
+
+    fn next(&self) -> u64 {
+        u64::try_from(self.claims.lock().unwrap().len()).unwrap() + 1
+    }
+
+    /// The same under this number.
+    pub(crate) fn claim_numbered(
+        &self,
+        claim_no: PlatformNumber,
+        caller: &Caller,
+        vin: &str,
+        liability: Liability,
+    ) {
+        let (frame, sequence) = (frame(vin), self.next());
         let at = accident_at();
         let notify: NotifyFacts = serde_json::from_value(serde_json::json!({
             "accidentAt": at, "reportedAt": at, "district": "320102", "subrogation": true }))
@@ -136,8 +156,7 @@ impl Register {
             case,
             promise: promise(PolicyClass::Commercial, held),
         };
-        known.insert(claim_no, facts);
-        claim_no
+        self.claims.lock().unwrap().insert(claim_no, facts);
     }
 
     /// The plate the insured vehicle of a claim carried at the accident.
