@@ -1,6 +1,6 @@
 //! One private car in Jiangsu from its first policy to its last; then three others, two accidents
 //! and what they do to the price; between them four insurers that recover from each other and
-//! settle.
+//! settle; at last a premium that the platform collects, shares out and pays on.
 //!
 //! The tables behind the amounts: base premium 950 (private, under 6 seats); float scheme E (−10,
 //! −20, −30 percent); no-claim scheme NAT2020 (level −1 0.8, −2 0.7, −3 0.6); vehicle tax 300 a
@@ -15,6 +15,7 @@ mod fleet;
 mod neighbour;
 mod new_car;
 mod other_insurer;
+mod premium_money;
 mod recoveries;
 mod renewal;
 mod sold;
@@ -55,7 +56,8 @@ pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Re
     surrendered::walk(market, teller, &fourth, &past).await?;
     let (mutual, fleet) = accidents::walk(market, teller).await?;
     recoveries::walk(market, teller, &fleet).await?;
-    claims_renewal::walk(market, teller, &mutual).await
+    claims_renewal::walk(market, teller, &mutual).await?;
+    premium_money::walk(market, teller).await
 }
 
 /// The car as police, model library and tax office know it before it has a plate.

@@ -1,0 +1,168 @@
+//! 2027: a premium that the platform collects itself is shared out, part of it goes back, and the tax
+//! office's share is paid on to it.
+
+use sandbox::vehicle::VehicleRecord;
+use serde_json::{Value, json};
+
+use crate::demo::market::{Answer, CCIC, Market, OPERATOR};
+use crate::demo::teller::Teller;
+
+const FRAME: &str = "LFV2A21K5S3100008";
+const ENGINE: &str = "EA211S31008";
+const PLATE: &str = "苏A6H008";
+const DAY: &str = "2027-03-01";
+/// Names of the payment orders.
+const COLLECTION: &str = "/v1/payments/premiums/0195f000-0000-7000-8000-000000000001";
+const ORDER: &str = "/v1/payments/orders/0195f000-0000-7000-8000-000000000001";
+const REFUND: &str = "0195f000-0000-7000-8000-000000000002";
+/// The sandbox's agency.
+const LICENCE: &str = "201320000000800";
+
+pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()> {
+    teller.chapter(
+        "保费归集、退费与上缴",
+        "2027: a premium is collected, shared out, given back in part and paid on",
+    )?;
+    market.move_to("2027-03-01T10:00").await?;
+    let query = sold_through_an_agency(market, teller).await?;
+    collected(market, teller, &query).await?;
+    given_back(market, teller).await?;
+    paid_on(market, teller).await
+}
+
+async fn sold_through_an_agency(
+    market: &mut Market,
+    teller: &mut Teller,
+) -> anyhow::Result<String> {
+    let made_on = jiff::civil::date(2025, 1, 20);
+    let record = VehicleRecord::private_car(FRAME)
+        .with_engine(ENGINE)
+        .owned_by("陆游")
+        .plated(PLATE, "02")
+        .registered_on(made_on, jiff::civil::date(2025, 3, 3));
+    market.load_vehicle(&record).await?;
+    teller.step(DAY, "投保查询 quote", "CCIC quotes through an agency, which gets 10 %")?;
+    let owner =
+        json!({ "name": "陆游", "certificateKind": "01", "certificateNo": "11010519491231002X" });
+    let body = json!({
+        "vehicle": { "frameNo": FRAME, "engineNo": ENGINE, "plate": PLATE, "plateKind": "02",
+            "category": "11", "usage": "210", "fuel": "A", "seats": 5, "displacementCc": 1598,
+            "firstRegisteredOn": "2025-03-03" },
+        "owner": owner, "applicant": owner, "insured": owner,
+        "compulsory": { "start": "2027030200" },
+        "commercial": { "start": "2027030200", "autonomousCoefficient": "0.85",
+            "covers": [ { "coverageCode": "M02", "limitAmount": "1000000.00" } ] },
+    });
+    let quoted = market.post(CCIC, "/v1/quotes", &body).await?;
+    teller.status(&quoted, 201);
+    let at = "/rating/commercial/premium";
+    teller.says(&quoted, "商业险保费 commercial premium", at, "1455.65", "1,284.40 / 0.75 × 0.85");
+    let sum = "950.00 + tax 300.00 + 1,455.65";
+    teller.says(&quoted, "应缴 payable", "/payable", "2705.65", sum);
+    let query = quoted.text("/queryCode").to_owned();
+    let sale = json!({ "fee": { "channel": "03", "intermediary": "某某保险代理有限公司",
+        "licenceKind": "2", "licenceNo": LICENCE, "licenceFrom": "2026-01-01",
+        "licenceTo": "2028-12-31", "commercialRatio": "0.10" } });
+    let frozen = market.post(CCIC, &format!("/v1/quotes/{query}/pre-confirm"), &sale).await?;
+    teller.status(&frozen, 200);
+    Ok(query)
+}
+
+async fn collected(market: &mut Market, teller: &mut Teller, query: &str) -> anyhow::Result<()> {
+    teller.step(DAY, "保费代收 collection", "the platform collects it in one amount")?;
+    let payer = json!({ "bank": "102301000028", "account": "6222021301001234567", "name": "陆游" });
+    let wish = json!({ "queryCode": query, "payer": payer });
+    let ordered = market.put(CCIC, COLLECTION, &wish).await?;
+    teller.status(&ordered, 202);
+    let shares = [
+        ("tax", "车船税 tax office", "300.00", ""),
+        ("fund", "救助基金 assistance fund", "9.50", "950.00 × 1 %"),
+        ("commission", "手续费 agency", "145.57", "1,455.65 × 10 %"),
+        ("premium", "保费 insurer", "2250.58", "the rest of 2,705.65"),
+    ];
+    for (of, label, amount, how) in shares {
+        let share = entry(&ordered, "/shares", "shareOf", of);
+        let found = share["amount"].as_str().unwrap_or_default();
+        teller.holds(label, found == amount, &format!("{found} {how}"));
+    }
+    let settled = market.get_until(CCIC, ORDER, ("/stage", "settled")).await?;
+    teller.says(&settled, "指令 order", "/stage", "settled", "the bank moved all of it");
+    let path = format!("/v1/quotes/{query}");
+    let paid = market.get_until(CCIC, &path, ("/stage", "paid")).await?;
+    teller.says(&paid, "到账 quote", "/stage", "paid", "registered without anybody's call");
+    let echo = json!({ "compulsory": { "policyNo": "2027HC", "premium": "950.00" },
+        "commercial": { "policyNo": "2027HB", "premium": "1455.65" },
+        "tax": "300.00", "fee": "145.57" });
+    let confirmed = market.post(CCIC, &format!("{path}/confirm"), &echo).await?;
+    teller.status(&confirmed, 201);
+    Ok(())
+}
+
+async fn given_back(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()> {
+    teller.step(DAY, "退费 refund", "620.75 go back, each share in its measure")?;
+    let of = ORDER.rsplit('/').next().unwrap_or_default();
+    let wish = json!({ "of": of, "amount": "620.75" });
+    let refund = market.put(CCIC, &format!("/v1/payments/refunds/{REFUND}"), &wish).await?;
+    teller.status(&refund, 202);
+    let path = format!("/v1/payments/orders/{REFUND}");
+    let settled = market.get_until(CCIC, &path, ("/stage", "settled")).await?;
+    teller.says(&settled, "指令 order", "/stage", "settled", "back where it came from");
+    let payees = market.get(OPERATOR, "/v1/operator/payments/payees").await?;
+    let gathered = [
+        ("tax", "车船税 for the tax office", "231.17", "300.00 − 68.83"),
+        ("fund", "救助基金 for the fund", "7.32", "9.50 − 2.18"),
+        ("commission", "手续费 for the agency", "112.17", "145.57 − 33.40"),
+    ];
+    for (of, label, amount, how) in gathered {
+        let payee = entry(&payees, "/items", "shareOf", of);
+        let found = payee["gathered"].as_str().unwrap_or_default();
+        teller.holds(label, found == amount, &format!("{found} = {how}"));
+    }
+    Ok(())
+}
+
+async fn paid_on(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()> {
+    teller.step(DAY, "收款人登记 payee", "the operator says where the tax goes, and how often")?;
+    let account =
+        json!({ "bank": "102301000028", "account": "3200000001", "name": "江苏省税务局" });
+    let payee = json!({ "name": "江苏省税务局", "period": "day", "account": account });
+    let path = "/v1/operator/payments/payees/tax/320000";
+    let registered = market.put(OPERATOR, path, &payee).await?;
+    teller.status(&registered, 200);
+
+    market.move_to("2027-03-02T10:00").await?;
+    teller.step("2027-03-02", "上缴 remittance", "the day is over, and its tax is paid on")?;
+    let wish = json!({ "shareOf": "tax", "payee": "320000", "through": DAY });
+    let made = market.post(OPERATOR, "/v1/operator/payments/remittances", &wish).await?;
+    teller.holds(
+        "一日一次 one a day",
+        [200, 201, 202].contains(&made.status),
+        "by clock or by word",
+    );
+    let path = format!("/v1/operator/payments/remittances/{}", made.text("/remittanceId"));
+    let paid = market.get_until(OPERATOR, &path, ("/stage", "settled")).await?;
+    teller.says(&paid, "上缴 remittance", "/stage", "settled", "");
+    teller.says(&paid, "已缴 paid", "/paid", "231.17", "300.00 − 68.83");
+    let sources = market.get(OPERATOR, &format!("{path}/sources")).await?;
+    for (purpose, label, amount) in
+        [("premium", "收 from the premium", "300.00"), ("refund", "退 less the refund", "-68.83")]
+    {
+        let source = entry(&sources, "/items", "purpose", purpose);
+        let found = source["amount"].as_str().unwrap_or_default();
+        teller.holds(label, found == amount, found);
+    }
+    let order = market.get(CCIC, ORDER).await?;
+    let carried = entry(&order, "/remittances", "shareOf", "tax");
+    let is_it = carried["remittanceId"] == made.text("/remittanceId");
+    teller.holds("可追溯 traced", is_it, "the insurer sees where its customer's tax went");
+    let proof = market.get(OPERATOR, "/v1/operator/ledger/proof").await?;
+    teller.says(&proof, "借贷平衡 holds", "/holds", true, "worked out anew from every transfer");
+    Ok(())
+}
+
+/// The entry of a list whose member says something; null when there is none.
+fn entry(answer: &Answer, list: &str, member: &str, says: &str) -> Value {
+    let entries = answer.body.pointer(list).and_then(Value::as_array);
+    let found = entries.into_iter().flatten().find(|entry| entry[member] == says);
+    found.cloned().unwrap_or_default()
+}
