@@ -467,6 +467,22 @@ mod tests {
     }
 
     #[test]
+    fn factors_of_a_plan_are_those_of_the_terms_in_their_order() {
+        let terms = vec![Term::factor("area", "a"), Term::factor("fuel", "gas")];
+        let model = Model::log(Family::Poisson, terms);
+        let levels = |names: [&str; 2]| {
+            names.map(|name| (name.to_owned(), vec!["a".to_owned(), "gas".to_owned()])).to_vec()
+        };
+        for (names, is_one) in [(["area", "fuel"], true), (["fuel", "area"], false)] {
+            let plan =
+                Plan { levels: levels(names), centres: vec![], factor: vec![], scales: vec![] };
+            let asked = Asked::Closing { plan, at: vec![0.0; 3], dispersion: 1.0 };
+            let tally = Tally::of(&Question::of(&model, asked).to_bytes());
+            assert_eq!(tally.is_ok(), is_one, "{tally:?}");
+        }
+    }
+
+    #[test]
     fn a_product_within_a_product_takes_its_place() {
         let inner = Term::Product(vec![Term::numeric("age"), Term::numeric("power")]);
         let nested = Term::Product(vec![Term::factor("area", "a"), inner]);

@@ -7,7 +7,7 @@ use super::factor::Factor;
 use super::fault::Fault;
 use super::fnv::fingerprint;
 use super::found::{Closing, Compared, Found, Products, Survey};
-use super::question::{Asked, Columns, Question, VERSION};
+use super::question::{Asked, Columns, Plan, Question, VERSION};
 use super::{TallyError, Texts};
 use crate::glm::family::{Kernel, WithKernel, with_kernel};
 use crate::glm::layout::{Layout, Rows};
@@ -46,6 +46,11 @@ impl Tally {
             Asked::Alone { .. } => Columns::default(),
             _ => Columns::of(&read.terms).map_err(malformed)?,
         };
+        // Sums by level are in the order of the columns.
+        let names = |plan: &Plan| plan.levels.iter().map(|(name, _)| name).eq(&columns.texts);
+        if !read.asked.plan().is_none_or(names) {
+            return Err(TallyError::Malformed("its factors are not those of its terms"));
+        }
         let layout = read.layout().map_err(malformed)?;
         let found = Found::of(&read.asked, &layout);
         let (plan, at) = (read.asked.plan(), read.asked.at());
@@ -177,6 +182,7 @@ impl Tally {
             Found::Pass(pass) => {
                 pass.sums.information.size().pow(2) + pass.taken.as_ref().map_or(0, Taken::numbers)
             }
+            Found::Closing(closing) => 4 * closing.levels.iter().map(Vec::len).sum::<usize>(),
             _ => 0,
         };
         let values: usize = self.values.iter().map(Vec::len).sum();
