@@ -10,6 +10,7 @@ mod parted;
 mod refusals;
 mod region;
 mod reserving;
+mod sampled;
 mod spread;
 mod stops;
 mod table;
