@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use actuarial_models::glm::Column as ModelColumn;
+use actuarial_models::glm::{Column as ModelColumn, level_order};
 use actuarial_models::scoring::Live;
 
 use crate::dataset::table::{Column, MISSING};
@@ -106,7 +106,7 @@ impl Data {
         Ok(Coded { levels, codes })
     }
 
-    /// A column as levels in text order and a code for each row; what is missing is a level of its
+    /// A column as levels in [`level_order`] and a code for each row; what is missing is a level of its
     /// own.
     pub(crate) fn factor(&self, name: &str) -> Result<(Vec<String>, Vec<u32>), Failure> {
         let Coded { levels, codes } = self.coded(name)?;
@@ -115,7 +115,7 @@ impl Data {
         let mut used = vec![false; levels.len()];
         codes.iter().for_each(|code| used[*code as usize] = true);
         let mut order: Vec<usize> = (0..levels.len()).filter(|place| used[*place]).collect();
-        order.sort_by(|a, b| in_order(&levels[*a], &levels[*b]));
+        order.sort_by(|a, b| level_order(&levels[*a], &levels[*b]));
         let mut places = vec![0; levels.len()];
         order.iter().enumerate().for_each(|(place, old)| places[*old] = place as u32);
         codes.iter_mut().for_each(|code| *code = places[*code as usize]);
@@ -132,16 +132,6 @@ impl Data {
     pub(crate) fn texts(&self, name: &str) -> Result<Vec<Option<String>>, Failure> {
         let column = self.column(name)?;
         Ok((0..self.rows).map(|row| column.text(row)).collect())
-    }
-}
-
-/// Levels that are all numbers in the order of the numbers, others in text order.
-pub(crate) fn in_order(a: &str, b: &str) -> std::cmp::Ordering {
-    match (a.parse::<f64>(), b.parse::<f64>()) {
-        (Ok(a), Ok(b)) => a.total_cmp(&b),
-        (Ok(_), Err(_)) => std::cmp::Ordering::Less,
-        (Err(_), Ok(_)) => std::cmp::Ordering::Greater,
-        _ => a.cmp(b),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Rows as columns: level numbers of factors, values of numbers.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 use super::GlmError;
@@ -190,6 +191,16 @@ impl Frame {
     }
 }
 
+/// The order in which people read levels: numbers by size and before other texts, those as texts.
+pub fn level_order(a: &str, b: &str) -> Ordering {
+    match (a.parse::<f64>(), b.parse::<f64>()) {
+        (Ok(one), Ok(other)) => one.total_cmp(&other).then_with(|| a.cmp(b)),
+        (Ok(_), Err(_)) => Ordering::Less,
+        (Err(_), Ok(_)) => Ordering::Greater,
+        _ => a.cmp(b),
+    }
+}
+
 /// Refuses a value that is no number, by name and row.
 pub(crate) fn finite_rows(what: &str, values: &[f64]) -> Result<(), GlmError> {
     let bad = values.iter().position(|value| !value.is_finite());
@@ -234,6 +245,13 @@ mod tests {
         other.add_texts("age", &["x"]).unwrap();
         assert!(matches!(all.append(&other), Err(GlmError::NoColumn { kind: "factor", .. })));
         assert_eq!(all.rows(), 4);
+    }
+
+    #[test]
+    fn levels_are_read_as_numbers_where_they_are() {
+        let mut levels = ["b", "10", "-1", "(missing)", "9", "a", "9.0"];
+        levels.sort_by(|a, b| level_order(a, b));
+        assert_eq!(levels, ["-1", "9", "9.0", "10", "(missing)", "a", "b"]);
     }
 
     #[test]

@@ -28,7 +28,7 @@ mod term;
 
 pub use family::{Family, Link};
 pub use fit::{Aliased, Coefficient, Fit, Model, Observations};
-pub use frame::{Column, Frame};
+pub use frame::{Column, Frame, level_order};
 pub use inference::{Test, likelihood_ratio, type_three, type_three_elsewhere, type_three_until};
 pub use negative_binomial::NegativeBinomialFit;
 pub use penalty::Penalty;

@@ -26,7 +26,7 @@ use crate::dataset::table::Building;
 use crate::error;
 use crate::job::Watch;
 use crate::method::check::{self, Check};
-use crate::method::data::{Coded, Data, Numbers, in_order};
+use crate::method::data::{Coded, Data, Numbers};
 use crate::method::prepare::meet;
 use crate::method::{Failure, Outcome, Passes};
 
@@ -134,9 +134,7 @@ impl Elsewhere for Held<'_> {
 /// Levels that some of the rows have.
 fn comparisons(judged: &Judged) -> Vec<ComparisonResult> {
     let comparison = |(name, levels): &(String, Vec<JudgedLevel>)| {
-        let mut levels: Vec<&JudgedLevel> = levels.iter().filter(|level| level.rows > 0).collect();
-        levels.sort_by(|a, b| in_order(&a.name, &b.name));
-        let levels = levels.into_iter().map(|level| {
+        let levels = levels.iter().filter(|level| level.rows > 0).map(|level| {
             LevelResult::of(&level.name, level.rows, [level.volume, level.observed, level.expected])
         });
         ComparisonResult { name: name.clone(), levels: levels.collect() }

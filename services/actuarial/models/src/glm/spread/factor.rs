@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
 use super::fnv::Fnv;
+use crate::glm::level_order;
 
 /// Levels of a factor after which a tally collects no more: a model of so many has no chance.
 pub(super) const MOST: usize = 10_000;
@@ -42,10 +43,10 @@ impl Factor {
         levels.iter().for_each(|level| self.add(level));
     }
 
-    /// The levels in text order.
+    /// The levels in their order.
     pub(super) fn levels(&self) -> Vec<String> {
         let mut levels: Vec<String> = self.codes.keys().cloned().collect();
-        levels.sort_unstable();
+        levels.sort_unstable_by(|a, b| level_order(a, b));
         levels
     }
 }

@@ -116,7 +116,7 @@ pub struct Judged {
     pub expected: f64,
     /// Deviance.
     pub deviance: f64,
-    /// The same by level of each factor of the terms, in text order.
+    /// The same by level of each factor of the terms, in [`level_order`](crate::glm::level_order).
     pub factors: Vec<(String, Vec<JudgedLevel>)>,
 }
 
