@@ -34,7 +34,7 @@ pub use negative_binomial::NegativeBinomialFit;
 pub use penalty::Penalty;
 pub use reading::{Kind, Reading};
 pub use spread::{
-    Batch, Columns, Elsewhere, Judged, JudgedLevel, SpreadError, Tally, TallyError, Texts,
+    Batch, Columns, Compared, Elsewhere, Judged, SpreadError, Tally, TallyError, Texts,
 };
 pub use term::Term;
 

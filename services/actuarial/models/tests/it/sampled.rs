@@ -96,10 +96,10 @@ fn what_came_and_what_was_expected_add_up_by_level() {
     let fitted_to = fit.judged().unwrap();
     near("deviance", fitted_to.deviance, here.deviance, 1e-10, 0.0);
     // An intercept and its levels are balanced where the model was fitted.
-    near("total", fitted_to.expected, fitted_to.observed, 1e-9, 0.0);
+    near("total", fitted_to.all.expected, fitted_to.all.observed, 1e-9, 0.0);
     for (_, levels) in &fitted_to.factors {
-        for level in levels {
-            near(&level.name, level.expected, level.observed, 1e-6, 0.0);
+        for (name, level) in levels {
+            near(name, level.expected, level.observed, 1e-6, 0.0);
         }
     }
     for (judged, parted) in [(fitted_to, &to), (&judged_held, &of)] {
@@ -109,14 +109,14 @@ fn what_came_and_what_was_expected_add_up_by_level() {
             |y: f64, mean: f64| 2.0 * (mean - y + if y > 0.0 { y * (y / mean).ln() } else { 0.0 });
         let deviance: f64 = data.response.iter().zip(&means).map(|(&y, &mean)| unit(y, mean)).sum();
         near("deviance", judged.deviance, deviance, 1e-9, 0.0);
-        assert_eq!(judged.rows, means.len() as u64);
+        assert_eq!(judged.all.rows, means.len() as u64);
         assert_eq!(judged.factors.len(), 2);
         for (name, found) in &judged.factors {
             let (levels, codes) = data.frame.factor(name).unwrap();
             assert_eq!(found.len(), levels.len());
-            for (code, (level, found)) in levels.iter().zip(found).enumerate() {
+            for (code, (level, (name, found))) in levels.iter().zip(found).enumerate() {
                 let rows = || (0..means.len()).filter(|row| codes[*row] as usize == code);
-                assert_eq!((&found.name, found.rows), (level, rows().count() as u64));
+                assert_eq!((name, found.rows), (level, rows().count() as u64));
                 let sum = |of: &[f64]| rows().map(|row| of[row]).sum::<f64>();
                 near(level, found.volume, sum(parted.volume.unwrap()), 1e-12, 0.0);
                 near(level, found.observed, sum(data.response), 1e-12, 0.0);

@@ -5,7 +5,7 @@ use std::num::NonZero;
 
 use actuarial_models::Stop;
 use actuarial_models::glm::{
-    Family, Fit, Frame, Link, Model, Observations, Term, Test, type_three_until,
+    Compared, Family, Fit, Frame, Link, Model, Observations, Term, Test, type_three_until,
 };
 
 use super::result::{
@@ -193,21 +193,15 @@ impl Glm {
         }
         let number = |column: &str| data.numbers(column).map(Cow::Owned);
         let (response, weight) = self.response_and_weight(&number)?;
-        let (response, weight) = (response.into_owned(), weight.map(Cow::into_owned));
         let exposure = self.exposure.as_ref().map(|column| data.numbers(column)).transpose()?;
         let offset = match (&exposure, &self.offset) {
             (Some(exposure), _) => Some(logarithms(self.exposure.as_ref(), exposure)?),
             (None, Some(offset)) => Some(data.numbers(offset)?),
             (None, None) => None,
         };
-        let volume = match (exposure, &weight) {
-            (Some(exposure), None) => exposure,
-            (Some(exposure), Some(weight)) => {
-                exposure.iter().zip(weight).map(|(exposure, weight)| exposure * weight).collect()
-            }
-            (None, Some(weight)) => weight.clone(),
-            (None, None) => vec![1.0; data.rows()],
-        };
+        let volume = volume(exposure.map(Cow::Owned), weight.as_ref());
+        let volume = volume.map_or_else(|| vec![1.0; data.rows()], Cow::into_owned);
+        let (response, weight) = (response.into_owned(), weight.map(Cow::into_owned));
         Ok(Rows { frame, response, weight, offset, volume })
     }
 
@@ -301,20 +295,13 @@ impl Glm {
     fn hold_out(&self, fit: &Fit, held: &Data) -> Result<HoldOutResult, Failure> {
         let rows = self.rows(held)?;
         let means = rows.means(fit)?;
-        let (mut deviance, mut observed, mut expected) = (0.0, 0.0, 0.0);
+        let (mut deviance, mut all) = (0.0, Compared::default());
         for (row, (response, mean)) in rows.response.iter().zip(&means).enumerate() {
             let weight = rows.weight.as_ref().map_or(1.0, |weight| weight[row]);
             deviance += weight * unit_deviance(fit.model.family, *response, *mean);
-            observed += weight * response;
-            expected += weight * mean;
+            all.add(Compared::row(rows.volume[row], weight, *response, *mean));
         }
-        let volume: f64 = rows.volume.iter().sum();
         Ok(HoldOutResult {
-            rows: means.len(),
-            volume: volume.into(),
-            observed: (observed / volume).into(),
-            expected: (expected / volume).into(),
-            mean_deviance: (deviance / means.len() as f64).into(),
             judged: {
                 let weigh = |values: &[f64]| -> Vec<f64> {
                     let weight = |row: usize| rows.weight.as_ref().map_or(1.0, |own| own[row]);
@@ -323,6 +310,7 @@ impl Glm {
                 validation::judged_if_any(&rows.volume, &weigh(&means), &weigh(&rows.response))?
             },
             comparisons: self.comparisons(&rows, &means)?,
+            ..HoldOutResult::of(&all, deviance)
         })
     }
 
@@ -350,20 +338,13 @@ pub(crate) fn compare(
     volume: &[f64],
     of: impl Fn(usize) -> (f64, f64),
 ) -> Vec<LevelResult> {
-    let mut sums = vec![(0, 0.0, 0.0, 0.0); levels.len()];
+    let mut sums = vec![Compared::default(); levels.len()];
     for (row, code) in codes.iter().enumerate() {
         let weight = weight.map_or(1.0, |weight| weight[row]);
         let (observed, expected) = of(row);
-        let sum = &mut sums[*code as usize];
-        sum.0 += 1;
-        sum.1 += volume[row];
-        sum.2 += weight * observed;
-        sum.3 += weight * expected;
+        sums[*code as usize].add(Compared::row(volume[row], weight, observed, expected));
     }
-    let level = |(name, (rows, volume, observed, expected)): (&String, (u64, f64, f64, f64))| {
-        LevelResult::of(name, rows, [volume, observed, expected])
-    };
-    levels.iter().zip(sums).map(level).collect()
+    levels.iter().zip(&sums).map(|(name, sum)| LevelResult::of(name, sum)).collect()
 }
 
 impl Rows {
@@ -383,6 +364,20 @@ impl Rows {
             weight: self.weight.as_deref(),
             offset: self.offset.as_deref(),
         }
+    }
+}
+
+/// What observed and expected are related to: exposure, weight, or both; one a row when absent.
+pub(super) fn volume<'a>(
+    exposure: Option<Numbers<'a>>,
+    weight: Option<&Numbers<'a>>,
+) -> Option<Numbers<'a>> {
+    match (exposure, weight) {
+        (Some(exposure), Some(weight)) => {
+            Some(exposure.iter().zip(&**weight).map(|(exposure, own)| exposure * own).collect())
+        }
+        (Some(exposure), None) => Some(exposure),
+        (None, weight) => weight.cloned(),
     }
 }
 

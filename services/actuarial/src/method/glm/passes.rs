@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use actuarial_models::Stop;
 use actuarial_models::glm::{
-    Batch, Elsewhere, Judged, JudgedLevel, SpreadError, Tally as ModelTally,
+    Batch, Compared, Elsewhere, Judged, SpreadError, Tally as ModelTally,
     TallyError as ModelTallyError, Texts, type_three_elsewhere,
 };
 use analytics::tally::{Tally, TallyError, Tallying};
@@ -18,7 +18,7 @@ use arrow::datatypes::{Field, Schema};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::compute::{About, Taken, as_term, outcome, result, shape};
+use super::compute::{About, Taken, as_term, outcome, result, shape, volume};
 use super::result::{ComparisonResult, GlmResult, HoldOutResult, LevelResult};
 use super::{FamilyAsked, Glm, read, refused};
 use crate::dataset::ColumnProfile;
@@ -96,7 +96,7 @@ impl Glm {
             false => Some(fit.judge_elsewhere(&mut Held(rows), stop).map_err(failed)?),
         };
         // As for rows that are held in memory, whose conditions may hold none of them.
-        let hold_out = hold_out.filter(|judged| judged.rows > 0);
+        let hold_out = hold_out.filter(|judged| judged.all.rows > 0);
         outcome(&GlmResult {
             comparisons: fit.judged().map_or_else(Vec::new, comparisons),
             hold_out: hold_out.map(|judged| held_out(&judged)),
@@ -133,10 +133,9 @@ impl Elsewhere for Held<'_> {
 
 /// Levels that some of the rows have.
 fn comparisons(judged: &Judged) -> Vec<ComparisonResult> {
-    let comparison = |(name, levels): &(String, Vec<JudgedLevel>)| {
-        let levels = levels.iter().filter(|level| level.rows > 0).map(|level| {
-            LevelResult::of(&level.name, level.rows, [level.volume, level.observed, level.expected])
-        });
+    let comparison = |(name, levels): &(String, Vec<(String, Compared)>)| {
+        let levels = levels.iter().filter(|(_, level)| level.rows > 0);
+        let levels = levels.map(|(name, level)| LevelResult::of(name, level));
         ComparisonResult { name: name.clone(), levels: levels.collect() }
     };
     judged.factors.iter().map(comparison).collect()
@@ -144,15 +143,8 @@ fn comparisons(judged: &Judged) -> Vec<ComparisonResult> {
 
 /// Without the lift, for which rows would have to be put in order.
 fn held_out(judged: &Judged) -> HoldOutResult {
-    HoldOutResult {
-        rows: usize::try_from(judged.rows).unwrap_or(usize::MAX),
-        volume: judged.volume.into(),
-        observed: (judged.observed / judged.volume).into(),
-        expected: (judged.expected / judged.volume).into(),
-        mean_deviance: (judged.deviance / judged.rows as f64).into(),
-        judged: None,
-        comparisons: comparisons(judged),
-    }
+    let comparisons = comparisons(judged);
+    HoldOutResult { comparisons, ..HoldOutResult::of(&judged.all, judged.deviance) }
 }
 
 /// Rows that were left out, and the sums of the others.
@@ -356,19 +348,13 @@ impl Glm {
         let number = |(name, column): (String, &String)| Ok((name, data.gapped(column)?));
         let numbers = numbers.into_iter().map(number).collect::<Result<_, Failure>>()?;
         let (response, weight) = self.response_and_weight(&|column| data.gapped(column))?;
-        let volume = match (&self.exposure, &weight) {
-            (Some(exposure), None) => Some(data.gapped(exposure)?),
-            (Some(exposure), Some(weight)) => {
-                let exposure = data.gapped(exposure)?;
-                Some(exposure.iter().zip(&**weight).map(|(volume, own)| volume * own).collect())
-            }
-            (None, weight) => weight.clone(),
-        };
-        let offset = match (&self.exposure, &self.offset) {
-            (Some(exposure), _) => Some(data.gapped(exposure)?.iter().map(logarithm).collect()),
+        let exposure = self.exposure.as_ref().map(|column| data.gapped(column)).transpose()?;
+        let offset = match (&exposure, &self.offset) {
+            (Some(exposure), _) => Some(exposure.iter().map(logarithm).collect()),
             (None, Some(offset)) => Some(data.gapped(offset)?),
             (None, None) => None,
         };
+        let volume = volume(exposure, weight.as_ref());
         Ok(TakenRows { texts, numbers, response, weight, offset, volume })
     }
 }

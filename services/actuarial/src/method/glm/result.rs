@@ -1,5 +1,6 @@
 //! What a fit of a pricing model found.
 
+use actuarial_models::glm::Compared;
 use serde::{Deserialize, Serialize};
 
 use crate::figure::Figure;
@@ -89,8 +90,9 @@ pub(crate) struct LevelResult {
 }
 
 impl LevelResult {
-    /// From the level's volume and the sums of what came and of what was expected.
-    pub(crate) fn of(name: &str, rows: u64, [volume, observed, expected]: [f64; 3]) -> LevelResult {
+    /// What came and what was expected of the level's rows.
+    pub(crate) fn of(name: &str, compared: &Compared) -> LevelResult {
+        let &Compared { rows, volume, observed, expected } = compared;
         // A level without volume has nothing to be related to.
         let per = if volume > 0.0 { volume } else { 1.0 };
         LevelResult {
@@ -121,4 +123,19 @@ pub(crate) struct HoldOutResult {
     /// By factor of the model.
     #[serde(default)]
     pub(crate) comparisons: Vec<ComparisonResult>,
+}
+
+impl HoldOutResult {
+    /// What came and what was expected of the rows, without their lift and levels.
+    pub(super) fn of(all: &Compared, deviance: f64) -> HoldOutResult {
+        HoldOutResult {
+            rows: usize::try_from(all.rows).unwrap_or(usize::MAX),
+            volume: all.volume.into(),
+            observed: (all.observed / all.volume).into(),
+            expected: (all.expected / all.volume).into(),
+            mean_deviance: (deviance / all.rows as f64).into(),
+            judged: None,
+            comparisons: vec![],
+        }
+    }
 }

@@ -1,9 +1,9 @@
 //! Asking the questions of a fit, one after the other.
 
 use super::factor::{Factor, MOST};
-use super::found::{Closing, Compared, Found, Products, Survey};
+use super::found::{Closing, Found, Products, Survey};
 use super::question::{Asked, Columns, Plan, Question, bare, frame};
-use super::{Elsewhere, Judged, JudgedLevel, SpreadError, Tally};
+use super::{Elsewhere, Judged, SpreadError, Tally};
 use crate::glm::basis::{Numbers, is_apart};
 use crate::glm::climb::Problem;
 use crate::glm::family::Curvature;
@@ -98,19 +98,11 @@ pub(super) fn judge<E: Elsewhere>(
 }
 
 fn judged(plan: &Plan, closing: Closing) -> Judged {
-    let Compared { rows, volume, observed, expected } = closing.all;
-    let level = |(name, one): (&String, Compared)| JudgedLevel {
-        name: name.clone(),
-        rows: one.rows,
-        volume: one.volume,
-        observed: one.observed,
-        expected: one.expected,
-    };
-    let factors = plan.levels.iter().zip(closing.levels).map(|((name, levels), found)| {
-        (name.clone(), levels.iter().zip(found).map(level).collect())
-    });
-    let factors = factors.collect();
-    Judged { rows, volume, observed, expected, deviance: closing.deviance, factors }
+    let factors =
+        plan.levels.iter().zip(closing.levels).map(|((name, levels), found)| {
+            (name.clone(), levels.iter().cloned().zip(found).collect())
+        });
+    Judged { all: closing.all, deviance: closing.deviance, factors: factors.collect() }
 }
 
 /// Asks one question: how many rows there were, what was found, and the levels of the factors.

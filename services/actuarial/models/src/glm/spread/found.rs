@@ -62,15 +62,17 @@ pub(super) struct Closing {
     pub(super) levels: Vec<Vec<Compared>>,
 }
 
-/// What came and what was expected.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Compared {
-    pub(super) rows: u64,
-    pub(super) volume: f64,
+/// What came and what was expected of some rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Compared {
+    /// How many rows, with or without weight.
+    pub rows: u64,
+    /// Their volume.
+    pub volume: f64,
     /// Σ weight × response.
-    pub(super) observed: f64,
+    pub observed: f64,
     /// Σ weight × mean.
-    pub(super) expected: f64,
+    pub expected: f64,
 }
 
 /// What a tally has found.
@@ -141,7 +143,13 @@ impl Closing {
 }
 
 impl Compared {
-    pub(super) fn add(&mut self, other: Compared) {
+    /// One row.
+    pub fn row(volume: f64, weight: f64, response: f64, mean: f64) -> Compared {
+        Compared { rows: 1, volume, observed: weight * response, expected: weight * mean }
+    }
+
+    /// Adds other rows.
+    pub fn add(&mut self, other: Compared) {
         self.rows += other.rows;
         self.volume += other.volume;
         self.observed += other.observed;

@@ -22,6 +22,7 @@ mod turns;
 
 pub use batch::{Batch, Texts};
 pub(crate) use driver::Settled;
+pub use found::Compared;
 pub use question::Columns;
 pub use tally::Tally;
 
@@ -106,33 +107,12 @@ impl From<StoredError> for TallyError {
 /// What came and what a fit expects, of rows that lie elsewhere.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judged {
-    /// How many rows, with or without weight.
-    pub rows: u64,
-    /// Their volume.
-    pub volume: f64,
-    /// Σ weight × response.
-    pub observed: f64,
-    /// Σ weight × mean.
-    pub expected: f64,
+    /// Of all rows.
+    pub all: Compared,
     /// Deviance.
     pub deviance: f64,
-    /// The same by level of each factor of the terms, in [`level_order`](crate::glm::level_order).
-    pub factors: Vec<(String, Vec<JudgedLevel>)>,
-}
-
-/// What came and what a fit expects where a factor has a level.
-#[derive(Clone, Debug, PartialEq)]
-pub struct JudgedLevel {
-    /// The level.
-    pub name: String,
-    /// How many rows, with or without weight.
-    pub rows: u64,
-    /// Their volume.
-    pub volume: f64,
-    /// Σ weight × response.
-    pub observed: f64,
-    /// Σ weight × mean.
-    pub expected: f64,
+    /// By level of each factor of the terms, in [`level_order`](crate::glm::level_order).
+    pub factors: Vec<(String, Vec<(String, Compared)>)>,
 }
 
 impl Fit {

@@ -365,12 +365,8 @@ impl Closing {
         let mut all = Compared::default();
         for (row, (response, mean)) in rows.response.iter().zip(means).enumerate() {
             let weight = rows.weight.map_or(1.0, |weight| weight[row]);
-            let one = Compared {
-                rows: 1,
-                volume: volume.map_or(1.0, |volume| volume[row]),
-                observed: weight * response,
-                expected: weight * mean,
-            };
+            let volume = volume.map_or(1.0, |volume| volume[row]);
+            let one = Compared::row(volume, weight, *response, *mean);
             all.add(one);
             for (levels, codes) in self.levels.iter_mut().zip(codes) {
                 levels[codes[row] as usize].add(one);
