@@ -8,6 +8,7 @@
 use jiff::Timestamp;
 use kernel::{Fen, TenantId};
 use production_core::coded_enum;
+use production_core::number::PlatformNumber;
 use uuid::Uuid;
 
 kernel::id_type! {
@@ -58,7 +59,7 @@ pub enum OrderPurpose {
     /// An insurer pays a payee of a claim out of its funds (赔款支付).
     ClaimPayment {
         /// The claim.
-        claim_code: String,
+        claim_no: PlatformNumber,
     },
     /// Money a participant brings or takes home, outside any cycle (备付金调拨).
     Funding,
@@ -110,7 +111,7 @@ impl OrderPurpose {
     pub fn about(&self) -> String {
         match self {
             OrderPurpose::SettlementFunds { cycle_id } => cycle_id.to_string(),
-            OrderPurpose::ClaimPayment { claim_code } => claim_code.clone(),
+            OrderPurpose::ClaimPayment { claim_no } => claim_no.to_string(),
             OrderPurpose::Funding => String::new(),
             OrderPurpose::Premium { query_code, .. } => query_code.clone(),
             OrderPurpose::Refund { of, .. } => of.to_string(),

@@ -280,32 +280,33 @@ impl Clearing {
             }),
         };
         let purpose = match (body.purpose.as_str(), body.claim_code) {
-            ("claim_payment", Some(claim_code)) => {
-                if let Err(wrong) = own_claim(&call, &claim_code) {
+            ("claim_payment", Some(claim_code)) => match own_claim(&call, &claim_code) {
+                Ok(claim_no) => Some(OrderPurpose::ClaimPayment { claim_no }),
+                Err(wrong) => {
                     found.push(FieldError {
                         rule: Some("F07".into()),
                         ..FieldError::at("/claimCode", wrong.to_string())
                     });
+                    None
                 }
-                OrderPurpose::ClaimPayment { claim_code }
-            }
+            },
             ("claim_payment", None) => {
                 found.push(FieldError::at("/claimCode", "a claim payment names its claim"));
-                OrderPurpose::Funding
+                Some(OrderPurpose::Funding)
             }
-            ("funding", None) => OrderPurpose::Funding,
+            ("funding", None) => Some(OrderPurpose::Funding),
             ("funding", Some(_)) => {
                 found.push(FieldError::at("/claimCode", "funding is for no claim"));
-                OrderPurpose::Funding
+                Some(OrderPurpose::Funding)
             }
             _ => {
                 found.push(FieldError::at("/purpose", "one of claim_payment and funding"));
-                OrderPurpose::Funding
+                Some(OrderPurpose::Funding)
             }
         };
         let account = match (&purpose, &body.payee) {
-            (OrderPurpose::Funding, None) => None,
-            (OrderPurpose::Funding, Some(_)) => {
+            (Some(OrderPurpose::Funding), None) => None,
+            (Some(OrderPurpose::Funding), Some(_)) => {
                 found.push(FieldError::at(
                     "/payee",
                     "funding goes to and from the registered account",
@@ -324,9 +325,9 @@ impl Clearing {
                 }
             },
         };
-        if !found.is_empty() {
+        let Some(purpose) = purpose.filter(|_| found.is_empty()) else {
             return Err(Problem::invalid(found));
-        }
+        };
         let participant = call.caller.tenant;
         let counterparty = match account {
             Some(account) => Counterparty::Given(account.seal(&self.keys, participant).await?),
@@ -433,8 +434,8 @@ impl Command for Place<'_> {
     type Error = ClearingError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<OrderView, ClearingError> {
-        if let OrderPurpose::ClaimPayment { claim_code } = &self.draft.purpose {
-            self.check_claim(tx, claim_code).await?;
+        if let OrderPurpose::ClaimPayment { claim_no } = self.draft.purpose {
+            self.check_claim(tx, claim_no).await?;
         }
         let id = order(tx, &self.draft, self.now, self.ids).await?;
         let placed = store::find(tx, id).await?;
@@ -445,15 +446,17 @@ impl Command for Place<'_> {
 
 impl Place<'_> {
     /// Money is paid for a claim the insurer filed, which is held: it is not cancelled meanwhile.
-    async fn check_claim(&self, tx: &mut Tx, code: &str) -> Result<(), ClearingError> {
-        let unknown = |_: NumberError| ClearingError::not_found("claim", code);
-        let claim_no = PlatformNumber::parse(code).map_err(unknown)?;
+    async fn check_claim(
+        &self,
+        tx: &mut Tx,
+        claim_no: PlatformNumber,
+    ) -> Result<(), ClearingError> {
         let claim = self.market.hold_claim(tx, claim_no).await?;
         if claim.tenant != self.draft.participant {
-            return Err(ClearingError::not_found("claim", code));
+            return Err(ClearingError::not_found("claim", claim_no));
         }
         if claim.case.stage == ClaimStage::Cancelled {
-            let detail = format!("claim {code} was cancelled: order no payment for it");
+            let detail = format!("claim {claim_no} was cancelled: order no payment for it");
             return Err(ClearingError::refused(&CLAIM_CANCELLED, detail));
         }
         Ok(())
@@ -461,8 +464,8 @@ impl Place<'_> {
 }
 
 /// A claim code, of the caller's insurer where it is one.
-fn own_claim(call: &Call, code: &str) -> Result<(), NumberError> {
+fn own_claim(call: &Call, code: &str) -> Result<PlatformNumber, NumberError> {
     let number = PlatformNumber::parse(code)?.of_kind(NumberKind::Claim)?;
     let insurer = call.caller.insurer.as_deref().and_then(|code| InsurerCode::parse(code).ok());
-    insurer.map_or(Ok(()), |insurer| number.of_insurer(insurer).map(drop))
+    insurer.map_or(Ok(number), |insurer| number.of_insurer(insurer))
 }
