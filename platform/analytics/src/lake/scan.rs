@@ -259,10 +259,8 @@ async fn read_file(
             return Ok(());
         }
     }
-    match scan.head {
-        None => check_rows(&path, file, rows),
-        Some(_) => Ok(()),
-    }
+    let wanted = scan.head.map_or(file.rows, |head| file.rows.min(head as u64));
+    check_rows(&path, wanted, rows)
 }
 
 /// Opens a file of a manifest and compares its length and its number of rows. Texts are read as the
@@ -283,7 +281,7 @@ async fn open(
     let metadata = ArrowReaderMetadata::load_async(&mut reader, ArrowReaderOptions::new()).await;
     let metadata = metadata.map_err(|error| unreadable(path, error))?;
     let rows = metadata.metadata().file_metadata().num_rows();
-    check_rows(path, file, u64::try_from(rows).unwrap_or_default())?;
+    check_rows(path, file.rows, u64::try_from(rows).unwrap_or_default())?;
     let metadata = match coded(metadata.schema(), wanted) {
         None => metadata,
         Some(schema) => {
@@ -312,11 +310,11 @@ fn coded(inside: &Schema, wanted: &Schema) -> Option<Schema> {
     Some(Schema::new(fields.collect::<Vec<_>>()))
 }
 
-fn check_rows(path: &Path, file: &FileEntry, found: u64) -> Result<(), LakeError> {
-    if found == file.rows {
+fn check_rows(path: &Path, declared: u64, found: u64) -> Result<(), LakeError> {
+    if found == declared {
         return Ok(());
     }
-    let fault = Fault::Rows { declared: file.rows, found };
+    let fault = Fault::Rows { declared, found };
     Err(LakeError::Corrupt { path: path.to_string(), fault })
 }
 
