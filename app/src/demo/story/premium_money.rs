@@ -12,8 +12,7 @@ const ENGINE: &str = "EA211S31008";
 const PLATE: &str = "苏A6H008";
 const DAY: &str = "2027-03-01";
 /// Names of the payment orders.
-const COLLECTION: &str = "/v1/payments/premiums/0195f000-0000-7000-8000-000000000001";
-const ORDER: &str = "/v1/payments/orders/0195f000-0000-7000-8000-000000000001";
+const COLLECTION: &str = "0195f000-0000-7000-8000-000000000001";
 const REFUND: &str = "0195f000-0000-7000-8000-000000000002";
 /// The sandbox's agency.
 const LICENCE: &str = "201320000000800";
@@ -72,7 +71,7 @@ async fn collected(market: &mut Market, teller: &mut Teller, query: &str) -> any
     teller.step(DAY, "保费代收 collection", "the platform collects it in one amount")?;
     let payer = json!({ "bank": "102301000028", "account": "6222021301001234567", "name": "陆游" });
     let wish = json!({ "queryCode": query, "payer": payer });
-    let ordered = market.put(CCIC, COLLECTION, &wish).await?;
+    let ordered = market.put(CCIC, &format!("/v1/payments/premiums/{COLLECTION}"), &wish).await?;
     teller.status(&ordered, 202);
     let shares = [
         ("tax", "车船税 tax office", "300.00", ""),
@@ -80,12 +79,8 @@ async fn collected(market: &mut Market, teller: &mut Teller, query: &str) -> any
         ("commission", "手续费 agency", "145.57", "1,455.65 × 10 %"),
         ("premium", "保费 insurer", "2250.58", "the rest of 2,705.65"),
     ];
-    for (of, label, amount, how) in shares {
-        let at = entry(&ordered, "/shares", "shareOf", of) + "/amount";
-        teller.says(&ordered, label, &at, amount, how);
-    }
-    let settled = market.get_until(CCIC, ORDER, ("/stage", "settled")).await?;
-    teller.says(&settled, "指令 order", "/stage", "settled", "the bank moved all of it");
+    tell_entries(teller, &ordered, ("/shares", "shareOf", "/amount"), &shares);
+    settled(market, teller, COLLECTION, "the bank moved all of it").await?;
     let path = format!("/v1/quotes/{query}");
     let paid = market.get_until(CCIC, &path, ("/stage", "paid")).await?;
     teller.says(&paid, "到账 quote", "/stage", "paid", "registered without anybody's call");
@@ -99,23 +94,17 @@ async fn collected(market: &mut Market, teller: &mut Teller, query: &str) -> any
 
 async fn given_back(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()> {
     teller.step(DAY, "退费 refund", "620.75 go back, each share in its measure")?;
-    let of = ORDER.rsplit('/').next().unwrap_or_default();
-    let wish = json!({ "of": of, "amount": "620.75" });
+    let wish = json!({ "of": COLLECTION, "amount": "620.75" });
     let refund = market.put(CCIC, &format!("/v1/payments/refunds/{REFUND}"), &wish).await?;
     teller.status(&refund, 202);
-    let path = format!("/v1/payments/orders/{REFUND}");
-    let settled = market.get_until(CCIC, &path, ("/stage", "settled")).await?;
-    teller.says(&settled, "指令 order", "/stage", "settled", "back where it came from");
+    settled(market, teller, REFUND, "back where it came from").await?;
     let payees = market.get(OPERATOR, "/v1/operator/payments/payees").await?;
     let gathered = [
         ("tax", "车船税 for the tax office", "231.17", "300.00 − 68.83"),
         ("fund", "救助基金 for the fund", "7.32", "9.50 − 2.18"),
         ("commission", "手续费 for the agency", "112.17", "145.57 − 33.40"),
     ];
-    for (of, label, amount, how) in gathered {
-        let at = entry(&payees, "/items", "shareOf", of) + "/gathered";
-        teller.says(&payees, label, &at, amount, how);
-    }
+    tell_entries(teller, &payees, ("/items", "shareOf", "/gathered"), &gathered);
     Ok(())
 }
 
@@ -142,19 +131,48 @@ async fn paid_on(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()>
     teller.says(&paid, "上缴 remittance", "/stage", "settled", "");
     teller.says(&paid, "已缴 paid", "/paid", "231.17", "300.00 − 68.83");
     let sources = market.get(OPERATOR, &format!("{path}/sources")).await?;
-    for (purpose, label, amount) in
-        [("premium", "收 from the premium", "300.00"), ("refund", "退 less the refund", "-68.83")]
-    {
-        let at = entry(&sources, "/items", "purpose", purpose) + "/amount";
-        teller.says(&sources, label, &at, amount, "");
-    }
-    let order = market.get(CCIC, ORDER).await?;
-    let carried = order.text(&(entry(&order, "/remittances", "shareOf", "tax") + "/remittanceId"));
+    let parts = [
+        ("premium", "收 from the premium", "300.00", ""),
+        ("refund", "退 less the refund", "-68.83", ""),
+    ];
+    tell_entries(teller, &sources, ("/items", "purpose", "/amount"), &parts);
+    let collected = market.get(CCIC, &order(COLLECTION)).await?;
+    let carried =
+        collected.text(&(entry(&collected, "/remittances", "shareOf", "tax") + "/remittanceId"));
     let is_it = !carried.is_empty() && carried == made.text("/remittanceId");
     teller.holds("可追溯 traced", is_it, "the insurer sees where its customer's tax went");
     let proof = market.get(OPERATOR, "/v1/operator/ledger/proof").await?;
     teller.says(&proof, "借贷平衡 holds", "/holds", true, "worked out anew from every transfer");
     Ok(())
+}
+
+fn order(id: &str) -> String {
+    format!("/v1/payments/orders/{id}")
+}
+
+/// Waits for the bank to carry out an order.
+async fn settled(
+    market: &mut Market,
+    teller: &mut Teller,
+    id: &str,
+    note: &str,
+) -> anyhow::Result<()> {
+    let settled = market.get_until(CCIC, &order(id), ("/stage", "settled")).await?;
+    teller.says(&settled, "指令 order", "/stage", "settled", note);
+    Ok(())
+}
+
+/// Holds entries of a list against what their member says, label, amount and how it comes about.
+fn tell_entries(
+    teller: &mut Teller,
+    answer: &Answer,
+    (list, member, amount): (&str, &str, &str),
+    wanted: &[(&str, &str, &str, &str)],
+) {
+    for (says, label, sum, how) in wanted {
+        let at = entry(answer, list, member, says) + amount;
+        teller.says(answer, label, &at, *sum, how);
+    }
 }
 
 /// Where the entry of a list stands whose member says something; nowhere when there is none.
