@@ -116,29 +116,36 @@ async fn empty(conn: &mut PgConnection) -> anyhow::Result<()> {
 }
 
 /// Takes away the quotes, policies and claims of earlier runs and what was recorded beside them.
+///
+/// The platform goes on delivering some of it meanwhile, so the two may wait for each other.
 pub async fn forget_calls(conn: &mut PgConnection) -> anyhow::Result<()> {
-    sqlx::raw_sql(
-        "truncate production.policy_version, production.tax_declaration, production.quote,
-             production.proposal, production.payment, production.claim, production.claim_mark,
-             metering.usage, metering.daily_count, evidence.message, events.outbox,
-             http.idempotency cascade;
-         with gone as (
-             delete from production.policy
-             where issued_at >= (select min(seeded_at)::timestamptz from bench.seed)
-             returning tenant_id, class, policy_no, confirm_no, plate, plate_kind
-         ), numbers as (
-             delete from production.policy_number used using gone
-             where (used.tenant_id, used.class, used.policy_no)
-                 = (gone.tenant_id, gone.class, gone.policy_no)
-         )
-         delete from production.compulsory_plate_cover cover using gone
-         where (cover.plate, cover.plate_kind, cover.confirm_no)
-             = (gone.plate, gone.plate_kind, gone.confirm_no)",
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
+    let mut tries = 5;
+    loop {
+        tries -= 1;
+        match sqlx::raw_sql(FORGET_CALLS).execute(&mut *conn).await {
+            Err(error) if 0 < tries && pg::failure::is_retryable(&error) => {}
+            settled => return Ok(settled.map(drop)?),
+        }
+    }
 }
+
+const FORGET_CALLS: &str = "
+    truncate production.policy_version, production.tax_declaration, production.quote,
+        production.proposal, production.payment, production.claim, production.claim_mark,
+        metering.usage, metering.daily_count, evidence.message, events.outbox,
+        http.idempotency cascade;
+    with gone as (
+        delete from production.policy
+        where issued_at >= (select min(seeded_at)::timestamptz from bench.seed)
+        returning tenant_id, class, policy_no, confirm_no, plate, plate_kind
+    ), numbers as (
+        delete from production.policy_number used using gone
+        where (used.tenant_id, used.class, used.policy_no)
+            = (gone.tenant_id, gone.class, gone.policy_no)
+    )
+    delete from production.compulsory_plate_cover cover using gone
+    where (cover.plate, cover.plate_kind, cover.confirm_no)
+        = (gone.plate, gone.plate_kind, gone.confirm_no)";
 
 /// Takes away the claims of a round and what was recorded beside them.
 pub async fn forget_claims(conn: &mut PgConnection) -> anyhow::Result<()> {

@@ -162,9 +162,7 @@ async fn main() -> anyhow::Result<()> {
         "serverPeakMemoryMb": peak_memory_mb(server.pid()),
     });
     report::print(&report, our_rate, their_rate);
-    // It delivers in the background what is to be forgotten.
-    server.stop()?;
-    seed::forget_calls(&mut conn).await
+    server.stop()
 }
 
 /// Confirms all of a slice.
