@@ -1,15 +1,13 @@
 //! Money for a claim, ordered by several hands of one insurer at once.
 
-use std::time::Duration;
-
 use futures::future::join_all;
 use reqwest::Method;
 use serde_json::{Value, json};
-use workspace_tests::api::{Answer, Api, answer, http_client};
+use workspace_tests::api::{Answer, Api, answer};
 use workspace_tests::market::Car;
 use workspace_tests::{Platform, Start};
 
-use crate::recovery::{Case, LATER, SOLD};
+use crate::recovery::{Case, LATER, SOLD, move_to, until};
 
 async fn put(api: &Api, path: &str, body: &Value) -> Answer {
     answer(api.request(Method::PUT, path).json(body)).await.unwrap()
@@ -20,18 +18,6 @@ fn order(number: u32) -> String {
     format!("/v1/payments/orders/01960000-0000-7000-8000-{number:012}")
 }
 
-/// Until the bank settled an order.
-async fn settled(api: &Api, number: u32) {
-    for _ in 0..600 {
-        let seen = api.get(&order(number)).await.ok(200);
-        if seen["stage"] == "settled" {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    panic!("order {number} is not settled: {}", api.get(&order(number)).await.text());
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn orders_that_race_for_a_claim_pay_no_more_than_it_was_adjusted_to() {
     let platform = Platform::start(Start { clock: Some(SOLD) }).await;
@@ -39,8 +25,7 @@ async fn orders_that_race_for_a_claim_pay_no_more_than_it_was_adjusted_to() {
     let paic = platform.client("paic-320000").await;
     let [compulsory, _]: [String; 2] =
         paic.insure(&other.message(SOLD.parse().unwrap())).await.try_into().unwrap();
-    let clock = http_client().put(format!("{}/sandbox/clock", platform.announced.ops));
-    answer(clock.json(&json!({ "now": LATER }))).await.unwrap();
+    move_to(&platform, LATER).await;
     let paic = platform.client("paic-320000").await;
 
     let bank = |account: &str| json!({ "bank": "102301000028", "account": account, "name": "某某财产保险股份有限公司" });
@@ -48,7 +33,7 @@ async fn orders_that_race_for_a_claim_pay_no_more_than_it_was_adjusted_to() {
     let funds = json!({ "purpose": "funding", "direction": "collect", "amount": "9000.00",
                         "reference": "FUNDS 1" });
     put(&paic, &order(1), &funds).await.ok(202);
-    settled(&paic, 1).await;
+    until(&paic, &order(1), ("/stage", "settled")).await;
 
     let (case, _) = Case::report(&paic, &compulsory, "RA", (&own, false, false)).await;
     case.assess("2", ["1500.00", "1800.00"]).await;

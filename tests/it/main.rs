@@ -5,6 +5,7 @@ mod actuarial;
 mod bad_input;
 mod claim_batch;
 mod claim_crash;
+mod claim_payment;
 mod cluster;
 mod crash;
 mod document;

@@ -1,6 +1,8 @@
 //! 代位求偿 over HTTP: one insurer pays its insured and recovers from the other. SUB-1: a loss of
 //! 20,000, 30 percent own fault, 14,600 recovered.
 
+use std::time::Duration;
+
 use reqwest::Method;
 use serde_json::{Value, json};
 use workspace_tests::api::{Answer, Api, answer, http_client};
@@ -8,20 +10,20 @@ use workspace_tests::market::Car;
 use workspace_tests::{Platform, Start};
 
 /// When policies are sold.
-const SOLD: &str = "2026-03-02T10:00:00+08:00";
+pub(crate) const SOLD: &str = "2026-03-02T10:00:00+08:00";
 /// When everything else happens: the day of the accident.
-const LATER: &str = "2026-06-01T20:00:00+08:00";
+pub(crate) const LATER: &str = "2026-06-01T20:00:00+08:00";
 
 /// A claim under way.
-struct Case<'a> {
+pub(crate) struct Case<'a> {
     api: &'a Api,
     confirm_code: String,
     report_no: &'static str,
-    code: String,
+    pub(crate) code: String,
 }
 
 impl<'a> Case<'a> {
-    async fn report(
+    pub(crate) async fn report(
         api: &'a Api,
         confirm_code: &str,
         report_no: &'static str,
@@ -45,7 +47,7 @@ impl<'a> Case<'a> {
         (Case { api, confirm_code: confirm_code.to_owned(), report_no, code }, told)
     }
 
-    async fn step(&self, step: &str, business_no: &str, more: Value) -> Answer {
+    pub(crate) async fn step(&self, step: &str, business_no: &str, more: Value) -> Answer {
         let mut body = json!({ "confirmCode": self.confirm_code, "reportNo": self.report_no,
                                "businessNo": business_no });
         for (name, value) in more.as_object().unwrap() {
@@ -55,7 +57,7 @@ impl<'a> Case<'a> {
     }
 
     /// From the survey to the papers. `losses` are of the insured vehicle and of the other.
-    async fn assess(&self, liability: &str, losses: [&str; 2]) {
+    pub(crate) async fn assess(&self, liability: &str, losses: [&str; 2]) {
         let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
         let vehicle = |item: usize, more: Value| {
             let mut row = json!({ "item": item, "property": item.to_string() });
@@ -102,24 +104,54 @@ async fn because(api: &Api, method: Method, path: &str, body: Option<&Value>) ->
     answer(request).await.unwrap()
 }
 
+/// 锁定确认, one code for each of the other side's policies.
+async fn lock(api: &Api, case: &Case<'_>, other: &Car) -> Vec<String> {
+    let mut codes = Vec::new();
+    for from in ["1", "2"] {
+        let lock = json!({ "claimCode": case.code, "vehicle": { "plate": other.plate },
+                           "from": from });
+        let locked = because(api, Method::POST, "/v1/recoveries", Some(&lock)).await.ok(201);
+        assert_eq!((&locked["status"], &locked["liableInsurer"]), (&json!("1"), &json!("PAIC")));
+        codes.push(locked["recoveryCode"].as_str().unwrap().to_owned());
+    }
+    codes
+}
+
+/// An adjustment of own damage of 20,000.00, of which `amounts` are recovered.
+fn adjusted(own_share: &str, codes: [&str; 2], amounts: [&str; 2]) -> Value {
+    let recovery = |place: usize| {
+        json!({ "serialNo": place + 1, "flag": "1", "kind": (place + 1).to_string(),
+                "recoveryCode": codes[place], "amount": amounts[place] })
+    };
+    let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
+        "liabilityRate": own_share, "loss": "20000.00", "amount": "20000.00" }]);
+    json!({ "agreedAt": "202606011700", "adjustments": [{ "code": "A1", "opinion": "同意",
+        "amount": "20000.00", "approvedAt": "202606011700", "covers": covers,
+        "recoveries": [recovery(0), recovery(1)] }] })
+}
+
+/// PICC's quote message of a car with own damage.
+fn hull_message(own: &Car) -> Value {
+    let mut message = own.message(SOLD.parse().unwrap());
+    message["vehicle"]["newPrice"] = json!("120000.00");
+    message["commercial"]["covers"] = json!([
+        { "coverageCode": "M01", "agreedValue": "84000.00" },
+        { "coverageCode": "M02", "limitAmount": "1000000.00" } ]);
+    message
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hull_claim_goes_from_the_lock_to_an_amount_both_insurers_stand_by() {
     let platform = Platform::start(Start { clock: Some(SOLD) }).await;
     let sold = SOLD.parse().unwrap();
     let (own, other) = (Car::number(1), Car::number(2));
     // PICC insures the damaged car with own damage, PAIC the other one.
-    let mut message = own.message(sold);
-    message["vehicle"]["newPrice"] = json!("120000.00");
-    message["commercial"]["covers"] = json!([
-        { "coverageCode": "M01", "agreedValue": "84000.00" },
-        { "coverageCode": "M02", "limitAmount": "1000000.00" } ]);
     let picc = platform.client("picc-320000").await;
-    let [_, hull]: [String; 2] = picc.insure(&message).await.try_into().unwrap();
+    let [_, hull]: [String; 2] = picc.insure(&hull_message(&own)).await.try_into().unwrap();
     let paic = platform.client("paic-320000").await;
     let [compulsory, third_party]: [String; 2] =
         paic.insure(&other.message(sold)).await.try_into().unwrap();
-    let put = http_client().put(format!("{}/sandbox/clock", platform.announced.ops));
-    answer(put.json(&json!({ "now": LATER }))).await.unwrap();
+    move_to(&platform, LATER).await;
     let (picc, paic) = (platform.client("picc-320000").await, platform.client("paic-320000").await);
 
     let (case, told) = Case::report(&picc, &hull, "RP", (&other, true, false)).await;
@@ -140,29 +172,11 @@ async fn a_hull_claim_goes_from_the_lock_to_an_amount_both_insurers_stand_by() {
     assert_eq!(codes, expected);
 
     // Nothing is adjusted as a recovery before its lock.
-    let adjust = |codes: [&str; 2]| {
-        let recovery = |serial: usize, amount: &str| {
-            json!({ "serialNo": serial, "flag": "1", "kind": serial.to_string(),
-                    "recoveryCode": codes[serial - 1], "amount": amount })
-        };
-        let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
-            "liabilityRate": "30", "loss": "20000.00", "amount": "20000.00" }]);
-        json!({ "agreedAt": "202606011700", "adjustments": [{ "code": "A1", "opinion": "同意",
-            "amount": "20000.00", "approvedAt": "202606011700", "covers": covers,
-            "recoveries": [recovery(1, "2000.00"), recovery(2, "12600.00")] }] })
-    };
+    let adjust = |codes| adjusted("30", codes, ["2000.00", "12600.00"]);
     let early = case.step("adjustments", "0", adjust(["07X", "07Y"])).await;
     assert_eq!(early.problem(), "E2047");
 
-    // 锁定确认, one code a policy.
-    let mut codes = Vec::new();
-    for from in ["1", "2"] {
-        let lock = json!({ "claimCode": case.code, "vehicle": { "plate": other.plate },
-                           "from": from });
-        let locked = because(&picc, Method::POST, "/v1/recoveries", Some(&lock)).await.ok(201);
-        assert_eq!((&locked["status"], &locked["liableInsurer"]), (&json!("1"), &json!("PAIC")));
-        codes.push(locked["recoveryCode"].as_str().unwrap().to_owned());
-    }
+    let codes = lock(&picc, &case, &other).await;
     let codes = [codes[0].as_str(), codes[1].as_str()];
 
     // A claim with a live lock is not cancelled (L51).
@@ -233,4 +247,97 @@ async fn a_hull_claim_goes_from_the_lock_to_an_amount_both_insurers_stand_by() {
     // A stranger knows nothing of it.
     let cpic = platform.client("cpic-320000").await;
     assert_eq!(cpic.get(&format!("/v1/recoveries/{}", codes[0])).await.problem(), "E4000");
+}
+
+/// Until a read says so at the pointer.
+pub(crate) async fn until(api: &Api, path: &str, (pointer, expected): (&str, &str)) -> Value {
+    let mut seen = Value::Null;
+    for _ in 0..600 {
+        seen = because(api, Method::GET, path, None).await.ok(200);
+        if seen.pointer(pointer).and_then(Value::as_str) == Some(expected) {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{path} never said {expected} at {pointer}: {seen:#}");
+}
+
+/// Sets the platform's clock.
+pub(crate) async fn move_to(platform: &Platform, now: &str) {
+    let put = http_client().put(format!("{}/sandbox/clock", platform.announced.ops));
+    answer(put.json(&json!({ "now": now }))).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_loss_that_was_recovered_in_full_costs_the_insured_no_discount() {
+    // SUB-2: the other side is fully liable, and all of 20,000 comes back.
+    let platform = Platform::start(Start { clock: Some(SOLD) }).await;
+    let (own, other) = (Car::number(1), Car::number(2));
+    let picc = platform.client("picc-320000").await;
+    let [_, hull]: [String; 2] = picc.insure(&hull_message(&own)).await.try_into().unwrap();
+    let paic = platform.client("paic-320000").await;
+    paic.insure(&other.message(SOLD.parse().unwrap())).await;
+    move_to(&platform, LATER).await;
+    let (picc, paic) = (platform.client("picc-320000").await, platform.client("paic-320000").await);
+
+    let (case, _) = Case::report(&picc, &hull, "RP", (&other, true, false)).await;
+    case.assess("5", ["20000.00", "3000.00"]).await;
+    let codes = lock(&picc, &case, &other).await;
+    let amounts = ["2000.00", "18000.00"];
+    let adjustment = adjusted("0", [&codes[0], &codes[1]], amounts);
+    case.step("adjustments", "1", adjustment).await.ok(201);
+    let close = json!({ "closedAt": "202606011800", "total": "20000.00", "liability": "5" });
+    case.step("closings", "1", close).await.ok(201);
+    let pay = json!({ "paidAt": "202606011900", "total": "20000.00", "payerBank": "工商银行",
+        "payerAccount": "6222020200112345678", "payees": [{ "kind": "insured", "name": "李芳",
+        "certificateKind": "01", "certificateNo": "11010519491231002X", "bank": "建设银行",
+        "account": "6217001234567890123", "amount": "20000.00" }] });
+    case.step("payments", "1", pay).await.ok(201);
+    for (code, amount) in codes.iter().zip(amounts) {
+        let act = |act: &str| format!("/v1/recoveries/{code}/{act}");
+        because(&picc, Method::POST, &act("start"), Some(&json!({}))).await.ok(200);
+        let body = json!({ "amount": amount });
+        let agreed = because(&paic, Method::POST, &act("reviews"), Some(&body)).await.ok(200);
+        assert_eq!(agreed["agreed"], *amount);
+    }
+
+    // The cycle is closed, both stand by it, and the bank moves the money.
+    let operator = platform.client("operator-000000").await;
+    for (api, account) in [(&picc, "1234567890"), (&paic, "9876543210")] {
+        let body = json!({ "bank": "102301000028", "account": account, "name": "某某保险" });
+        because(api, Method::PUT, "/v1/payments/account", Some(&body)).await.ok(200);
+    }
+    let cycles = operator.get("/v1/operator/settlement/cycles").await.text_at("/items/0/cycleId");
+    let of_cycle = format!("/v1/operator/settlement/cycles/{cycles}");
+    let closing = format!("{of_cycle}/close");
+    because(&operator, Method::POST, &closing, Some(&json!({}))).await.ok(200);
+    let statement = format!("/v1/settlement/cycles/{cycles}/statement");
+    for (api, net) in [(&picc, "20000.00"), (&paic, "-20000.00")] {
+        let told = until(api, &statement, ("/net", net)).await;
+        let digest = json!({ "digest": told["digest"] });
+        let confirm = format!("{statement}/confirm");
+        because(api, Method::POST, &confirm, Some(&digest)).await.ok(200);
+    }
+    until(&operator, &of_cycle, ("/cycle/stage", "reconciled")).await;
+
+    // Nobody types it: the claim learns of its money, and another insurer's quote of it.
+    until(&picc, &format!("/v1/claims/{}", case.code), ("/recovered", "20000.00")).await;
+    move_to(&platform, "2027-02-20T10:00:00+08:00").await;
+    let cpic = platform.client("cpic-320000").await;
+    let mut renewal = hull_message(&own);
+    for class in ["compulsory", "commercial"] {
+        renewal[class]["start"] = json!("2027030300");
+    }
+    // 120,000 × (1 − 24 months × 0.6 %), as the cars of the demo.
+    renewal["commercial"]["covers"][0]["agreedValue"] = json!("102720.00");
+    let quoted = cpic.post("/v1/quotes", None, &renewal).await.ok(201);
+    let ncd = &quoted["rating"]["commercial"]["ncd"];
+    let verdicts: Vec<&str> = ncd["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|claim| claim["verdict"].as_str().unwrap())
+        .collect();
+    assert_eq!(verdicts, ["fullyRecovered"], "{ncd:#}");
+    assert_eq!((&ncd["level"], &ncd["coefficient"]), (&json!(-1), &json!("0.80")), "{ncd:#}");
 }

@@ -56,6 +56,8 @@ base_http::problems! {
     REMITTANCE_STAGE = "E4308" 409 "the remittance does not allow this" "上缴批次当前状态不允许此操作";
     /// Nothing is paid for a claim that was cancelled.
     CLAIM_CANCELLED = "E4309" 409 "the claim was cancelled" "案件已注销";
+    /// All payments of a claim together are at most what it was adjusted to.
+    CLAIM_OVERPAID = "E4310" 409 "more than the claim was adjusted to" "赔款超过理算金额";
     /// A look at other insurers' records without a reason.
     PURPOSE_MISSING = "E4100" 400 "an X-Purpose header is required" "缺少查询目的";
     /// None or several policies fit, or the caller's own.

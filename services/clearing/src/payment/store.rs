@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, TenantId};
 use pg::Tx;
+use production_core::number::PlatformNumber;
 use uuid::Uuid;
 
 use super::Source;
@@ -521,13 +522,34 @@ pub async fn refunded(tx: &mut Tx, of: OrderId) -> Result<Vec<(ShareOf, Fen)>, C
 
 /// What recoveries of an advance collect, under way or done, less what went back; `but` is left out.
 pub async fn recovered(tx: &mut Tx, advance: OrderId, but: OrderId) -> Result<Fen, ClearingError> {
+    moving(tx, ("advance", "collect"), &advance.to_string(), but).await
+}
+
+/// What is paid out for a claim, under way or done, less what came back; `but` is left out.
+pub async fn paid_for(
+    tx: &mut Tx,
+    claim_no: PlatformNumber,
+    but: OrderId,
+) -> Result<Fen, ClearingError> {
+    moving(tx, ("claim_payment", "pay_out"), &claim_no.to_string(), but).await
+}
+
+/// What orders of one purpose and direction about one thing move.
+async fn moving(
+    tx: &mut Tx,
+    (purpose, direction): (&str, &str),
+    about: &str,
+    but: OrderId,
+) -> Result<Fen, ClearingError> {
     let sum = sqlx::query_scalar!(
         r#"select coalesce(sum(case when stage in ('rejected', 'returned')
                                     then settled_fen - returned_fen else amount_fen end), 0)::int8
                       as "sum!"
            from clearing.payment_order
-           where purpose = 'advance' and direction = 'collect' and about = $1 and order_id <> $2"#,
-        advance.to_string(),
+           where purpose = $1 and direction = $2 and about = $3 and order_id <> $4"#,
+        purpose,
+        direction,
+        about,
         but.0
     );
     Ok(Fen(sum.fetch_one(tx.conn()).await?))

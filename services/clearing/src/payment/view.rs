@@ -18,7 +18,7 @@ use super::payee::{BankAccount, BankAccountBody, SealedAccount};
 use super::serve::{STUCK_AFTER, is_stuck};
 use super::store::{Kept, Order};
 use super::{Counterparty, OrderDraft, order, remittance, store};
-use crate::error::{CLAIM_CANCELLED, ClearingError};
+use crate::error::{CLAIM_CANCELLED, CLAIM_OVERPAID, ClearingError};
 use crate::recovery::Market;
 use crate::{Clearing, HOUSE};
 
@@ -434,7 +434,9 @@ impl Command for Place<'_> {
     type Error = ClearingError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<OrderView, ClearingError> {
-        if let OrderPurpose::ClaimPayment { claim_no } = self.draft.purpose {
+        if let OrderPurpose::ClaimPayment { claim_no } = self.draft.purpose
+            && store::find(tx, self.draft.order_id).await?.is_none()
+        {
             self.check_claim(tx, claim_no).await?;
         }
         let id = order(tx, &self.draft, self.now, self.ids).await?;
@@ -445,7 +447,8 @@ impl Command for Place<'_> {
 }
 
 impl Place<'_> {
-    /// Money is paid for a claim the insurer filed, which is held: it is not cancelled meanwhile.
+    /// Money is paid for a claim the insurer filed, which is held: meanwhile it is neither cancelled nor
+    /// adjusted anew, and nothing else is ordered for it.
     async fn check_claim(
         &self,
         tx: &mut Tx,
@@ -458,6 +461,14 @@ impl Place<'_> {
         if claim.case.stage == ClaimStage::Cancelled {
             let detail = format!("claim {claim_no} was cancelled: order no payment for it");
             return Err(ClearingError::refused(&CLAIM_CANCELLED, detail));
+        }
+        let Some(payable) = claim.case.payable() else { return Ok(()) };
+        let ordered = store::paid_for(tx, claim_no, self.draft.order_id).await?;
+        if ordered.plus(self.draft.amount).is_none_or(|all| payable < all) {
+            let detail = format!(
+                "claim {claim_no} was adjusted to {payable}; {ordered} of it is ordered or paid already"
+            );
+            return Err(ClearingError::refused(&CLAIM_OVERPAID, detail));
         }
         Ok(())
     }

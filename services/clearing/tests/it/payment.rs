@@ -165,6 +165,37 @@ async fn funds_come_in_and_a_claim_is_paid_out_of_them() {
 }
 
 #[tokio::test]
+async fn a_claim_is_paid_no_more_than_it_was_adjusted_to() {
+    let world = World::with_account().await;
+    let number = PlatformNumber::parse(CLAIM).unwrap();
+    world.order_payment(1, funding("collect", "9000.00")).await.unwrap();
+    world.serve().await;
+    world.until(1, "settled").await;
+    // In advance, before anything is decided: the bank rejects the first.
+    world.sandbox.set_bank(Behaviour { reject_next: 1, ..Behaviour::default() });
+    for (order, stage) in [(2, "rejected"), (3, "settled")] {
+        world.order_payment(order, claim("500.00")).await.unwrap();
+        world.serve().await;
+        world.until(order, stage).await;
+    }
+    world.register.adjust(number, "3460.00", 0);
+    assert_eq!(world.order_payment(4, claim("2960.01")).await, Err("E4310"));
+    world.order_payment(4, claim("2960.00")).await.unwrap();
+    assert_eq!(world.order_payment(5, claim("0.01")).await, Err("E4310"));
+    world.serve().await;
+    world.until(4, "settled").await;
+    // What came back may be paid again.
+    world.sandbox.give_back(&simple(4), Some(Fen(4_000)), "AC01").unwrap();
+    world.until(4, "returned").await;
+    assert_eq!(world.order_payment(5, claim("40.01")).await, Err("E4310"));
+    world.order_payment(5, claim("40.00")).await.unwrap();
+    // An order that stands is the same order, whatever was decided since.
+    world.register.adjust(number, "1000.00", 0);
+    assert_eq!(world.order_payment(4, claim("2960.00")).await.unwrap()["stage"], "returned");
+    assert_eq!(world.order_payment(6, claim("0.01")).await, Err("E4310"));
+}
+
+#[tokio::test]
 async fn the_same_order_twice_is_one_and_another_under_its_id_is_refused() {
     let world = World::with_account().await;
     let first = world.order_payment(1, funding("collect", "5000.00")).await.unwrap();

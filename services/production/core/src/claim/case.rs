@@ -302,6 +302,19 @@ impl Case {
         Fen::sum(self.adjustments.iter().map(|adjustment| adjustment.total))
     }
 
+    /// What may be paid for it in all by what was decided last; `None` while nothing was decided, when what
+    /// is paid is an advance (保险法 25). A reopened case keeps what its closing allowed until it is adjusted
+    /// anew.
+    pub fn payable(&self) -> Option<Fen> {
+        match self.closing() {
+            Some(closing) if !self.stage.is_open() || self.adjustments.is_empty() => {
+                Some(closing.total)
+            }
+            _ if self.adjustments.is_empty() => None,
+            _ => self.adjusted(),
+        }
+    }
+
     /// What the closing that holds still owes; negative is to be given back. Zero while open.
     pub fn due(&self) -> Option<Fen> {
         match self.closing() {

@@ -157,6 +157,20 @@ fn a_case_is_replayed_as_far_as_it_was_known() {
 }
 
 #[test]
+fn what_was_decided_last_may_be_paid() {
+    let told = told();
+    let payable = |steps: usize| {
+        Case::replay(PolicyClass::Commercial, &told[..steps]).unwrap().unwrap().payable()
+    };
+    assert_eq!(payable(6), None, "before anything is decided");
+    assert_eq!(payable(7), Some(Fen(300_000)), "adjusted");
+    assert_eq!(payable(8), Some(Fen(300_000)), "closed");
+    assert_eq!(payable(11), Some(Fen(300_000)), "reopened");
+    assert_eq!(payable(13), Some(Fen(500_000)), "adjusted anew");
+    assert_eq!(payable(16), Some(Fen(500_000)), "paid and recovered of");
+}
+
+#[test]
 fn only_a_report_begins_a_case() {
     let told = told();
     assert_eq!(Case::replay(PolicyClass::Commercial, []), Ok(None));
