@@ -2,10 +2,20 @@
 //!
 //! A text is shown as it is only where its field is named here as open: a field nobody thought of is
 //! hidden, and a test over every message says which one that is. Free words hide wholly, for people
-//! write names and telephones into them. Numbers and flags tell nobody.
+//! write names and telephones into them. Numbers and flags tell nobody. Another house than the
+//! insurer's own is told less: no place, and of frame and engine numbers only what tells them apart.
 
 use production_core::party::{mask_name, mask_number};
 use serde_json::Value;
+
+/// Whose eyes a message is masked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A client of the insurer that filed it, without the right to see persons.
+    Own,
+    /// Another insurer, or the operator.
+    Other,
+}
 
 /// How a text is shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +26,10 @@ enum Part {
     Name,
     /// First three and last four characters.
     Number,
+    /// The last six characters, as [`FrameNo::masked`] shows a vehicle to outsiders.
+    ///
+    /// [`FrameNo::masked`]: production_core::frame::FrameNo::masked
+    Tail,
     /// Not at all.
     Words,
 }
@@ -23,29 +37,49 @@ enum Part {
 /// What stands for hidden words.
 const HIDDEN: &str = "***";
 
-/// The message of a step, named by its word, with everything personal masked.
-pub(crate) fn masked(step: &str, mut message: Value) -> Value {
-    mask(step, step, &mut message);
+/// The message of a step, named by its word, with everything personal masked for `reader`.
+pub(crate) fn masked(step: &str, mut message: Value, reader: Reader) -> Value {
+    mask((step, step), &mut message, reader);
     message
 }
 
 /// Masks a value that stands in `field` of `holder`: the step's word at the top, else the field the
 /// object or list around it stands in.
-fn mask(holder: &str, field: &str, value: &mut Value) {
+fn mask((holder, field): (&str, &str), value: &mut Value, reader: Reader) {
     match value {
         Value::String(text) => {
-            *text = match part(holder, field).unwrap_or(Part::Words) {
+            *text = match shown_to(reader, holder, field).unwrap_or(Part::Words) {
                 Part::Open => return,
                 Part::Name => mask_name(text),
                 Part::Number => mask_number(text),
+                Part::Tail => tail(text),
                 Part::Words => HIDDEN.to_owned(),
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(|item| mask(holder, field, item)),
+        Value::Array(items) => {
+            items.iter_mut().for_each(|item| mask((holder, field), item, reader));
+        }
         Value::Object(fields) => {
-            fields.iter_mut().for_each(|(name, value)| mask(field, name, value));
+            fields.iter_mut().for_each(|(name, value)| mask((field, name), value, reader));
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => {}
+    }
+}
+
+/// The last six characters, the rest starred.
+fn tail(text: &str) -> String {
+    let hidden = text.chars().count().saturating_sub(6);
+    "*".repeat(hidden) + &text.chars().skip(hidden).collect::<String>()
+}
+
+/// How `reader` is shown a text in `field` of `holder`; `None` when nobody said.
+fn shown_to(reader: Reader, holder: &str, field: &str) -> Option<Part> {
+    match (reader, field) {
+        (Reader::Other, "frameNo") => Some(Part::Tail),
+        (Reader::Other, "engineNo") => Some(Part::Number),
+        // Accidents are told to others by their district. A place may be somebody's door.
+        (Reader::Other, "place" | "latitude" | "longitude") => Some(Part::Words),
+        _ => part(holder, field),
     }
 }
 
@@ -282,18 +316,44 @@ mod tests {
             "driver": { "name": "王*", "licenceNo": "110***********002X" },
             "thirdVehicles": [{ "plate": "苏B77777", "driver": { "phone": "139****5678" } }],
         });
-        assert_eq!(masked("notify", message), expected);
+        assert_eq!(masked("notify", message, Reader::Own), expected);
         let parts = json!({ "vehicles": [{ "item": 1, "assessor": { "name": "钱定", "code": "A01" },
             "parts": [{ "name": "前保险杠", "count": 1 }] }] });
         let shown = json!({ "vehicles": [{ "item": 1, "assessor": { "name": "钱*", "code": "A01" },
             "parts": [{ "name": "前保险杠", "count": 1 }] }] });
-        assert_eq!(masked("assess", parts), shown);
+        assert_eq!(masked("assess", parts, Reader::Own), shown);
+    }
+
+    #[test]
+    fn another_house_is_told_no_place_and_of_a_vehicle_what_tells_it_apart() {
+        let message = json!({
+            "reportNo": "R-1", "place": "中山北路18号李芳家门口", "district": "320102",
+            "longitude": "118.77807", "latitude": "32.05736", "reporterName": "李芳",
+            "thirdVehicles": [{ "plate": "苏B77777", "frameNo": "LSVAM4187C2184847",
+                                "engineNo": "EA211000001", "driver": { "phone": "13900005678" } }],
+        });
+        let expected = json!({
+            "reportNo": "R-1", "place": "***", "district": "320102",
+            "longitude": "***", "latitude": "***", "reporterName": "李*",
+            "thirdVehicles": [{ "plate": "苏B77777", "frameNo": "***********184847",
+                                "engineNo": "EA2****0001", "driver": { "phone": "139****5678" } }],
+        });
+        assert_eq!(masked("notify", message, Reader::Other), expected);
+    }
+
+    #[test]
+    fn another_house_is_shown_nothing_that_the_own_one_is_not() {
+        for (holder, field) in every_text().keys() {
+            let own = part(holder, field);
+            let other = shown_to(Reader::Other, holder, field);
+            assert!(other == own || own == Some(Part::Open), "{field} of {holder}: {other:?}");
+        }
     }
 
     #[test]
     fn a_field_nobody_thought_of_is_hidden() {
         let message = json!({ "wechat": "lifang", "payees": [{ "alias": { "nick": "阿强" } }] });
         let hidden = json!({ "wechat": "***", "payees": [{ "alias": { "nick": "***" } }] });
-        assert_eq!(masked("pay", message), hidden);
+        assert_eq!(masked("pay", message, Reader::Own), hidden);
     }
 }

@@ -18,6 +18,7 @@ use crate::Production;
 use crate::error::ProductionError;
 use crate::lookup::ask::{self, Sieve, View};
 use crate::lookup::claim_line::{self, ClaimLine, ClockView};
+use crate::lookup::claim_message::Reader;
 use crate::lookup::{Shown, claim_message};
 use crate::pre_confirm::number;
 use crate::sealed;
@@ -186,7 +187,7 @@ impl Production {
                 _ => None,
             },
             message: match shown {
-                Shown::Masked => claim_message::masked(name, message),
+                Shown::Masked => claim_message::masked(name, message, Reader::Own),
                 Shown::Whole => message,
             },
         })

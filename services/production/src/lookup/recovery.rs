@@ -18,15 +18,17 @@ use production_core::plate::PlateKind;
 use production_core::region::Region;
 use production_core::rule::Findings;
 use production_core::rules::format;
+use serde_json::Value;
 
 use crate::claim::terms::{Terms, TrueThen};
 use crate::claim::wire::RecoveryBody;
 use crate::error::{self, ProductionError};
 use crate::lookup::accidents;
+use crate::lookup::claim_message::{self, Reader};
 use crate::store::chain::{self, LiablePolicy};
 use crate::store::claim::{self as claims, ClaimRow};
 use crate::store::claim_lookup::AccidentClaim;
-use crate::{Production, function};
+use crate::{Production, function, sealed};
 
 /// A vehicle, by whatever is told of it.
 #[derive(Clone, Debug, Default)]
@@ -54,6 +56,25 @@ pub struct CoverThen {
     pub frame: FrameNo,
     /// What it promised then.
     pub terms: Terms,
+}
+
+/// A step of a claim with its message, as others than its insurer may read it.
+#[derive(Clone, Debug)]
+pub struct FiledStep {
+    /// Its place in the case, from 1.
+    pub sequence: i32,
+    /// Which step, for example `survey`.
+    pub step: &'static str,
+    /// The insurer's number of it.
+    pub business_no: String,
+    /// How often the case had been reopened.
+    pub round: u32,
+    /// When what it tells of happened.
+    pub occurred_at: Timestamp,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The message as it was taken, without persons and places.
+    pub message: Value,
 }
 
 /// Money of a recovery that came.
@@ -95,6 +116,32 @@ impl Production {
         claim_no: PlatformNumber,
     ) -> Result<ClaimRow, ProductionError> {
         claims::find(tx, claim_no).await
+    }
+
+    /// A claim the transaction may see with everything that was filed of it, first to last, masked
+    /// as others than its insurer see it.
+    pub async fn filed_claim(
+        &self,
+        tx: &mut Tx,
+        claim_no: PlatformNumber,
+    ) -> Result<(ClaimRow, Vec<FiledStep>), ProductionError> {
+        let row = claims::find(tx, claim_no).await?;
+        let mut filed = Vec::new();
+        for step in claims::steps(tx, claim_no, None).await? {
+            let message =
+                self.sealer.open(step.tenant, sealed::CLAIM, &step.message_sealed).await?;
+            let name = step.step.name_en();
+            filed.push(FiledStep {
+                sequence: step.sequence,
+                step: name,
+                business_no: step.business_no,
+                round: step.round,
+                occurred_at: step.occurred_at,
+                recorded_at: step.recorded_at,
+                message: claim_message::masked(name, message, Reader::Other),
+            });
+        }
+        Ok((row, filed))
     }
 
     /// Policies of every insurer that covered the vehicle at `at` and fit everything told of it. A

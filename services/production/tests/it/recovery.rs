@@ -11,7 +11,7 @@ use production_core::region::Region;
 use serde_json::json;
 
 use crate::claim_story::Story;
-use crate::support::{PLATE, VIN, World, compulsory, message};
+use crate::support::{PLATE, VIN, World, compulsory, message, noon};
 
 fn plate(number: &str) -> VehicleTold {
     VehicleTold { plate: Some((number.to_owned(), None)), ..VehicleTold::default() }
@@ -57,6 +57,37 @@ async fn a_cover_is_found_by_what_the_vehicle_carried_when_it_happened() {
         expected.sort();
         assert_eq!(found, expected, "row {row}");
     }
+}
+
+#[tokio::test]
+async fn what_was_filed_of_a_claim_is_told_to_others_without_persons_and_places() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
+    let confirm_code = sale.compulsory.unwrap();
+    let story = world.settled(&world.picc, &confirm_code, "R-1", noon(2025, 6, 1)).await;
+    let claim_no = PlatformNumber::parse(&story.claim_code).unwrap();
+    let mut tx = world.test.db.begin(Scope::of(world.picc.tenant)).await.unwrap();
+    let (row, filed) = world.production.filed_claim(&mut tx, claim_no).await.unwrap();
+    assert_eq!((row.report_no.as_str(), row.steps), ("R-1", 8));
+    let steps: Vec<&str> = filed.iter().map(|step| step.step).collect();
+    let expected =
+        ["notify", "survey", "register", "assess", "documents", "adjust", "close", "pay"];
+    assert_eq!(steps, expected);
+    assert!(filed.iter().map(|step| step.sequence).eq(1..=8));
+    let report = &filed[0].message;
+    assert_eq!(report["reportNo"], json!("R-1"));
+    assert_eq!(report["reporterName"], json!("李*"));
+    assert_eq!((&report["place"], &report["description"]), (&json!("***"), &json!("***")));
+    assert_eq!(filed[7].message["payees"][0]["account"], json!("621************0123"));
+    let text = filed.iter().map(|step| step.message.to_string()).collect::<String>();
+    let place = story.report()["place"].as_str().unwrap().to_owned();
+    for secret in ["李芳", "王强", "赵查", "13800001234", "6222020200112345678", "C001", &place] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    drop(tx);
+    // Who the claim is hidden from reads nothing of it.
+    let mut tx = world.test.db.begin(Scope::of(world.cpic.tenant)).await.unwrap();
+    assert!(world.production.filed_claim(&mut tx, claim_no).await.is_err());
 }
 
 #[tokio::test]
