@@ -1,17 +1,19 @@
 //! What recovery between insurers asks of production, and what it tells.
 
-use jiff::SignedDuration;
+use base_http::Caller;
+use jiff::{SignedDuration, Timestamp};
 use kernel::Clock;
 use pg::Scope;
 use production::lookup::recovery::{RecoveryCame, VehicleTold};
 use production_core::adjustment::recovery::RecoveryFrom;
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::number::{NumberKind, PlatformNumber};
+use production_core::plate::PlateKind;
 use production_core::region::Region;
 use serde_json::json;
 
 use crate::claim_story::Story;
-use crate::support::{PLATE, VIN, World, compulsory, message, noon};
+use crate::support::{PLATE, VIN, World, car, compulsory, message, noon};
 
 fn plate(number: &str) -> VehicleTold {
     VehicleTold { plate: Some((number.to_owned(), None)), ..VehicleTold::default() }
@@ -59,6 +61,111 @@ async fn a_cover_is_found_by_what_the_vehicle_carried_when_it_happened() {
     }
 }
 
+/// Day after the test's begin.
+fn day(days: i64) -> Timestamp {
+    testkit::start() + SignedDuration::from_hours(24 * days)
+}
+
+impl World {
+    /// Confirm codes of what covered the vehicle at `at`, by everything known now, asked by an insurer
+    /// that has none of it.
+    async fn covers(&self, asker: &Caller, told: &VehicleTold, at: Timestamp) -> Vec<String> {
+        let mut tx = self.test.db.begin(Scope::of(asker.tenant)).await.unwrap();
+        let covers =
+            self.production.covers_then(&mut tx, told, at, self.clock.now()).await.unwrap();
+        let mut found: Vec<String> =
+            covers.iter().map(|cover| cover.confirm_no.to_string()).collect();
+        found.sort();
+        found
+    }
+
+    /// The car gets another plate: the police know it, and both policies are endorsed.
+    async fn replate(&self, sale: [&str; 2], plate: &str) {
+        self.sandbox.load(car(VIN, plate));
+        let change = json!({ "kind": "02", "endorseTimes": 1, "reason": "换发号牌",
+            "vehicle": { "plate": plate, "plateKind": "02" } });
+        for policy in sale {
+            let done = self.endorse(&self.picc, policy, &change).await;
+            assert_eq!(done["stage"], json!("confirmed"));
+        }
+    }
+}
+
+const NEW_PLATE: &str = "苏A54321";
+const OTHER_VIN: &str = "LSVAM4187C2184850";
+
+#[tokio::test]
+async fn a_plate_leads_to_the_car_that_carried_it_when_it_happened() {
+    let world = World::new().await;
+    let first = world.insure(&world.picc, &message(world.clock.now(), VIN, PLATE)).await;
+    let mut first = [first.compulsory.unwrap(), first.commercial.unwrap()];
+    first.sort();
+    // Re-plated on day 60; from day 71 on the old plate is another car's, of another insurer.
+    world.pass(24 * 60);
+    world.replate([&first[0], &first[1]], NEW_PLATE).await;
+    world.pass(24 * 10);
+    world.sandbox.load(car(OTHER_VIN, PLATE));
+    let second = world.insure(&world.cpic, &compulsory(world.clock.now(), OTHER_VIN, PLATE)).await;
+    let second = vec![second.compulsory.unwrap()];
+    world.pass(24 * 30);
+    let asker = world.insurer("PAIC", "320000").await;
+    let frame = FrameNo::parse(VIN, FrameForm::VinOnly).unwrap();
+    let of_kind = |number: &str, kind| VehicleTold {
+        plate: Some((number.to_owned(), Some(PlateKind::parse(kind).unwrap()))),
+        ..VehicleTold::default()
+    };
+    let both = |number: &str| VehicleTold { frame: Some(frame.clone()), ..plate(number) };
+    let (first, none) = (first.to_vec(), Vec::new());
+    let rows = [
+        // Before the change: the old plate is the car's, the new one nobody's yet.
+        (plate(PLATE), 30, &first),
+        (plate(NEW_PLATE), 30, &none),
+        (both(PLATE), 30, &first),
+        (both(NEW_PLATE), 30, &none),
+        // After it, before anybody else has the old plate.
+        (plate(PLATE), 65, &none),
+        (plate(NEW_PLATE), 65, &first),
+        (of_kind(NEW_PLATE, "02"), 65, &first),
+        (of_kind(NEW_PLATE, "01"), 65, &none),
+        (both(PLATE), 65, &none),
+        // The old plate is the other car's.
+        (plate(PLATE), 90, &second),
+        (plate(NEW_PLATE), 90, &first),
+        (both(PLATE), 90, &none),
+    ];
+    for (row, (told, at, expected)) in rows.iter().enumerate() {
+        assert_eq!(world.covers(&asker, told, day(*at)).await, **expected, "row {row}");
+    }
+}
+
+#[tokio::test]
+async fn a_plate_two_cars_are_told_to_carry_is_decided_by_what_else_is_told() {
+    let world = World::new().await;
+    let first = world.insure(&world.picc, &message(world.clock.now(), VIN, PLATE)).await;
+    let commercial = first.commercial.unwrap();
+    // The compulsory policy is endorsed and the commercial one forgotten; the plate is passed on.
+    world.pass(24 * 60);
+    world.sandbox.load(car(VIN, NEW_PLATE));
+    let change = json!({ "kind": "02", "endorseTimes": 1, "reason": "换发号牌",
+        "vehicle": { "plate": NEW_PLATE, "plateKind": "02" } });
+    let compulsory_no = first.compulsory.unwrap();
+    world.endorse(&world.picc, &compulsory_no, &change).await;
+    world.sandbox.load(car(OTHER_VIN, PLATE));
+    let second = world.insure(&world.cpic, &compulsory(world.clock.now(), OTHER_VIN, PLATE)).await;
+    let second = second.compulsory.unwrap();
+    world.pass(24 * 30);
+    let asker = world.insurer("PAIC", "320000").await;
+    let frame = |vin| Some(FrameNo::parse(vin, FrameForm::VinOnly).unwrap());
+    let mut both = vec![commercial.clone(), second.clone()];
+    both.sort();
+    assert_eq!(world.covers(&asker, &plate(PLATE), day(80)).await, both);
+    let told = VehicleTold { frame: frame(OTHER_VIN), ..plate(PLATE) };
+    assert_eq!(world.covers(&asker, &told, day(80)).await, [second]);
+    let told = VehicleTold { frame: frame(VIN), ..plate(PLATE) };
+    assert_eq!(world.covers(&asker, &told, day(80)).await, [commercial]);
+    assert_eq!(world.covers(&asker, &plate(NEW_PLATE), day(80)).await, [compulsory_no]);
+}
+
 #[tokio::test]
 async fn what_was_filed_of_a_claim_is_told_to_others_without_persons_and_places() {
     let world = World::new().await;
@@ -81,7 +188,8 @@ async fn what_was_filed_of_a_claim_is_told_to_others_without_persons_and_places(
     assert_eq!(filed[7].message["payees"][0]["account"], json!("621************0123"));
     let text = filed.iter().map(|step| step.message.to_string()).collect::<String>();
     let place = story.report()["place"].as_str().unwrap().to_owned();
-    for secret in ["李芳", "王强", "赵查", "13800001234", "6222020200112345678", "C001", &place] {
+    for secret in ["李芳", "王强", "赵查", "13800001234", "6222020200112345678", "C001", &place]
+    {
         assert!(!text.contains(secret), "{secret} in {text}");
     }
     drop(tx);
