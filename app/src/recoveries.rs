@@ -6,7 +6,9 @@ use std::time::Duration;
 use clearing::recovery::item::Received;
 use clearing::recovery::route::{self, Route};
 use clearing::recovery::touch::{self, NamedPayment, Touched};
-use clearing::recovery::{AccidentClaim, ClaimFacts, CoverFacts, Market, VehicleAsked};
+use clearing::recovery::{
+    AccidentClaim, ClaimFacts, CoverFacts, FiledClaim, FiledStep, Market, VehicleAsked,
+};
 use clearing::{Clearing, ClearingError};
 use futures::FutureExt;
 use futures::future::BoxFuture;
@@ -52,6 +54,29 @@ impl Market for Register {
         async move {
             let row = self.production.seen_claim(tx, claim_no).await;
             row.map(facts).map_err(of_production)
+        }
+        .boxed()
+    }
+
+    fn filed<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+    ) -> BoxFuture<'a, Result<FiledClaim, ClearingError>> {
+        async move {
+            let filed = self.production.filed_claim(tx, claim_no).await;
+            let (row, steps) = filed.map_err(of_production)?;
+            let steps = steps.into_iter().map(|step| FiledStep {
+                sequence: step.sequence,
+                step: step.step,
+                business_no: step.business_no,
+                round: step.round,
+                occurred_at: step.occurred_at,
+                recorded_at: step.recorded_at,
+                message: step.message,
+            });
+            let (report_no, steps) = (row.report_no.clone(), steps.collect());
+            Ok(FiledClaim { claim: facts(row), report_no, steps })
         }
         .boxed()
     }

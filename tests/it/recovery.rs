@@ -247,6 +247,57 @@ async fn a_hull_claim_goes_from_the_lock_to_an_amount_both_insurers_stand_by() {
     // A stranger knows nothing of it.
     let cpic = platform.client("cpic-320000").await;
     assert_eq!(cpic.get(&format!("/v1/recoveries/{}", codes[0])).await.problem(), "E4000");
+
+    // "Why is this my position?", from PAIC's net figure to the messages of both claims.
+    let operator = platform.client("operator-000000").await;
+    let cycles = operator.get("/v1/operator/settlement/cycles").await.ok(200);
+    let of_cycle = cycles["items"][0]["cycleId"].as_str().unwrap();
+    let position = format!("/v1/operator/settlement/cycles/{of_cycle}/positions/PAIC");
+    assert_eq!(operator.get(&position).await.ok(200)["net"], "-14600.00");
+    let items = operator.get(&format!("{position}/items?cover=M02")).await.ok(200);
+    assert_eq!(items["items"][0]["reference"], codes[1]);
+    let item = items["items"][0]["itemId"].as_str().unwrap();
+    let origin_of = format!("/v1/operator/settlement/items/{item}/origin");
+    assert_eq!(operator.get(&origin_of).await.problem(), "E4100");
+    let origin = because(&operator, Method::GET, &origin_of, None).await.ok(200);
+    assert_eq!(origin["recovery"]["recoveryCode"], codes[1]);
+    assert_eq!(origin["recovery"]["steps"].as_array().unwrap().len(), 4);
+    let claims = origin["claims"].as_array().unwrap();
+    assert_eq!(claims.len(), 1, "PAIC had none under that policy at the lock");
+    assert_eq!(
+        (&claims[0]["claimCode"], &claims[0]["insurer"]),
+        (&json!(case.code), &json!("PICC"))
+    );
+    let steps = claims[0]["steps"].as_array().unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    let expected = ["notify", "survey", "register", "assess", "documents", "adjust", "close"];
+    assert_eq!(names, expected);
+    let report = &steps[0]["message"];
+    assert_eq!((&report["reportNo"], &report["district"]), (&json!("RP"), &json!("320102")));
+    assert_eq!(report["thirdVehicles"][0]["plate"], json!(other.plate));
+    assert_eq!(steps[6]["message"]["total"], "20000.00");
+    let text = origin.to_string();
+    for secret in ["赵一", "C0001", "中山北路", "路口相撞", &own.vin] {
+        assert!(!text.contains(secret), "{secret} in {text}");
+    }
+    // PAIC reads the same of its own item, CPIC nothing; PICC finds both looks.
+    let own_origin = format!("/v1/settlement/items/{item}/origin");
+    let seen = because(&paic, Method::GET, &own_origin, None).await.ok(200);
+    assert_eq!((&seen["claims"], &seen["recovery"]["side"]), (&origin["claims"], &json!("liable")));
+    let refused = because(&cpic, Method::GET, &own_origin, None).await;
+    assert_eq!((refused.status, &*refused.problem()), (404, "E4000"));
+    let refused = because(&paic, Method::GET, &origin_of, None).await;
+    assert_eq!((refused.status, &*refused.problem()), (403, "E1101"));
+    for (client, function) in [
+        ("operator-000000", "operator.settlement.origin_read"),
+        ("paic-320000", "clearing.settlement.origin_read"),
+    ] {
+        let looks = picc.get(&format!("/v1/accesses?function={function}")).await.ok(200);
+        let [look] = looks["items"].as_array().unwrap().as_slice() else { panic!("{looks:#}") };
+        assert_eq!((&look["client"], &look["purpose"]), (&json!(client), &json!("recovery")));
+        let shown = look["shown"].as_array().unwrap();
+        assert!(shown.iter().any(|one| one["code"] == json!(case.code)), "{look:#}");
+    }
 }
 
 /// Until a read says so at the pointer.

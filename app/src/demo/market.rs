@@ -131,10 +131,20 @@ impl Market {
         answered(self.request(who, Method::PUT, path).await?.json(body)).await
     }
 
-    /// Reads, for a stated purpose.
+    /// Reads, in order to underwrite.
     pub(super) async fn get(&mut self, who: Insurer, path: &str) -> anyhow::Result<Answer> {
+        self.get_because(who, path, "underwriting").await
+    }
+
+    /// Reads, for a stated purpose.
+    pub(super) async fn get_because(
+        &mut self,
+        who: Insurer,
+        path: &str,
+        purpose: &str,
+    ) -> anyhow::Result<Answer> {
         let request = self.request(who, Method::GET, path).await?;
-        answered(request.header("X-Purpose", "underwriting")).await
+        answered(request.header("X-Purpose", purpose)).await
     }
 
     /// Reads until a text stands at a pointer, for ten seconds at most: what happens in the

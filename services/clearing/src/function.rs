@@ -40,11 +40,13 @@ base_http::functions! {
     PROOF_READ = "operator.ledger.proof_read" "账务平衡验证" "Prove that the books balance" Optional;
     CYCLE_READ = "clearing.settlement.cycle_read" "清算批次查询" "Read settlement cycles" Optional;
     POSITION_READ = "clearing.settlement.position_read" "头寸查询" "Explain the own position" Optional;
+    ORIGIN_READ = "clearing.settlement.origin_read" "头寸溯源" "Read where an own item comes from" Optional;
     SETTLEMENT_STATEMENT_READ = "clearing.settlement.statement_read" "对账单查询" "Read the own settlement statement" Optional;
     STATEMENT_CONFIRM = "clearing.settlement.statement_confirm" "对账单确认" "Agree to the own settlement statement" Required;
     ITEM_DISPUTE = "clearing.settlement.item_dispute" "结算争议" "Dispute items and withdraw disputes" Required;
     SCHEME_READ = "clearing.settlement.scheme_read" "清算规则查询" "Read how regions settle" Optional;
     CYCLES_WATCH = "operator.settlement.cycles_watch" "清算监控" "Watch all cycles and positions" Optional;
+    ANY_ORIGIN_READ = "operator.settlement.origin_read" "头寸溯源" "Read where an item comes from" Optional;
     CYCLE_CLOSE = "operator.settlement.cycle_close" "批次截止" "Close a settlement cycle" Required;
     FUNDS_RECORD = "operator.settlement.funds_record" "到账登记" "Book money that moved for settlement" Required;
     PARTICIPANT_FAIL = "operator.settlement.participant_fail" "违约处理" "Declare that a participant did not pay" Required;

@@ -18,6 +18,7 @@ pub mod clock;
 pub mod item;
 pub mod lock;
 pub mod market;
+pub mod origin;
 pub mod query;
 pub mod read;
 pub mod review;
@@ -40,7 +41,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{self, ClearingError};
 
-pub use market::{AccidentClaim, ClaimFacts, CoverFacts, Market, VehicleAsked};
+pub use market::{
+    AccidentClaim, ClaimFacts, CoverFacts, FiledClaim, FiledStep, Market, VehicleAsked,
+};
 
 /// One side's insurer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -43,7 +43,8 @@ pub use message::{
 };
 pub use post::post;
 pub use scheme::{Division, OnFailure, OnSilence, Period, Scheme};
-pub(crate) use service::{cycle_id, funds_view};
+pub(crate) use service::{cycle_id, funds_view, item_id, with_standing};
+pub(crate) use standing::followed;
 pub use standing::{DepartureCause, ItemStage, ItemStanding, standing};
 pub use statement::{Confirmation, Statement, confirm, deem, state};
 

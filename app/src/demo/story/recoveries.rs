@@ -296,16 +296,7 @@ async fn settle(market: &mut Market, teller: &mut Teller, first: &[String]) -> a
     }
     teller.remark("15,600 + 1,600 + 2,800 − 20,000 = 0");
 
-    teller.step(DAY, "头寸溯源 why?", "PAIC asks why, down to the message of the claim")?;
-    let items = format!("/v1/settlement/cycles/{cycle}/items?counterparty=PICC");
-    let items = market.get(PAIC, &items).await?;
-    let listed = items.body["items"].as_array().into_iter().flatten();
-    let origin = listed.clone().find(|item| item["reference"] == first[1].as_str());
-    let origin = origin.cloned().unwrap_or_default();
-    teller.holds("结算码 settlement code", origin["amount"] == "12600.00", &first[1]);
-    let claim = origin["claimCodes"][0].as_str().unwrap_or_default();
-    let told = market.get(PAIC, &format!("/v1/claims/{claim}")).await?;
-    teller.says(&told, "报案号 report", "/reportNo", "RH1", claim);
+    why(market, teller, &of_cycle, first).await?;
 
     teller.step(DAY, "对账单 statements", "signed statements; all four agree")?;
     for (who, net) in NETS {
@@ -353,5 +344,43 @@ async fn settle(market: &mut Market, teller: &mut Teller, first: &[String]) -> a
     let path = format!("/v1/recoveries/{}", first[1]);
     let finished = market.get(PAIC, &path).await?;
     teller.says(&finished, "结算码 code", "/agreed", "12600.00", finished.text("/statusName"));
+    Ok(())
+}
+
+/// The operator asks why a position is what it is, down to the message of the claim; its insurer finds
+/// the look.
+async fn why(
+    market: &mut Market,
+    teller: &mut Teller,
+    of_cycle: &str,
+    first: &[String],
+) -> anyhow::Result<()> {
+    let what = "the operator asks why PAIC gets 1,600, down to the message of the claim";
+    teller.step(DAY, "头寸溯源 why?", what)?;
+    let position = market.get(OPERATOR, &format!("{of_cycle}/positions/PAIC")).await?;
+    teller.says(&position, "净头寸 net of PAIC", "/net", "1600.00", "");
+    let items = format!("{of_cycle}/positions/PAIC/items?counterparty=PICC");
+    let items = market.get(OPERATOR, &items).await?;
+    let listed = items.body["items"].as_array().into_iter().flatten();
+    let item = listed.clone().find(|item| item["reference"] == first[1].as_str());
+    let item = item.cloned().unwrap_or_default();
+    teller.holds("结算码 settlement code", item["amount"] == "12600.00", &first[1]);
+    let item = item["itemId"].as_str().unwrap_or_default();
+    let origin = format!("/v1/operator/settlement/items/{item}/origin");
+    let origin = market.get_because(OPERATOR, &origin, "question of PAIC").await?;
+    teller.says(&origin, "追偿 recovery", "/recovery/recoveryCode", &*first[1], "");
+    let acts = origin.body["recovery"]["steps"].as_array().map_or(0, Vec::len);
+    teller.holds("步骤 acts under the code", acts == 3, "lock, start, review");
+    teller.says(&origin, "理赔 claim of", "/claims/0/insurer", "PAIC", "");
+    let report = "/claims/0/steps/0/message";
+    let message = format!("{report}/reportNo");
+    teller.says(&origin, "报案信息 message of the report", &message, "RH1", "as it was filed");
+    let place = format!("{report}/place");
+    teller.says(&origin, "出险地点 place", &place, "***", "hidden from other houses");
+    let looks = "/v1/accesses?function=operator.settlement.origin_read";
+    let looks = market.get(PAIC, looks).await?;
+    let client = "operator-000000";
+    teller.says(&looks, "查询留痕 look by", "/items/0/client", client, "PAIC finds it");
+    teller.says(&looks, "查询目的 purpose", "/items/0/purpose", "question of PAIC", "");
     Ok(())
 }

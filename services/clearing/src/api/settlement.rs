@@ -9,6 +9,7 @@ use base_http::{Call, Incoming, Problem, Reply};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::recovery::origin::OriginView;
 use crate::settlement::view::flat_rule::{FlatRateView, FlatRatesView};
 use crate::settlement::view::simulation::SimulationView;
 use crate::settlement::view::{
@@ -27,6 +28,7 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::POSITION_READ, routes!(read_position)))
         .routes(operation(&function::POSITION_READ, routes!(list_items)))
         .routes(operation(&function::POSITION_READ, routes!(read_item)))
+        .routes(operation(&function::ORIGIN_READ, routes!(read_origin)))
         .routes(operation(&function::SETTLEMENT_STATEMENT_READ, routes!(read_statement)))
         .routes(operation(&function::SETTLEMENT_STATEMENT_READ, routes!(list_keys)))
         .routes(operation(&function::STATEMENT_CONFIRM, routes!(confirm_statement)))
@@ -38,6 +40,7 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::CYCLES_WATCH, routes!(read_position_of)))
         .routes(operation(&function::CYCLES_WATCH, routes!(list_items_of)))
         .routes(operation(&function::CYCLES_WATCH, routes!(list_overdue)))
+        .routes(operation(&function::ANY_ORIGIN_READ, routes!(read_origin_of_any)))
         .routes(operation(&function::CYCLE_CLOSE, routes!(close_cycle)))
         .routes(operation(&function::FUNDS_RECORD, routes!(record_funds)))
         .routes(operation(&function::FUNDS_RECORD, routes!(deposit_collateral)))
@@ -100,6 +103,21 @@ async fn read_item(
     call: Call,
 ) -> Result<Reply, Problem> {
     clearing.read_item(call, &item).await
+}
+
+/// Read where one's own item comes from (头寸溯源)
+///
+/// The recovery it settles, with everything that was done under its code, and the claims behind it
+/// with their messages as filed; of either side, persons masked and places hidden. Needs an X-Purpose
+/// header; the other side can find the look.
+#[utoipa::path(get, path = "/v1/settlement/items/{itemId}/origin", tag = "settlement",
+    params(("itemId" = String, Path)), responses((status = OK, body = OriginView)))]
+async fn read_origin(
+    State(clearing): State<Clearing>,
+    Path(item): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_origin(call, &item).await
 }
 
 /// Read one's own latest statement of a cycle (对账单)
@@ -215,6 +233,21 @@ async fn list_items_of(
     call: Call,
 ) -> Result<Reply, Problem> {
     clearing.list_items_of(call, &cycle, &insurer, query(asked)?).await
+}
+
+/// Read where an item comes from, down to the messages of its claims (头寸溯源)
+///
+/// The recovery it settles, with everything that was done under its code, and the claims behind it
+/// with their messages as filed, persons masked and places hidden. Needs an X-Purpose header; the
+/// insurers whose records are shown can find the look.
+#[utoipa::path(get, path = "/v1/operator/settlement/items/{itemId}/origin", tag = "operator",
+    params(("itemId" = String, Path)), responses((status = OK, body = OriginView)))]
+async fn read_origin_of_any(
+    State(clearing): State<Clearing>,
+    Path(item): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_origin_of_any(call, &item).await
 }
 
 /// List statements and money past their deadlines (逾期清单)

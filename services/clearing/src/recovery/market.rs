@@ -14,6 +14,7 @@ use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
 use production_core::plate::{Plate, PlateKind};
 use production_core::region::Region;
+use serde_json::Value;
 
 use crate::error::ClearingError;
 
@@ -100,6 +101,36 @@ pub struct AccidentClaim {
     pub accident_at: Timestamp,
 }
 
+/// A step of a claim with its message, masked as other houses than its insurer see it.
+#[derive(Clone, Debug)]
+pub struct FiledStep {
+    /// Its place in the case, from 1.
+    pub sequence: i32,
+    /// Which step, for example `survey`.
+    pub step: &'static str,
+    /// The insurer's number of it.
+    pub business_no: String,
+    /// How often the case had been reopened.
+    pub round: u32,
+    /// When what it tells of happened.
+    pub occurred_at: Timestamp,
+    /// When it was recorded.
+    pub recorded_at: Timestamp,
+    /// The message as it was taken, but for persons and places.
+    pub message: Value,
+}
+
+/// A claim with everything that was filed of it.
+#[derive(Clone, Debug)]
+pub struct FiledClaim {
+    /// The claim as it stands.
+    pub claim: ClaimFacts,
+    /// The insurer's number of the report.
+    pub report_no: String,
+    /// Its steps, first to last.
+    pub steps: Vec<FiledStep>,
+}
+
 /// Who knows policies and claims.
 pub trait Market: Send + Sync + 'static {
     /// A claim the transaction may see, held until it ends: no step of it is taken meanwhile.
@@ -115,6 +146,13 @@ pub trait Market: Send + Sync + 'static {
         tx: &'a mut Tx,
         claim_no: PlatformNumber,
     ) -> BoxFuture<'a, Result<ClaimFacts, ClearingError>>;
+
+    /// A claim the transaction may see, with the messages of its steps.
+    fn filed<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+    ) -> BoxFuture<'a, Result<FiledClaim, ClearingError>>;
 
     /// Policies of every insurer that covered the vehicle at `at`, as known at `now`: every one that
     /// fits everything told of it, whichever plate or insurer the vehicle has had since.

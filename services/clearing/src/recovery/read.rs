@@ -4,7 +4,7 @@ use base_http::paging::{Page, Paged, bad, cut};
 use base_http::{Call, Done, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
-use pg::Scope;
+use pg::{Scope, Tx};
 use production_core::claim::{Case, Promise, RecoveryStatus};
 use production_core::number::NumberKind;
 use serde::{Deserialize, Serialize};
@@ -97,18 +97,8 @@ impl Clearing {
         let unknown = || ClearingError::not_found("recovery code", code);
         let row = store::find(&mut tx, code).await?.ok_or_else(unknown)?;
         let side = row.side_of(own.tenant).ok_or_else(unknown)?;
-        let rows = [row];
-        let statuses = item::statuses(&mut tx, &rows).await?;
-        let steps = store::steps(&mut tx, code).await?;
-        let payments = store::payments(&mut tx, code).await?;
+        let view = whole(&mut tx, &row, side, call.received_at).await?;
         drop(tx);
-        let [row] = rows;
-        let status = statuses.get(&code).copied().unwrap_or(row.life.status());
-        let view = RecoveryWhole {
-            recovery: RecoveryView::of(&row, side, call.received_at, status),
-            steps: steps.into_iter().map(RecoveryStepView::of).collect(),
-            payments: payments.into_iter().map(RecoveryPaymentView::from).collect(),
-        };
         let done = Done::json(StatusCode::OK, &view, code.slot().0, code.to_string());
         self.reply(call, done).await
     }
@@ -239,6 +229,24 @@ impl From<ClaimFacts> for OpposingClaimView {
             promise: claim.promise,
         }
     }
+}
+
+/// A recovery with everything done under its code, as `side` sees it at `now`.
+pub(super) async fn whole(
+    tx: &mut Tx,
+    row: &RecoveryRow,
+    side: Side,
+    now: Timestamp,
+) -> Result<RecoveryWhole, ClearingError> {
+    let statuses = item::statuses(tx, std::slice::from_ref(row)).await?;
+    let status = statuses.get(&row.code).copied().unwrap_or(row.life.status());
+    let steps = store::steps(tx, row.code).await?;
+    let payments = store::payments(tx, row.code).await?;
+    Ok(RecoveryWhole {
+        recovery: RecoveryView::of(row, side, now, status),
+        steps: steps.into_iter().map(RecoveryStepView::of).collect(),
+        payments: payments.into_iter().map(RecoveryPaymentView::from).collect(),
+    })
 }
 
 fn instant(name: &str, raw: Option<&str>) -> Result<Option<Timestamp>, Problem> {

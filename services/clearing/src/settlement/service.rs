@@ -45,7 +45,7 @@ pub(crate) fn cycle_id(text: &str) -> Result<CycleId, ClearingError> {
     text.parse().map(CycleId).map_err(|_| ClearingError::not_found("cycle", text))
 }
 
-fn item_id(text: &str) -> Result<Uuid, ClearingError> {
+pub(crate) fn item_id(text: &str) -> Result<Uuid, ClearingError> {
     text.parse().map_err(|_| ClearingError::not_found("item", text))
 }
 
@@ -489,7 +489,8 @@ async fn items(
     Ok(Paged { items: with_standing(tx, &found).await?, next })
 }
 
-pub(super) async fn with_standing(
+/// Items with where each stands.
+pub(crate) async fn with_standing(
     tx: &mut Tx,
     items: &[Item],
 ) -> Result<Vec<ItemView>, ClearingError> {

@@ -6,6 +6,7 @@ use pg::Tx;
 use production_core::coded_enum;
 use uuid::Uuid;
 
+use super::item::{Item, Origin};
 use super::store;
 use crate::error::ClearingError;
 
@@ -73,6 +74,23 @@ pub(super) fn stage(facts: Facts) -> ItemStage {
         Facts { closed: true, .. } => ItemStage::Closed,
         _ => ItemStage::Open,
     }
+}
+
+/// An item the transaction may see, and behind it those it puts in again or takes back: the last is
+/// the one that business posted.
+pub(crate) async fn followed(tx: &mut Tx, item_id: Uuid) -> Result<Vec<Item>, ClearingError> {
+    let mut found: Vec<Item> = Vec::new();
+    let mut next = Some(item_id);
+    while let Some(id) = next {
+        let item = store::items(tx, &[id]).await?.pop();
+        let item = item.ok_or_else(|| ClearingError::not_found("item", id))?;
+        next = match item.origin {
+            Origin::New => None,
+            Origin::Reverses(before) | Origin::Again(before) => Some(before),
+        };
+        found.push(item);
+    }
+    Ok(found)
 }
 
 /// Where items stand, in the order of `items`; one that is unknown, or that the transaction may not

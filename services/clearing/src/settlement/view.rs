@@ -237,7 +237,8 @@ pub struct ItemView {
     pub region: String,
     /// How much.
     pub amount: Fen,
-    /// The claims behind it: `/v1/claims/{claimCode}` shows each to its insurer.
+    /// The claims behind it: `/v1/claims/{claimCode}` shows each to its insurer, and the item's `origin`
+    /// what was filed of all of them.
     pub claim_codes: Vec<String>,
     /// The item it takes back.
     #[serde(skip_serializing_if = "Option::is_none")]

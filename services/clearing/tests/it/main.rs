@@ -13,6 +13,7 @@ mod premium;
 mod races;
 mod reading;
 mod recovery;
+mod recovery_origin;
 mod recovery_route;
 mod register;
 mod remittance;

@@ -19,16 +19,16 @@ use crate::register::accident_at;
 use crate::world::{World, view};
 
 const OWN: &str = "LSVAM4187C2184847";
-const OTHER: &str = "1M8GDM9AXKP042788";
+pub(crate) const OTHER: &str = "1M8GDM9AXKP042788";
 const PLATE: &str = "苏A12345";
 
 /// SUB-1: PICC's insured bears 30 percent, PAIC insures the other vehicle under both policies.
-struct Accident {
-    world: World,
-    claim_no: PlatformNumber,
+pub(crate) struct Accident {
+    pub(crate) world: World,
+    pub(crate) claim_no: PlatformNumber,
 }
 
-fn body<T: DeserializeOwned>(body: Value) -> T {
+pub(crate) fn body<T: DeserializeOwned>(body: Value) -> T {
     serde_json::from_value(body).unwrap()
 }
 
@@ -38,7 +38,7 @@ fn code(problem: &Problem) -> (&'static str, Vec<String>) {
 }
 
 impl Accident {
-    async fn new() -> Accident {
+    pub(crate) async fn new() -> Accident {
         let world = World::new().await;
         world.register.insure(&world.paic, OTHER, PLATE, None);
         world.register.insure(&world.paic, OTHER, PLATE, Some("1000000.00"));
@@ -53,29 +53,34 @@ impl Accident {
         view(self.world.clearing.lock_recovery(call, &lock).await)
     }
 
-    async fn lock(&self, from: &str) -> String {
+    pub(crate) async fn lock(&self, from: &str) -> String {
         self.try_lock(from).await.unwrap()["recoveryCode"].as_str().unwrap().to_owned()
     }
 
     /// Both covers locked, own damage adjusted, and one of them started.
-    async fn started(&self) -> [String; 2] {
+    pub(crate) async fn started(&self) -> [String; 2] {
         let codes = [self.lock("1").await, self.lock("2").await];
         self.world.register.adjust(self.claim_no, "20000.00", 30);
         self.start(&codes[1], json!({})).await.unwrap();
         codes
     }
 
-    async fn start(&self, code: &str, sent: Value) -> Result<Value, Problem> {
+    pub(crate) async fn start(&self, code: &str, sent: Value) -> Result<Value, Problem> {
         let call = self.world.call(&self.world.picc, &function::RECOVERY_START);
         view(self.world.clearing.start_recovery(call, code, &body(sent)).await)
     }
 
-    async fn state(&self, by: &Arc<Caller>, code: &str, sent: Value) -> Result<Value, Problem> {
+    pub(crate) async fn state(
+        &self,
+        by: &Arc<Caller>,
+        code: &str,
+        sent: Value,
+    ) -> Result<Value, Problem> {
         let call = self.world.call(by, &function::RECOVERY_REVIEW);
         view(self.world.clearing.state_recovery(call, code, &body(sent)).await)
     }
 
-    async fn read(&self, by: &Arc<Caller>, code: &str) -> Result<Value, Problem> {
+    pub(crate) async fn read(&self, by: &Arc<Caller>, code: &str) -> Result<Value, Problem> {
         let call = self.world.call(by, &function::RECOVERY_READ);
         view(self.world.clearing.read_recovery(call, code).await)
     }

@@ -5,7 +5,9 @@ use std::sync::{Arc, Mutex};
 
 use base_http::Caller;
 use clearing::ClearingError;
-use clearing::recovery::{AccidentClaim, ClaimFacts, CoverFacts, Market, VehicleAsked};
+use clearing::recovery::{
+    AccidentClaim, ClaimFacts, CoverFacts, FiledClaim, FiledStep, Market, VehicleAsked,
+};
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use jiff::Timestamp;
@@ -236,6 +238,29 @@ impl Market for Asked {
         claim_no: PlatformNumber,
     ) -> BoxFuture<'a, Result<ClaimFacts, ClearingError>> {
         async move { self.0.find(tx, claim_no) }.boxed()
+    }
+
+    fn filed<'a>(
+        &'a self,
+        tx: &'a mut Tx,
+        claim_no: PlatformNumber,
+    ) -> BoxFuture<'a, Result<FiledClaim, ClearingError>> {
+        async move {
+            let claim = self.0.find(tx, claim_no)?;
+            let report_no = format!("R-{}", claim.policy_no);
+            let step = |(at, step): (usize, &'static str)| FiledStep {
+                sequence: i32::try_from(at).unwrap() + 1,
+                step,
+                business_no: report_no.clone(),
+                round: 0,
+                occurred_at: accident_at(),
+                recorded_at: accident_at(),
+                message: serde_json::json!({ "reportNo": report_no, "reporterName": "李*" }),
+            };
+            let steps = ["notify", "survey"].into_iter().enumerate().map(step).collect();
+            Ok(FiledClaim { claim, report_no, steps })
+        }
+        .boxed()
     }
 
     fn covers<'a>(
