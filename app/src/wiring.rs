@@ -194,6 +194,7 @@ pub(crate) async fn platform(
         bank_key,
         quotes: Arc::new(ProductionQuotes(production.clone())),
         market: Arc::new(Register { production: production.clone() }),
+        operator,
         parameters: parameters.clone(),
     };
     let clearing = Clearing::start(parts, &tasks, &stop);

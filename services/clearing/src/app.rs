@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use base_http::Spine;
 use crypto::SigningKey;
+use kernel::TenantId;
 use tenancy::{Parameters, TenantKeys};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -36,6 +37,8 @@ pub struct Parts {
     pub quotes: Arc<dyn Quotes>,
     /// Knows policies and claims.
     pub market: Arc<dyn Market>,
+    /// The operator's tenant, which is told of recoveries as both sides are.
+    pub operator: TenantId,
     /// Figures of regions and members.
     pub parameters: Arc<Parameters>,
 }

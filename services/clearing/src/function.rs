@@ -34,6 +34,7 @@ base_http::functions! {
     RECOVERY_SUPPLEMENT = "clearing.recovery.supplement" "补充追偿" "Claim more after an amount was agreed" Required;
     RECOVERY_READ = "clearing.recovery.read" "结算码查询" "Read recoveries" Optional;
     RECOVERY_OPPOSING_READ = "clearing.recovery.opposing_read" "对方案件查询" "Read the other side's claims" Optional;
+    ANY_RECOVERY_READ = "operator.recovery.read" "结算码查询" "Read recoveries of all members" Optional;
     RECOVERY_OVERDUE_READ = "operator.recovery.overdue_read" "超期追偿查询" "List recoveries where somebody is late" Optional;
     RECOVERY_PANEL = "operator.recovery.panel" "组成仲裁庭" "Appoint arbitrators" Required;
     RECOVERY_AWARD = "operator.recovery.award" "仲裁裁决" "Record what arbitrators decided" Required;

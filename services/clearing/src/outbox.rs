@@ -19,14 +19,16 @@ pub(crate) struct Fact {
     pub to: TenantId,
     /// What happened, for example `clearing.settlement.stated`.
     pub kind: &'static str,
-    /// What it is about: a cycle, an item, an order.
-    pub subject: Uuid,
+    /// Slot of the vehicle chain it is about; 0 of what lies on none.
+    pub slot: u16,
+    /// What it is about: a cycle, an item, an order, a recovery code.
+    pub subject: String,
     /// The facts.
     pub data: Value,
 }
 
-/// Tells `facts`; the transaction works for their readers too from then on. All of one cycle, or
-/// one order, share a journey: its id.
+/// Tells `facts`; the transaction works for their readers too from then on. All of one cycle, one
+/// order or one recovery code share a journey: its id, or one made from it.
 pub(crate) async fn tell(
     tx: &mut Tx,
     journey: Uuid,
@@ -39,13 +41,12 @@ pub(crate) async fn tell(
     }
     tx.work_also_for(facts.iter().map(|fact| fact.to)).await?;
     let trace_id = journey.simple().to_string();
-    let subjects: Vec<String> = facts.iter().map(|fact| fact.subject.to_string()).collect();
-    let told = facts.iter().zip(&subjects).map(|(fact, subject)| NewEvent {
-        slot: 0,
+    let told = facts.iter().map(|fact| NewEvent {
+        slot: fact.slot,
         event_id: ids.next(now),
         tenant: fact.to,
         kind: fact.kind,
-        subject,
+        subject: &fact.subject,
         occurred_at: now,
         trace_id: &trace_id,
         data: &fact.data,

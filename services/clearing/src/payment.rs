@@ -278,7 +278,8 @@ async fn tell_end(
         "settled": order.stage.settled(order.amount),
         "returned": order.stage.returned(),
     });
-    let fact = Fact { to: order.participant, kind, subject: order.id.0, data };
+    let subject = order.id.0.to_string();
+    let fact = Fact { to: order.participant, kind, slot: 0, subject, data };
     outbox::tell(tx, order.id.0, &[fact], now, ids).await
 }
 

@@ -24,6 +24,7 @@ pub mod read;
 pub mod review;
 pub mod route;
 mod store;
+mod told;
 pub mod touch;
 pub mod view;
 

@@ -70,7 +70,7 @@ pub fn account_of(participant: TenantId, purpose: Purpose, cycle: Option<CycleId
 }
 
 /// An id made from a name: the first half of its SHA-256.
-fn named(name: &[u8]) -> Uuid {
+pub(crate) fn named(name: &[u8]) -> Uuid {
     let mut half = [0; 16];
     half.copy_from_slice(&sha256(name).0[..16]);
     Uuid::from_bytes(half)

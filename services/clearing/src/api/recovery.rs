@@ -15,7 +15,7 @@ use crate::recovery::act::{
 };
 use crate::recovery::lock::LockBody;
 use crate::recovery::query::{LockQueryBody, LockQueryView};
-use crate::recovery::read::{OpposingView, OverdueQuery, RecoveryListQuery};
+use crate::recovery::read::{AnyRecoveryListQuery, OpposingView, OverdueQuery, RecoveryListQuery};
 use crate::recovery::view::{RecoveryView, RecoveryWhole};
 
 pub(super) fn router() -> OpenApiRouter<Clearing> {
@@ -31,6 +31,8 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::RECOVERY_WITHDRAW, routes!(withdraw_recovery)))
         .routes(operation(&function::RECOVERY_ARBITRATE, routes!(ask_arbitration)))
         .routes(operation(&function::RECOVERY_SUPPLEMENT, routes!(supplement_recovery)))
+        .routes(operation(&function::ANY_RECOVERY_READ, routes!(list_any_recoveries)))
+        .routes(operation(&function::ANY_RECOVERY_READ, routes!(read_any_recovery)))
         .routes(operation(&function::RECOVERY_OVERDUE_READ, routes!(overdue_recoveries)))
         .routes(operation(&function::RECOVERY_PANEL, routes!(appoint_panel)))
         .routes(operation(&function::RECOVERY_AWARD, routes!(award_recovery)))
@@ -185,6 +187,31 @@ async fn supplement_recovery(
     Incoming { call, body, .. }: Incoming<SupplementBody>,
 ) -> Result<Reply, Problem> {
     clearing.supplement_recovery(call, &code, &body).await
+}
+
+/// List recoveries of all members, latest lock first
+#[utoipa::path(get, path = "/v1/operator/recoveries", tag = "operator",
+    params(AnyRecoveryListQuery), responses((status = OK, body = Paged<RecoveryView>)))]
+async fn list_any_recoveries(
+    State(clearing): State<Clearing>,
+    asked: Result<Query<AnyRecoveryListQuery>, QueryRejection>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.list_any_recoveries(call, query(asked)?).await
+}
+
+/// Read a recovery of any members, with everything that was done under its code
+///
+/// What both sides said is what arbitrators decide on. The insurers of its claims and policies can find
+/// the look.
+#[utoipa::path(get, path = "/v1/operator/recoveries/{recoveryCode}", tag = "operator",
+    params(("recoveryCode" = String, Path)), responses((status = OK, body = RecoveryWhole)))]
+async fn read_any_recovery(
+    State(clearing): State<Clearing>,
+    Path(code): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_any_recovery(call, &code).await
 }
 
 /// List recoveries where somebody is late

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use base_http::{Call, Done, EventDraft, FieldError, Problem, Reply, Spine};
+use base_http::{Call, Done, FieldError, Problem, Reply, Spine};
 use http::StatusCode;
 use jiff::Timestamp;
-use kernel::Fen;
+use kernel::{Fen, TenantId};
 use pg::{Command, Tx};
 use production_core::adjustment::derivation::{Derivation, DerivationStep, Quantity};
 use production_core::claim::RecoveryStatus;
@@ -19,16 +19,17 @@ use super::clock;
 use super::review::{Act, Arbitrator, By, Cut, Flat, Life, ReviewError, Side};
 use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
-use super::{Insurer, Market, amount, item, number, refused, route};
+use super::{Insurer, Market, amount, item, number, refused, route, told};
 use crate::error::{self, ClearingError};
-use crate::{Clearing, HOUSE, calendar, settlement};
+use crate::{Clearing, HOUSE, calendar, outbox, settlement};
 
 /// 锁定取消, or giving a claim up.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 #[schema(as = RecoveryCause)]
 pub struct CauseBody {
-    /// Why (FailureCause), at most 500 characters. Both sides read it: name nobody in it.
+    /// Why (FailureCause), at most 500 characters. Both sides and the operator read it: name
+    /// nobody in it.
     pub cause: String,
 }
 
@@ -110,7 +111,7 @@ impl Clearing {
         code: &str,
         body: &CauseBody,
     ) -> Result<Reply, Problem> {
-        let cause = told("/cause", &body.cause)?;
+        let cause = words("/cause", &body.cause)?;
         self.act(call, code, Wish::Done(Act::Cancel { cause })).await
     }
 
@@ -131,9 +132,9 @@ impl Clearing {
         code: &str,
         body: &StatementBody,
     ) -> Result<Reply, Problem> {
-        let opinion = body.opinion.as_deref().map(|text| told("/opinion", text)).transpose()?;
+        let opinion = body.opinion.as_deref().map(|text| words("/opinion", text)).transpose()?;
         for cut in &body.cuts {
-            cut.remark.as_deref().map(|text| told("/cuts", text)).transpose()?;
+            cut.remark.as_deref().map(|text| words("/cuts", text)).transpose()?;
         }
         let act = Act::State { amount: body.amount, cuts: body.cuts.clone(), opinion };
         self.act(call, code, Wish::Done(act)).await
@@ -146,7 +147,7 @@ impl Clearing {
         code: &str,
         body: &CauseBody,
     ) -> Result<Reply, Problem> {
-        let cause = told("/cause", &body.cause)?;
+        let cause = words("/cause", &body.cause)?;
         self.act(call, code, Wish::Done(Act::Withdraw { cause })).await
     }
 
@@ -157,7 +158,7 @@ impl Clearing {
         code: &str,
         body: &ArbitrationBody,
     ) -> Result<Reply, Problem> {
-        let grounds = told("/grounds", &body.grounds)?;
+        let grounds = words("/grounds", &body.grounds)?;
         self.act(call, code, Wish::Done(Act::AskArbitration { grounds })).await
     }
 
@@ -168,7 +169,7 @@ impl Clearing {
         code: &str,
         body: &SupplementBody,
     ) -> Result<Reply, Problem> {
-        let cause = told("/cause", &body.cause)?;
+        let cause = words("/cause", &body.cause)?;
         self.act(call, code, Wish::Supplement { amount: body.amount, cause }).await
     }
 
@@ -189,7 +190,7 @@ impl Clearing {
         code: &str,
         body: &AwardBody,
     ) -> Result<Reply, Problem> {
-        let grounds = told("/grounds", &body.grounds)?;
+        let grounds = words("/grounds", &body.grounds)?;
         let act = Act::Award { amount: body.amount, grounds, by: body.by.clone() };
         self.act_as_operator(call, code, act).await
     }
@@ -218,30 +219,16 @@ impl Clearing {
             client: call.caller.client.to_string(),
             market: self.market.clone(),
             spine: self.spine.clone(),
+            operator: self.operator,
             days: Days::of(self),
             item_id: self.spine.ids().next(now),
             now,
         };
         self.spine
-            .run(call, &command, |(row, step): (RecoveryRow, StepRow)| {
+            .run(call, &command, |row: RecoveryRow| {
                 let side = own.and_then(|own| row.side_of(own.tenant)).unwrap_or(Side::Operator);
                 let view = RecoveryView::of(&row, side, now, row.life.status());
-                let code = row.code.to_string();
-                Done::json(StatusCode::OK, &view, row.code.slot().0, code.clone()).telling(
-                    EventDraft {
-                        kind: event(&step.step),
-                        subject: code,
-                        data: serde_json::json!({
-                            "claimCode": row.claim_no,
-                            "recoveringInsurer": row.recovering.code,
-                            "liableInsurer": row.liable.code,
-                            "side": step.side,
-                            "round": step.round,
-                            "status": row.life.status().code(),
-                            "agreed": row.life.agreed(),
-                        }),
-                    },
-                )
+                Done::json(StatusCode::OK, &view, row.code.slot().0, row.code.to_string())
             })
             .await
     }
@@ -262,6 +249,7 @@ struct ActOn {
     client: String,
     market: Arc<dyn Market>,
     spine: Spine,
+    operator: TenantId,
     days: Days,
     item_id: Uuid,
     now: Timestamp,
@@ -269,10 +257,10 @@ struct ActOn {
 
 impl Command for ActOn {
     const NAME: &'static str = "recovery.act";
-    type Out = (RecoveryRow, StepRow);
+    type Out = RecoveryRow;
     type Error = ClearingError;
 
-    async fn apply(&self, tx: &mut Tx) -> Result<Self::Out, ClearingError> {
+    async fn apply(&self, tx: &mut Tx) -> Result<RecoveryRow, ClearingError> {
         if self.own.is_none() {
             tx.work_also_for([HOUSE]).await?;
         }
@@ -314,7 +302,10 @@ impl Command for ActOn {
             status: row.life.status().code().to_owned(),
         };
         store::insert_step(tx, row.code, &step).await?;
-        Ok((row, step))
+        let more = serde_json::json!({ "side": step.side, "agreed": row.life.agreed() });
+        let facts = told::facts(&row, self.operator, event(&step.step), more);
+        outbox::tell(tx, told::journey(row.code), &facts, self.now, self.spine.ids()).await?;
+        Ok(row)
     }
 }
 
@@ -441,7 +432,7 @@ fn refusal(error: ReviewError) -> ClearingError {
 }
 
 /// Words of a person: there, and not too long.
-fn told(pointer: &str, text: &str) -> Result<String, ClearingError> {
+fn words(pointer: &str, text: &str) -> Result<String, ClearingError> {
     let text = text.trim();
     if !text.is_empty() && text.chars().count() <= OPINION {
         return Ok(text.to_owned());

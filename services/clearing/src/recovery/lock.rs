@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use base_http::{Call, Done, EventDraft, FieldError, Naming, Problem, Reply};
+use base_http::{Call, Done, FieldError, Naming, Problem, Reply, Spine};
 use http::StatusCode;
 use jiff::Timestamp;
+use kernel::TenantId;
 use kernel::time::day_of;
 use pg::{Command, Tx};
 use production_core::adjustment::Share;
@@ -28,10 +29,10 @@ use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
 use super::{
     ClaimFacts, CoverFacts, Insurer, Locked, Market, VehicleAsked, caller, number, purpose,
-    refused, shown,
+    refused, shown, told,
 };
-use crate::Clearing;
 use crate::error::{self, ClearingError};
+use crate::{Clearing, outbox};
 
 /// 锁定确认.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -72,28 +73,19 @@ impl Clearing {
             client: call.caller.client.to_string(),
             market: self.market.clone(),
             days: Days::of(self),
+            spine: self.spine.clone(),
+            operator: self.operator,
             now: call.received_at,
         };
         let now = call.received_at;
         self.spine
             .run(call, &command, |row: RecoveryRow| {
                 let view = RecoveryView::of(&row, Side::Recovering, now, row.life.status());
-                let code = row.code.to_string();
                 let mut looked_at = vec![shown(&row.facts.frame, row.liable_confirm_no)];
                 looked_at.extend(row.facts.claim_no.map(|no| shown(&row.facts.frame, no)));
-                Done::json(StatusCode::CREATED, &view, row.code.slot().0, code.clone())
+                let slot = row.code.slot().0;
+                Done::json(StatusCode::CREATED, &view, slot, row.code.to_string())
                     .showing(looked_at)
-                    .telling(EventDraft {
-                        kind: "clearing.recovery.locked",
-                        subject: code,
-                        data: serde_json::json!({
-                            "claimCode": row.claim_no,
-                            "recoveringInsurer": row.recovering.code,
-                            "liableInsurer": row.liable.code,
-                            "liableConfirmCode": row.liable_confirm_no,
-                            "from": row.from,
-                        }),
-                    })
             })
             .await
     }
@@ -108,6 +100,8 @@ struct LockRecovery {
     client: String,
     market: Arc<dyn Market>,
     days: Days,
+    spine: Spine,
+    operator: TenantId,
     now: Timestamp,
 }
 
@@ -157,6 +151,12 @@ impl Command for LockRecovery {
         self.take_route(tx, &row, liable).await?;
         store::insert(tx, &row).await?;
         store::insert_step(tx, code, &self.step(&row)).await?;
+        let more = serde_json::json!({
+            "side": Side::Recovering, "agreed": row.life.agreed(),
+            "liableConfirmCode": row.liable_confirm_no, "from": row.from,
+        });
+        let facts = told::facts(&row, self.operator, "clearing.recovery.locked", more);
+        outbox::tell(tx, told::journey(code), &facts, self.now, self.spine.ids()).await?;
         Ok(row)
     }
 }

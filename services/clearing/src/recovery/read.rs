@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use super::query::AccidentClaimView;
-use super::review::Side;
+use super::review::{Side, Stage};
 use super::store::{self, Filter, RecoveryRow};
 use super::view::{RecoveryPaymentView, RecoveryStepView, RecoveryView, RecoveryWhole};
 use super::{ClaimFacts, caller, item, number, purpose, shown};
@@ -50,6 +50,27 @@ pub struct RecoveryListQuery {
 pub struct OverdueQuery {
     /// Only those that are escalated.
     pub escalated: Option<bool>,
+    /// Rows wanted, 1 to 500; 50 when absent.
+    pub limit: Option<u16>,
+    /// The `next` of the page before.
+    pub after: Option<String>,
+}
+
+/// Which recoveries the operator lists.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub struct AnyRecoveryListQuery {
+    /// `locked`, `open`, `arbitration` (which a status does not tell from `open`), `ended` or `void`.
+    #[param(example = "arbitration")]
+    pub stage: Option<String>,
+    /// `1`, `2`, `3`, `4`, `6` or `9`: where both sides brought it. What settlement made of an agreed
+    /// amount (`7`, `10`, `8`) is shown, but not listed by.
+    pub status: Option<String>,
+    /// Locked at or after this instant.
+    pub locked_from: Option<String>,
+    /// Locked before.
+    pub locked_to: Option<String>,
     /// Rows wanted, 1 to 500; 50 when absent.
     pub limit: Option<u16>,
     /// The `next` of the page before.
@@ -115,13 +136,12 @@ impl Clearing {
             "liable" => Side::Liable,
             _ => return Err(bad("side", "send recovering or liable")),
         };
-        let status = asked.status.as_deref().map(RecoveryStatus::parse).transpose();
-        let status = status.map_err(|error| bad("status", error.to_string()))?;
         let now = call.received_at;
         let filter = Filter {
             side: Some((side, own.tenant)),
             claim_code: asked.claim_code,
-            status: status.map(|status| status.code().to_owned()),
+            status: status(asked.status.as_deref())?,
+            stage: None,
             due_by: asked.overdue.unwrap_or(false).then_some(now),
             escalated_by: None,
             locked_from: instant("lockedFrom", asked.locked_from.as_deref())?,
@@ -131,6 +151,45 @@ impl Clearing {
         let scope = Scope::of(own.tenant);
         let page = Page { limit: asked.limit, after: asked.after };
         self.page_of_recoveries(call, scope, filter, page, |_| side).await
+    }
+
+    /// One recovery of anybody, for the operator. Its claims' and policies' insurers find the look.
+    pub async fn read_any_recovery(&self, call: Call, code: &str) -> Result<Reply, Problem> {
+        let code = number(code, NumberKind::Recovery, "recovery code")?;
+        let begun = self.spine.db().begin(Scope::of(HOUSE)).await;
+        let mut tx = begun.map_err(ClearingError::from)?;
+        let row = store::find(&mut tx, code).await?;
+        let row = row.ok_or_else(|| ClearingError::not_found("recovery code", code))?;
+        let view = whole(&mut tx, &row, Side::Operator, call.received_at).await?;
+        drop(tx);
+        let facts = &row.facts;
+        let mut looked_at = vec![shown(&facts.own_frame, row.claim_no)];
+        looked_at.push(shown(&facts.frame, row.liable_confirm_no));
+        looked_at.extend(facts.claim_no.map(|number| shown(&facts.frame, number)));
+        let done = Done::json(StatusCode::OK, &view, code.slot().0, code.to_string());
+        self.reply(call, done.showing(looked_at)).await
+    }
+
+    /// Recoveries of everybody, latest lock first, for the operator.
+    pub async fn list_any_recoveries(
+        &self,
+        call: Call,
+        asked: AnyRecoveryListQuery,
+    ) -> Result<Reply, Problem> {
+        let known = |stage: &String| Stage::NAMES.contains(&stage.as_str());
+        if asked.stage.as_ref().is_some_and(|stage| !known(stage)) {
+            return Err(bad("stage", format!("send one of {}", Stage::NAMES.join(", "))));
+        }
+        let filter = Filter {
+            stage: asked.stage,
+            status: status(asked.status.as_deref())?,
+            locked_from: instant("lockedFrom", asked.locked_from.as_deref())?,
+            locked_to: instant("lockedTo", asked.locked_to.as_deref())?,
+            after: cursor(asked.after.as_deref())?,
+            ..Filter::default()
+        };
+        let page = Page { limit: asked.limit, after: asked.after };
+        self.page_of_recoveries(call, Scope::of(HOUSE), filter, page, |_| Side::Operator).await
     }
 
     /// What is late anywhere, for the operator.
@@ -247,6 +306,13 @@ pub(super) async fn whole(
         steps: steps.into_iter().map(RecoveryStepView::of).collect(),
         payments: payments.into_iter().map(RecoveryPaymentView::from).collect(),
     })
+}
+
+/// A status as stored.
+fn status(raw: Option<&str>) -> Result<Option<String>, Problem> {
+    let read = raw.map(RecoveryStatus::parse).transpose();
+    let read = read.map_err(|error| bad("status", error.to_string()))?;
+    Ok(read.map(|status| status.code().to_owned()))
 }
 
 fn instant(name: &str, raw: Option<&str>) -> Result<Option<Timestamp>, Problem> {

@@ -292,6 +292,11 @@ pub enum Stage {
     },
 }
 
+impl Stage {
+    /// The words stages are stored under, first to last.
+    pub const NAMES: [&'static str; 5] = ["locked", "open", "arbitration", "ended", "void"];
+}
+
 /// A code with everything that was agreed under it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

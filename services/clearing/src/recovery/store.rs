@@ -127,6 +127,8 @@ pub(super) struct Filter {
     pub(super) claim_code: Option<String>,
     /// In one status, as stored.
     pub(super) status: Option<String>,
+    /// At one stage, by the word it is stored under.
+    pub(super) stage: Option<String>,
     /// Those where somebody is late at this instant.
     pub(super) due_by: Option<Timestamp>,
     /// Those that are escalated at this instant.
@@ -318,6 +320,7 @@ pub(super) async fn list(
     let side =
         |wanted: Side| filter.side.filter(|(side, _)| *side == wanted).map(|(_, tenant)| tenant.0);
     let (after_at, after_code) = filter.after.clone().unzip();
+    tx.plan_by_values().await?;
     let rows = sqlx::query_as!(
         StoredRecovery,
         r#"select recovery_code, recovering_tenant, recovering_insurer, liable_tenant,
@@ -334,8 +337,9 @@ pub(super) async fn list(
              and ($7::timestamptz is null or locked_at < $7)
              and ($8::timestamptz is null or (locked_at, recovery_code) < ($8, $9::text))
              and ($10::text is null or claim_code = $10)
+             and ($11::text is null or life -> 'stage' ->> 'stage' = $11)
            order by locked_at desc, recovery_code desc
-           limit $11"#,
+           limit $12"#,
         side(Side::Recovering),
         side(Side::Liable),
         filter.status,
@@ -346,6 +350,7 @@ pub(super) async fn list(
         after_at.map(|at| at.to_sqlx()) as _,
         after_code,
         filter.claim_code,
+        filter.stage,
         limit
     );
     rows.fetch_all(tx.conn()).await?.into_iter().map(RecoveryRow::try_from).collect()

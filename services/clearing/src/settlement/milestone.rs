@@ -152,7 +152,7 @@ fn fact(cycle: &Cycle, to: TenantId, kind: &'static str, mut data: Value) -> Fac
     data["region"] = json!(cycle.region);
     data["cover"] = json!(cycle.cover);
     data["number"] = json!(cycle.number);
-    Fact { to, kind, subject: cycle.id.0, data }
+    Fact { to, kind, slot: 0, subject: cycle.id.to_string(), data }
 }
 
 fn of_item(item: &Item) -> Value {
@@ -172,6 +172,9 @@ fn of_item(item: &Item) -> Value {
 }
 
 fn to_both(kind: &'static str, item: &Item, data: Value) -> [Fact; 2] {
-    let subject = item.draft.item_id;
-    [item.draft.payer, item.draft.payee].map(|to| Fact { to, kind, subject, data: data.clone() })
+    let fact = |to| {
+        let subject = item.draft.item_id.to_string();
+        Fact { to, kind, slot: 0, subject, data: data.clone() }
+    };
+    [item.draft.payer, item.draft.payee].map(fact)
 }

@@ -15,6 +15,7 @@ mod reading;
 mod recovery;
 mod recovery_origin;
 mod recovery_route;
+mod recovery_told;
 mod register;
 mod remittance;
 mod sender_crash;

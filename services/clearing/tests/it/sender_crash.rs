@@ -283,6 +283,7 @@ async fn server() {
         bank_key,
         quotes: Arc::new(Desk::default()),
         market: Arc::new(Asked(Arc::new(Register::default()))),
+        operator: crate::support::participant(9),
         parameters: Arc::new(Parameters::load(&db).await.unwrap()),
     };
     let tracker = TaskTracker::new();

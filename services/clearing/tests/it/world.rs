@@ -175,6 +175,7 @@ impl World {
             bank_key: sandbox.bank_key(),
             quotes: quotes.clone(),
             market: Arc::new(Asked(register.clone())),
+            operator: TenantId(Uuid::from_u128(1_009)),
             parameters: Arc::new(tenancy::Parameters::load(&test.db).await.unwrap()),
         };
         // What runs by the clock is called by the tests: its loop ends before it begins.

@@ -151,7 +151,8 @@ impl Command for SelfService<'_> {
         let fact = Fact {
             to: cover.tenant,
             kind: "clearing.advance.booked",
-            subject: self.id.0,
+            slot: 0,
+            subject: self.id.0.to_string(),
             data: serde_json::json!({
                 "amount": self.sum, "confirmCode": cover.confirm_no,
                 "accidentAt": self.accident_at, "noticeNo": self.notice_no,

@@ -233,6 +233,22 @@ fn every_act_has_its_side_and_its_stages() {
 }
 
 #[test]
+fn stages_are_stored_under_the_words_they_are_listed_by() {
+    let asked = "12600.00";
+    let open = (Recovering, start(asked));
+    let lives = [
+        vec![],
+        vec![open.clone()],
+        vec![open.clone(), (Liable, state("9000.00", asked)), (Liable, ask())],
+        vec![open, (Liable, state(asked, asked))],
+        vec![(Recovering, cancel())],
+    ];
+    let stored = lives.map(|acts| serde_json::to_value(walk(&acts).unwrap()).unwrap());
+    let words = stored.each_ref().map(|life| life["stage"]["stage"].as_str().unwrap());
+    assert_eq!(words, Stage::NAMES);
+}
+
+#[test]
 fn a_flat_amount_settles_what_the_formulas_allow_and_is_the_recovering_sides_to_start() {
     let flat = Flat {
         region: "320000".to_owned(),
