@@ -49,6 +49,7 @@ impl Clearing {
         tracker.spawn(parts.ledger.clone().keep_expiring(stop.clone()));
         let clearing = Clearing(Arc::new(parts));
         tracker.spawn(clearing.clone().keep_settling(stop.clone()));
+        tracker.spawn(clearing.clone().keep_telling_late(stop.clone()));
         clearing
     }
 }

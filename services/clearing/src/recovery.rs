@@ -16,6 +16,7 @@ pub mod act;
 mod amount;
 pub mod clock;
 pub mod item;
+mod late;
 pub mod lock;
 pub mod market;
 pub mod origin;

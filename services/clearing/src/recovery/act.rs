@@ -277,11 +277,14 @@ impl Command for ActOn {
             overdue: row.due.is_some_and(|(due, _)| due <= self.now),
             item_id: self.item_id,
         };
-        let ended_before = row.life.outcomes.len();
+        let (ended_before, waited) = (row.life.outcomes.len(), clock::running(&row.life));
         let (recovering, liable) = (row.recovering.code, row.liable.code);
         let sides = [recovering.as_str(), liable.as_str()];
         row.life = row.life.accept(&act, by, sides).map_err(refusal)?;
-        row.due = self.days.due(&row.life, &row.region, self.now);
+        if clock::running(&row.life) != waited {
+            // A wait that goes on keeps the deadline it was told with, whatever was set since.
+            row.due = self.days.due(&row.life, &row.region, self.now);
+        }
         row.steps += 1;
         if let Some(outcome) = row.life.outcomes.get(ended_before).cloned() {
             item::post(tx, &row, &outcome, self.now, self.spine.ids()).await?;

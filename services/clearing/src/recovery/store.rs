@@ -1,5 +1,7 @@
-//! SQL of recoveries, and nothing else; that of the ways accidents are settled lies below.
+//! SQL of recoveries, and nothing else; that of who is late and of the ways
+//! accidents are settled lies below.
 
+pub(super) mod late;
 pub(super) mod route;
 
 use jiff::Timestamp;

@@ -1,10 +1,12 @@
-//! What both sides and the operator learn of a recovery: what was done under it.
+//! What both sides and the operator learn of a recovery: what was done under it, and who is late.
 
 use std::sync::Arc;
 
 use base_http::{Caller, Problem};
 use clearing::function;
 use clearing::recovery::read::AnyRecoveryListQuery;
+use jiff::SignedDuration;
+use kernel::Clock;
 use serde_json::{Value, json};
 
 use crate::recovery::{Accident, body};
@@ -26,6 +28,17 @@ impl World {
         .fetch_all(&self.test.owner)
         .await
         .unwrap()
+    }
+
+    /// Of those, who was late: what was told, of which code, for which duty of whom, due when.
+    async fn told_late(&self, number: u128) -> Vec<[String; 5]> {
+        let told = self.told_of_recoveries(number).await.into_iter();
+        let late = told.filter(|(kind, ..)| ["overdue", "escalated"].contains(&kind.as_str()));
+        let row = |(kind, code, data): (String, String, Value)| {
+            let text = |name: &str| data[name].as_str().unwrap().to_owned();
+            [kind, code, text("duty"), text("of"), text("dueAt")]
+        };
+        late.map(row).collect()
     }
 
     async fn any_recoveries(&self, asked: AnyRecoveryListQuery) -> Result<Value, Problem> {
@@ -173,4 +186,79 @@ async fn the_operator_finds_what_waits_for_a_panel_and_reads_what_both_sides_sai
     assert_eq!(owners, ["PICC", "PAIC"], "each finds the look");
     let unknown = world.clearing.read_any_recovery(call(), "07PICC").await.unwrap_err();
     assert_eq!(unknown.code.code, "E4000");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_is_late_is_told_of_once_by_two_servers_and_again_for_the_next_duty() {
+    let accident = Accident::new().await;
+    let world = &accident.world;
+    let [locked, code] = accident.started().await;
+    let look = async || {
+        let now = world.clock.now();
+        let servers = [world.clearing.clone(), world.clearing.clone()];
+        let look = |server: clearing::Clearing| {
+            tokio::spawn(async move { server.tell_late(now).await.unwrap() })
+        };
+        let mut told = 0;
+        for looked in servers.map(look) {
+            told += looked.await.unwrap();
+        }
+        told
+    };
+    assert_eq!(look().await, 0);
+    // 1 March 2025 is a Saturday. Ten working days to answer end with the 14th, fifteen to start with
+    // the 21st; as many again with the 28th and with 11 April.
+    let days = |days: i64| SignedDuration::from_hours(24 * days);
+    world.clock.advance(days(16));
+    assert_eq!(look().await, 1);
+    assert_eq!(look().await, 0, "once");
+    world.clock.advance(days(14));
+    assert_eq!(look().await, 2);
+    assert_eq!(look().await, 0);
+    // PAIC answers on the 31st: the next duty is PICC's, with ten working days of its own.
+    let offer = json!({ "amount": "9000.00",
+        "cuts": [{ "reason": "loss", "amount": "3600.00" }] });
+    accident.state(&world.paic, &code, offer).await.unwrap();
+    assert_eq!(look().await, 0);
+    world.clock.advance(days(15));
+    assert_eq!(look().await, 2);
+    assert_eq!(look().await, 0);
+    let answered_by =
+        |side: &str, kind: &str, due: &str| [kind, &code, "answer", side, due].map(str::to_owned);
+    let started = |kind: &str| {
+        [kind, &locked, "start", "recovering", "2025-03-21T16:00:00Z"].map(str::to_owned)
+    };
+    for number in TOLD {
+        let mut told = world.told_late(number).await;
+        let mut expected = vec![
+            answered_by("liable", "overdue", "2025-03-14T16:00:00Z"),
+            answered_by("liable", "escalated", "2025-03-14T16:00:00Z"),
+            answered_by("recovering", "overdue", "2025-04-14T16:00:00Z"),
+            started("overdue"),
+            started("escalated"),
+        ];
+        told.sort();
+        expected.sort();
+        assert_eq!(told, expected, "participant {number}");
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_goes_on_keeps_its_deadline_and_is_told_of_once() {
+    let accident = Accident::new().await;
+    let world = &accident.world;
+    let [_, code] = accident.disputed().await;
+    // Five working days to appoint arbitrators: until the end of the 7th.
+    let due = "2025-03-07T16:00:00Z";
+    let read = accident.read(&world.picc, &code).await.unwrap();
+    assert_eq!((&read["clock"]["duty"], &read["clock"]["dueAt"]), (&json!("appoint"), &json!(due)));
+    world.clock.advance(SignedDuration::from_hours(24 * 7));
+    assert_eq!(world.clearing.tell_late(world.clock.now()).await.unwrap(), 1);
+    // Meanwhile holidays are listed and a side comes down: the panel is waited for as before.
+    world.set_rest_days("2025-03-03..2025-03-07", "2025-01-01T00:00:00+08:00").await;
+    let comes_down = json!({ "amount": "12000.00" });
+    let read = accident.state(&world.picc, &code, comes_down).await.unwrap();
+    assert_eq!((&read["clock"]["duty"], &read["clock"]["dueAt"]), (&json!("appoint"), &json!(due)));
+    assert_eq!(world.clearing.tell_late(world.clock.now()).await.unwrap(), 0);
+    assert_eq!(world.told_late(9).await.len(), 1);
 }
