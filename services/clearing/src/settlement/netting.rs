@@ -197,6 +197,78 @@ mod tests {
         assert_eq!(bilateral, [("CPIC", Fen(640_000)), ("PAIC", Fen(-1_080_000))]);
     }
 
+    #[derive(serde::Deserialize)]
+    struct Market {
+        participants: Vec<String>,
+        obligations: Vec<Obligation>,
+        gross_fen: i64,
+        bilateral_net_fen: i64,
+        net_position_fen: BTreeMap<String, i64>,
+        multilateral_net_fen: i64,
+    }
+
+    #[derive(serde::Deserialize)]
+    struct Obligation {
+        from: String,
+        to: String,
+        amount_fen: i64,
+    }
+
+    /// What is owed as the books keep it: summed by payer, payee and cover, here of two covers.
+    fn pairs_of(market: &Market) -> Vec<Pair> {
+        let tenant = |insurer: &String| {
+            let place = market.participants.iter().position(|one| one == insurer).unwrap();
+            TenantId(Uuid::from_u128(place as u128 + 1))
+        };
+        let mut pairs: BTreeMap<(&String, &String, bool), Pair> = BTreeMap::new();
+        for (at, owed) in market.obligations.iter().enumerate() {
+            let is_compulsory = at % 3 == 0;
+            let cover = if is_compulsory { Cover::Compulsory } else { Cover::ThirdParty };
+            let pair = pairs.entry((&owed.from, &owed.to, is_compulsory)).or_insert_with(|| Pair {
+                payer: tenant(&owed.from),
+                payer_insurer: owed.from.clone(),
+                payee: tenant(&owed.to),
+                payee_insurer: owed.to.clone(),
+                cover,
+                items: 0,
+                amount: Fen::ZERO,
+            });
+            pair.items += 1;
+            pair.amount = pair.amount.plus(Fen(owed.amount_fen)).unwrap();
+        }
+        pairs.into_values().collect()
+    }
+
+    /// Four markets of up to 12 insurers and 2,000 obligations, netted elsewhere.
+    #[test]
+    fn the_markets_of_the_oracle_net_as_it_says() {
+        #[derive(serde::Deserialize)]
+        struct Oracle {
+            cases: Vec<Market>,
+        }
+        let Some(path) = testkit::shared_data("oracles/netting.json") else { return };
+        let oracle: Oracle = serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+        assert_eq!(oracle.cases.len(), 4);
+        for market in &oracle.cases {
+            let positions = positions(&pairs_of(market)).unwrap();
+            let nets: BTreeMap<String, i64> = positions
+                .iter()
+                .map(|position| (position.insurer.clone(), position.net().unwrap().0))
+                .collect();
+            assert_eq!(nets, market.net_position_fen);
+            let sum = |amounts: Vec<Fen>| amounts.iter().map(|amount| amount.0).sum::<i64>();
+            let owed = positions.iter().map(|position| position.owes().unwrap()).collect();
+            assert_eq!(sum(owed), market.gross_fen);
+            // What is left between two when only they net is listed by both.
+            let between = positions.iter().flat_map(|position| position.bilateral().unwrap());
+            let between = between.map(|(.., net)| net).filter(|net| Fen::ZERO < *net).collect();
+            assert_eq!(sum(between), market.bilateral_net_fen);
+            let due = positions.iter().map(|position| position.net().unwrap());
+            let due = due.filter(|net| Fen::ZERO < *net).collect();
+            assert_eq!(sum(due), market.multilateral_net_fen);
+        }
+    }
+
     #[test]
     fn covers_are_told_apart_and_netted_together_against_a_counterparty() {
         let pairs = [
