@@ -58,6 +58,8 @@ base_http::problems! {
     CLAIM_CANCELLED = "E4309" 409 "the claim was cancelled" "案件已注销";
     /// All payments of a claim together are at most what it was adjusted to.
     CLAIM_OVERPAID = "E4310" 409 "more than the claim was adjusted to" "赔款超过理算金额";
+    /// Money in suspense cannot be this order's.
+    OTHER_MONEY = "E4311" 409 "the money in suspense is not this order's" "挂账款项与该指令不符";
     /// A look at other insurers' records without a reason.
     PURPOSE_MISSING = "E4100" 400 "an X-Purpose header is required" "缺少查询目的";
     /// None or several policies fit, or the caller's own.

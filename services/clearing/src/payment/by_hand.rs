@@ -124,7 +124,10 @@ impl Command for RecordFunds<'_> {
                 self.book(tx, held).await.map(|()| None)?
             }
             Some(told) if self.case.is_some() => {
-                let detail = format!("the bank has order {} or did it", told.id);
+                let detail = format!(
+                    "the bank has order {} or did it: correct the case with this order",
+                    told.id
+                );
                 return Err(ClearingError::refused(&FUNDS_OTHER, detail));
             }
             Some(told) => self.say(tx, &told).await?,

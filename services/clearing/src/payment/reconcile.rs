@@ -10,6 +10,7 @@ mod intake;
 pub(crate) mod open;
 pub mod run;
 mod store;
+mod suspense;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +19,7 @@ use kernel::{Fen, time};
 use production_core::coded_enum;
 
 use super::iso20022::StatementLine;
-use super::order::OrderId;
+use super::order::{Direction, OrderId, Word};
 
 coded_enum! {
     /// How records differ.
@@ -50,6 +51,8 @@ pub struct Ours {
     pub reference: String,
     /// The day it last moved.
     pub day: Date,
+    /// The line of the bank a case holds for this order's, though it does not name it.
+    pub line: Option<String>,
 }
 
 /// A line of the insurer's file.
@@ -68,6 +71,8 @@ pub struct Break {
     pub kind: BreakKind,
     /// With `kind` the name of the break: an order, the bank's reference of a line, or a written id.
     pub about: String,
+    /// The line of the bank whose money this puts into suspense.
+    pub line: Option<String>,
     /// What we booked.
     pub ours: Option<Fen>,
     /// What the bank moved.
@@ -90,7 +95,7 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
         if !seen.insert(&line.entry_ref) {
             let (kind, bank) = (BreakKind::DuplicateAtBank, Some(line.amount));
             let about = line.entry_ref.clone();
-            found.insert(Break { kind, about, ours: None, bank, insurer: None });
+            found.insert(Break { kind, about, line: None, ours: None, bank, insurer: None });
             continue;
         }
         match line.order().filter(|order| by_order.contains_key(order)) {
@@ -99,22 +104,26 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
         }
     }
     for line in strays {
-        // An order that has no line of its own, is of this amount, and bears this reference.
+        // An order that has no line of its own, is of this amount, and bears this reference. One
+        // that had such a line before has its case: the money of another needs one of its own.
         let fits = ours.iter().find(|our| {
             !of_order.contains_key(&our.order)
+                && our.line.as_ref().is_none_or(|known| *known == line.entry_ref)
                 && our.ordered == line.amount
                 && line.remittance.as_deref().map(str::trim) == Some(our.reference.as_str())
         });
         let (bank, insurer) = (Some(line.amount), None);
+        let suspended = (line.amount != Fen::ZERO).then(|| line.entry_ref.clone());
         match fits {
             Some(our) => {
                 let (kind, about) = (BreakKind::WrongReference, our.order.to_string());
-                found.insert(Break { kind, about, ours: Some(our.net), bank, insurer });
+                let ours = Some(our.net);
+                found.insert(Break { kind, about, line: suspended, ours, bank, insurer });
                 of_order.insert(our.order, vec![line]);
             }
             None => {
                 let (kind, about) = (BreakKind::MissingHere, line.entry_ref.clone());
-                found.insert(Break { kind, about, ours: None, bank, insurer });
+                found.insert(Break { kind, about, line: suspended, ours: None, bank, insurer });
             }
         }
     }
@@ -125,7 +134,7 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
         let (booked, bank) = (Some(our.net), Some(Fen(moved)));
         let mut add = |kind| {
             let about = about.clone();
-            found.insert(Break { kind, about, ours: booked, bank, insurer: None });
+            found.insert(Break { kind, about, line: None, ours: booked, bank, insurer: None });
         };
         let twice = our.net != Fen::ZERO && moved == our.net.0.saturating_mul(2);
         match (our.net.0, moved) {
@@ -134,7 +143,8 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
                 let apart = |line: &&StatementLine| {
                     DAYS_APART < time::days_between(line.booked_on, our.day).abs()
                 };
-                if lines.last().is_some_and(apart) {
+                // What a case brought to its order is late because somebody had to look for it.
+                if our.line.is_none() && lines.last().is_some_and(apart) {
                     add(BreakKind::Late);
                 }
             }
@@ -163,7 +173,7 @@ pub fn with_insurer(ours: &[Ours], theirs: &[Theirs]) -> Vec<Break> {
             None => {
                 let (kind, about) = (BreakKind::UnknownOfInsurer, line.order.clone());
                 let insurer = Some(line.amount);
-                found.insert(Break { kind, about, ours: None, bank: None, insurer });
+                found.insert(Break { kind, about, line: None, ours: None, bank: None, insurer });
             }
         }
     }
@@ -179,9 +189,25 @@ pub fn with_insurer(ours: &[Ours], theirs: &[Theirs]) -> Vec<Break> {
         };
         let (about, ours) = (our.order.to_string(), Some(our.net));
         let insurer = (!amounts.is_empty()).then_some(sum);
-        found.insert(Break { kind, about, ours, bank: None, insurer });
+        found.insert(Break { kind, about, line: None, ours, bank: None, insurer });
     }
     found.into_iter().collect()
+}
+
+/// What `lines` say in all of an order that goes this way: money of an order goes its way, what goes
+/// the other way has come back.
+fn said_of(direction: Direction, lines: &[StatementLine]) -> Word {
+    let comes_in = direction == Direction::Collect;
+    let sum = |way: bool| {
+        let of_way = lines.iter().filter(|line| (line.amount > Fen::ZERO) == way);
+        Fen(of_way.map(|line| line.amount.0.saturating_abs()).sum())
+    };
+    let (settled, returned) = (sum(comes_in), sum(!comes_in));
+    if returned > Fen::ZERO {
+        Word::Returned { settled, returned, reason: "statement".to_owned() }
+    } else {
+        Word::Settled { total: settled }
+    }
 }
 
 fn is_named(line: &StatementLine, order: OrderId) -> bool {
@@ -206,6 +232,7 @@ mod tests {
             ordered: Fen(ordered),
             reference: format!("REF {number}"),
             day: date(2025, 3, 1),
+            line: None,
         }
     }
 
@@ -262,6 +289,18 @@ mod tests {
         for (our, lines, kind, about) in table {
             assert_eq!(kinds(&with_bank(&[our], &lines)), [(kind, about.to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_line_that_fits_an_order_another_line_fitted_is_a_break_of_its_own() {
+        let one = order(1).to_string();
+        let held = Ours { line: Some("E1".into()), ..ours(1, 500, 0) };
+        let stray = |entry| line(entry, None, 500, "REF 1");
+        let again = with_bank(std::slice::from_ref(&held), &[stray("E1")]);
+        assert_eq!(kinds(&again), [("wrong_reference", one)]);
+        let other = with_bank(&[held], &[stray("E2")]);
+        assert_eq!(kinds(&other), [("missing_here", "E2".to_owned())]);
+        assert_eq!(other[0].line.as_deref(), Some("E2"), "its money has a case too");
     }
 
     #[test]

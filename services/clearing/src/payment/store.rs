@@ -242,6 +242,19 @@ pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Option<Order>, Clearing
     row.fetch_optional(tx.conn()).await?.map(Order::try_from).transpose()
 }
 
+/// Holds orders until the transaction ends, in the order of their ids.
+pub async fn hold(tx: &mut Tx, orders: &[OrderId]) -> Result<(), ClearingError> {
+    let orders: Vec<Uuid> = orders.iter().map(|order| order.0).collect();
+    sqlx::query_scalar!(
+        "select order_id from clearing.payment_order where order_id = any ($1)
+         order by order_id for update",
+        &orders
+    )
+    .fetch_all(tx.conn())
+    .await?;
+    Ok(())
+}
+
 /// An order.
 pub async fn find(tx: &mut Tx, order: OrderId) -> Result<Option<Order>, ClearingError> {
     let row = sqlx::query_as!(

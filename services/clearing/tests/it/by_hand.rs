@@ -20,7 +20,7 @@ use crate::world::{World, view};
 const OWED: i64 = 440_000;
 
 /// The worked example agreed to by all; everybody registered an account; the bank waits to be told.
-async fn agreed() -> (World, CycleId, Value) {
+pub(crate) async fn agreed() -> (World, CycleId, Value) {
     let world = World::with_account().await;
     for (insurer, number) in [(&world.paic, "2222222222"), (&world.cpic, "3333333333")] {
         let call = world.call(insurer, &function::PAYMENT_ACCOUNT_SET);
@@ -33,13 +33,13 @@ async fn agreed() -> (World, CycleId, Value) {
     (world, cycle, owed)
 }
 
-fn id_of(order: &Value) -> OrderId {
+pub(crate) fn id_of(order: &Value) -> OrderId {
     OrderId(order["orderId"].as_str().unwrap().parse().unwrap())
 }
 
 impl World {
     /// The bank is told what the cycle calls for.
-    async fn placed(&self) -> usize {
+    pub(crate) async fn placed(&self) -> usize {
         let placed = self.clearing.place_funds(self.clock.now()).await;
         self.serve().await;
         placed
@@ -78,7 +78,7 @@ impl World {
         said.collect()
     }
 
-    async fn cases(&self) -> Vec<Value> {
+    pub(crate) async fn cases(&self) -> Vec<Value> {
         let call = self.call(&self.operator, &function::CASE_READ);
         let page = Page { limit: None, after: None };
         let cases = view(self.clearing.list_cases(call, page).await).unwrap();

@@ -21,6 +21,7 @@ mod remittance;
 mod sender_crash;
 mod settlement;
 mod support;
+mod suspense;
 #[path = "../../ledger/tests/it/words.rs"]
 mod words;
 mod work;

@@ -405,7 +405,8 @@ impl World {
         } else {
             (Reach::Own, &function::CASE_STEP)
         };
-        let body = StepBody { action: action.into(), why: "checked with the bank".into() };
+        let why = "checked with the bank".into();
+        let body = StepBody { action: action.into(), why, order_id: None };
         view(self.clearing.step_case(self.call(who, function), case, body, reach).await)
     }
 

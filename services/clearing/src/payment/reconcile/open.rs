@@ -7,9 +7,8 @@ use pg::{Tx, failure};
 use uuid::Uuid;
 
 use super::case::Action;
-use super::store::{self, Step};
+use super::store::{self, Manner, Step};
 use super::{Break, BreakKind};
-use crate::HOUSE;
 use crate::error::{CASE_STAGE, ClearingError, FUNDS_OTHER};
 use crate::payment::order::{Direction, OrderId, Word};
 use crate::payment::store::Order;
@@ -33,6 +32,7 @@ pub(crate) async fn contradicted(
     let found = Break {
         kind: BreakKind::Contradiction,
         about: order.id.to_string(),
+        line: None,
         ours: Some(way(order.stage.settled(order.amount).0 - order.stage.returned().0)),
         bank: Some(way(said)),
         insurer: None,
@@ -50,8 +50,8 @@ pub(crate) async fn of_contradicted(
     store::case_of(tx, participant, BreakKind::Contradiction, &order.to_string()).await
 }
 
-/// Corrects the case of money that named no order: all of it leaves suspense, once, for `order`.
-/// `moved` is positive for money that came in, and must be what the case is about.
+/// Corrects the case of money that named no order: all of it leaves suspense, once, for `order`; the
+/// caller books it. `moved` is positive for money that came in, and must be what the case is about.
 pub(crate) async fn take(
     tx: &mut Tx,
     case_id: Uuid,
@@ -59,13 +59,8 @@ pub(crate) async fn take(
     (tenant, by): (TenantId, &str),
     now: Timestamp,
 ) -> Result<(), ClearingError> {
-    let found = store::cases(tx, Some(case_id), None, 1).await?.pop();
-    let stray = |case: &store::Case| {
-        case.participant == HOUSE
-            && case.found.kind == BreakKind::MissingHere
-            && case.found.ours.is_none()
-    };
-    let case = found.filter(stray);
+    let case = store::cases(tx, Some(case_id), None, 1).await?.pop();
+    let case = case.filter(|case| case.found.line.is_some());
     let case =
         case.ok_or_else(|| ClearingError::not_found("case of money in suspense", case_id))?;
     let bank = case.found.bank.unwrap_or_default();
@@ -82,5 +77,5 @@ pub(crate) async fn take(
         Some("reconciliation_step_pkey") => failure::start_over(),
         _ => error,
     })?;
-    Ok(())
+    store::end_suspense(tx, &case, Manner::Funds, Some(order), now).await
 }

@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base_http::paging::{Page, Paged, bad, cut};
 use base_http::{Call, Done, FieldError, Problem, Reply};
-use clearing_ledger::{Action as Move, Currency, Movement, Purpose, Reason, Reference, Transfer};
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff::civil::Date;
@@ -15,13 +14,12 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use super::case::{Action, CaseRefusal};
-use super::store::{self, Case, Step};
-use super::{Break, Theirs, with_bank, with_insurer};
+use super::store::{self, Case, Manner, Step};
+use super::{Break, Theirs, said_of, suspense, with_bank, with_insurer};
 use crate::error::{CASE_STAGE, ClearingError, FOUR_EYES, NO_STATEMENT};
-use crate::payment::booking::transfer_id;
 use crate::payment::iso20022::{Statement, StatementLine, camt_053};
-use crate::payment::order::{Direction, OrderId, Report, Word};
-use crate::payment::{Hearing, Source, hear, house_account, post, store as orders};
+use crate::payment::order::{OrderId, Report, Word};
+use crate::payment::{Hearing, Source, hear, store as orders};
 use crate::{Clearing, HOUSE, calendar};
 
 /// Most lines of an insurer's file.
@@ -44,6 +42,7 @@ pub struct ReconcileBody {
 
 /// A step of a case.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 #[schema(as = CaseStepRequest)]
 pub struct StepBody {
     /// `explain`, `correct`, `propose_write_off`, `write_off`, `keep` or `reopen`.
@@ -51,6 +50,10 @@ pub struct StepBody {
     pub action: String,
     /// Why; 1 to 500 characters.
     pub why: String,
+    /// The payment order the money of this case is for: with `correct`, for the operator, when the
+    /// money lies in suspense.
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub order_id: Option<Uuid>,
 }
 
 /// What was found.
@@ -80,6 +83,9 @@ pub struct BreakView {
     pub kind_name: &'static str,
     /// The order, the line of the bank, or what the insurer wrote.
     pub about: String,
+    /// The bank's reference of the line whose money went into suspense because of this.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub line: Option<String>,
     /// What we booked.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Fen>)]
@@ -106,6 +112,14 @@ pub struct CaseView {
     pub found: BreakView,
     /// `open`, `explained`, `corrected`, `write_off_proposed` or `written_off`.
     pub stage: &'static str,
+    /// What the bank moved of it and still lies in suspense.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Fen>)]
+    pub in_suspense: Option<Fen>,
+    /// The order its money left suspense for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<String>, format = Uuid)]
+    pub booked_for: Option<Uuid>,
     /// When it was opened.
     #[schema(value_type = String, format = DateTime)]
     pub opened_at: Timestamp,
@@ -139,8 +153,9 @@ pub enum Reach {
 
 impl From<&Break> for BreakView {
     fn from(found: &Break) -> BreakView {
-        let Break { kind, about, ours, bank, insurer } = found.clone();
-        BreakView { kind: kind.code(), kind_name: kind.name_zh(), about, ours, bank, insurer }
+        let Break { kind, about, line, ours, bank, insurer } = found.clone();
+        let kind_name = kind.name_zh();
+        BreakView { kind: kind.code(), kind_name, about, line, ours, bank, insurer }
     }
 }
 
@@ -149,6 +164,8 @@ impl TryFrom<Case> for CaseView {
 
     fn try_from(case: Case) -> Result<CaseView, ClearingError> {
         let stage = case.stage()?.code();
+        let in_suspense = case.suspended().map(|(_, moved)| moved);
+        let booked_for = case.ended.and_then(|(_, order)| order);
         let steps = case.steps.into_iter().map(|step| StepView {
             action: step.action.code(),
             by: step.by,
@@ -159,6 +176,8 @@ impl TryFrom<Case> for CaseView {
             case_id: case.case_id,
             found: BreakView::from(&case.found),
             stage,
+            in_suspense,
+            booked_for,
             opened_at: case.opened_at,
             steps: steps.collect(),
         })
@@ -249,6 +268,11 @@ impl Clearing {
         if !(1..=500).contains(&body.why.trim().chars().count()) {
             found.push(FieldError::at("/why", "why, in 1 to 500 characters"));
         }
+        let books = reach == Reach::All && action == Some(Action::Correct);
+        if body.order_id.is_some() && !books {
+            let detail = "only the operator books money out of suspense, with `correct`";
+            found.push(FieldError::at("/orderId", detail));
+        }
         let Some(action) = is_own.filter(|_| found.is_empty()) else {
             return Err(Problem::invalid(found));
         };
@@ -258,8 +282,9 @@ impl Clearing {
             why: body.why.trim().to_owned(),
             at: call.received_at,
         };
-        let command =
-            TakeStep { case_id, step, tenant: call.caller.tenant, reach, ids: self.spine.ids() };
+        let (tenant, ids) = (call.caller.tenant, self.spine.ids());
+        let order = body.order_id.map(OrderId);
+        let command = TakeStep { case_id, step, order, tenant, reach, ids };
         self.spine.run(call, &command, |view| Done::json(StatusCode::OK, &view, 0, case)).await
     }
 }
@@ -327,17 +352,11 @@ impl TakeStatement<'_> {
         lines: &[StatementLine],
     ) -> Result<bool, ClearingError> {
         let Some(known) = orders::find(tx, order).await? else { return Ok(false) };
-        let comes_in = known.direction == Direction::Collect;
-        // Money of an order goes its way; what goes the other way has come back.
-        let sum = |way: bool| {
-            let of_way = lines.iter().filter(|line| (line.amount > Fen::ZERO) == way);
-            Fen(of_way.map(|line| line.amount.0.saturating_abs()).sum())
-        };
-        let (settled, returned) = (sum(comes_in), sum(!comes_in));
-        let word = if returned > Fen::ZERO {
-            Word::Returned { settled, returned, reason: "statement".to_owned() }
-        } else {
-            Word::Settled { total: settled }
+        let word = said_of(known.direction, lines);
+        let (settled, returned) = match &word {
+            Word::Returned { settled, returned, .. } => (*settled, *returned),
+            Word::Settled { total } => (*total, Fen::ZERO),
+            Word::Accepted | Word::Rejected { .. } => (Fen::ZERO, Fen::ZERO),
         };
         let report = Report { bank_ref: None, word, at: self.now };
         let name = format!("{}/{}/{}", self.statement.id, settled.0, returned.0);
@@ -346,24 +365,6 @@ impl TakeStatement<'_> {
             hear(tx, order, (Source::Statement, &name), &report, self.now, self.ids).await?;
         Ok(matches!(&hearing, Hearing::Heard { settled, returned, .. }
             if *settled > Fen::ZERO || *returned > Fen::ZERO))
-    }
-
-    /// Books money that names no order of ours where everybody looks for it.
-    async fn suspend(&self, tx: &mut Tx, line: &StatementLine) -> Result<(), ClearingError> {
-        let bank = house_account(tx, Purpose::Bank, self.now).await?;
-        let suspense = house_account(tx, Purpose::Suspense, self.now).await?;
-        let (debit, credit) =
-            if line.amount > Fen::ZERO { (bank, suspense) } else { (suspense, bank) };
-        let amount = Fen(line.amount.0.saturating_abs());
-        let graphic = line.entry_ref.chars().filter(char::is_ascii_graphic).take(64);
-        let reference = Reference::parse(&graphic.collect::<String>());
-        let reference = reference.map_err(|_| ClearingError::Corrupt("statement line"))?;
-        let reason = Reason::parse("payment.suspended").expect("a word");
-        let movement = Movement { debit, credit, amount, currency: Currency::CNY };
-        let id = transfer_id(&format!("bank_line/{}", line.entry_ref));
-        let transfer = Transfer { id, action: Move::Post(movement), reason, reference };
-        let posted = post(tx, vec![transfer], self.now, self.ids).await?;
-        posted.map_err(|_| ClearingError::Corrupt("booking of a statement line"))
     }
 }
 
@@ -374,7 +375,11 @@ impl Command for TakeStatement<'_> {
 
     async fn apply(&self, tx: &mut Tx) -> Result<ReconciledView, ClearingError> {
         tx.work_also_for([HOUSE]).await?;
-        let lines = &self.statement.lines;
+        let refs: Vec<String> =
+            self.statement.lines.iter().map(|line| line.entry_ref.clone()).collect();
+        let brought = store::brought(tx, &refs).await?;
+        let lines: Vec<StatementLine> =
+            self.statement.lines.iter().map(|line| naming(line, &brought)).collect();
         let mut seen = BTreeSet::new();
         let distinct: Vec<StatementLine> =
             lines.iter().filter(|line| seen.insert(&line.entry_ref)).cloned().collect();
@@ -382,6 +387,8 @@ impl Command for TakeStatement<'_> {
             store::insert_lines(tx, &distinct, self.now).await?.into_iter().collect();
         let asked: BTreeSet<OrderId> = distinct.iter().filter_map(StatementLine::order).collect();
         let asked: Vec<OrderId> = asked.into_iter().collect();
+        // Held before their lines are added up: who brings one of them another line waits.
+        orders::hold(tx, &asked).await?;
         let mut kept: BTreeMap<OrderId, Vec<StatementLine>> = BTreeMap::new();
         for (order, line) in store::lines_of(tx, &asked).await? {
             kept.entry(order).or_default().push(line);
@@ -394,7 +401,7 @@ impl Command for TakeStatement<'_> {
             |line: &&StatementLine| line.order().is_none_or(|order| !kept.contains_key(&order));
         for line in distinct.iter().filter(is_stray) {
             if new.contains(&line.entry_ref) && line.amount != Fen::ZERO {
-                self.suspend(tx, line).await?;
+                suspense::suspend(tx, line, self.now, self.ids).await?;
             }
         }
         let span = store::span(self.day).ok_or(ClearingError::Corrupt("day"))?;
@@ -413,6 +420,12 @@ impl Command for TakeStatement<'_> {
         let breaks = breaks.iter().map(BreakView::from).collect();
         Ok(ReconciledView { lines: lines.len(), moved, breaks, opened })
     }
+}
+
+/// A line with the name of the order a case brought it to, where one did.
+fn naming(line: &StatementLine, brought: &BTreeMap<String, OrderId>) -> StatementLine {
+    let named = brought.get(&line.entry_ref).map(|order| order.end_to_end());
+    StatementLine { end_to_end: named.or_else(|| line.end_to_end.clone()), ..line.clone() }
 }
 
 struct Compare<'a> {
@@ -441,29 +454,34 @@ impl Command for Compare<'_> {
 struct TakeStep<'a> {
     case_id: Uuid,
     step: Step,
+    order: Option<OrderId>,
     tenant: TenantId,
     reach: Reach,
     ids: &'a Ids,
 }
 
 impl TakeStep<'_> {
-    /// Money in suspense that is written off is the house's, or its loss.
-    async fn write_off(&self, tx: &mut Tx, case: &Case) -> Result<(), ClearingError> {
-        let found = &case.found;
-        let in_suspense = case.participant == HOUSE && found.ours.is_none();
-        let Some(bank) = found.bank.filter(|_| in_suspense) else { return Ok(()) };
-        let suspense = house_account(tx, Purpose::Suspense, self.step.at).await?;
-        let fee = house_account(tx, Purpose::Fee, self.step.at).await?;
-        let (debit, credit) = if bank > Fen::ZERO { (suspense, fee) } else { (fee, suspense) };
-        let amount = Fen(bank.0.saturating_abs());
-        let transfer = Transfer {
-            id: transfer_id(&format!("write_off/{}", self.case_id)),
-            action: Move::Post(Movement { debit, credit, amount, currency: Currency::CNY }),
-            reason: Reason::parse("payment.written_off").expect("a word"),
-            reference: Reference::parse(&self.case_id.to_string()).expect("36 characters"),
-        };
-        let posted = post(tx, vec![transfer], self.step.at, self.ids).await?;
-        posted.map_err(|_| ClearingError::Corrupt("write-off"))
+    /// Refuses what would call a case over while its money lies in suspense, or open again when the
+    /// money has left it.
+    fn check(&self, case: &Case) -> Result<(), ClearingError> {
+        let refused = |detail: String| Err(ClearingError::refused(&CASE_STAGE, detail));
+        let has_order = self.order.is_some();
+        match (self.step.action, case.suspended()) {
+            (Action::Correct, Some(_)) if has_order => Ok(()),
+            (Action::Correct | Action::Explain, Some((_, moved))) => refused(format!(
+                "{} yuan of this case lie in suspense: the operator corrects it with the `orderId` \
+                 they are for, or they are written off",
+                moved.yuan()
+            )),
+            (Action::Reopen, None) if case.found.line.is_some() => {
+                refused("the money of this case has left suspense".to_owned())
+            }
+            (Action::Correct, None) if has_order => {
+                let detail = "no money of this case lies in suspense: leave it out";
+                Err(ClearingError::Invalid(vec![FieldError::at("/orderId", detail)]))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -490,6 +508,7 @@ impl Command for TakeStep<'_> {
             };
             ClearingError::refused(code, refusal.to_string())
         })?;
+        self.check(&case)?;
         let number = case.steps.len() + 1;
         store::insert_step(tx, (self.case_id, number), self.tenant, &self.step).await.map_err(
             |error| match failure::constraint(&error) {
@@ -497,8 +516,16 @@ impl Command for TakeStep<'_> {
                 _ => error,
             },
         )?;
-        if self.step.action == Action::WriteOff {
-            self.write_off(tx, &case).await?;
+        match (self.step.action, self.order) {
+            (Action::Correct, Some(order)) => {
+                suspense::book(tx, &case, order, self.step.at, self.ids).await?;
+                case.ended = Some((Manner::Heard, Some(order.0)));
+            }
+            (Action::WriteOff, _) if case.suspended().is_some() => {
+                suspense::write_off(tx, &case, self.step.at, self.ids).await?;
+                case.ended = Some((Manner::WrittenOff, None));
+            }
+            _ => {}
         }
         case.steps.push(self.step.clone());
         CaseView::try_from(case)

@@ -1,10 +1,13 @@
 //! SQL of reconciliation.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, TenantId, time};
-use pg::Tx;
+use pg::{Tx, failure};
+use production_core::coded_enum;
 use uuid::Uuid;
 
 use super::case::{Action, CaseStage};
@@ -51,16 +54,26 @@ pub(super) async fn insert_lines(
     Ok(rows.fetch_all(tx.conn()).await?)
 }
 
-/// Every line kept of these orders.
+/// Every line kept of these orders; one that a case brought to its order names it here.
 pub(super) async fn lines_of(
     tx: &mut Tx,
     orders: &[OrderId],
 ) -> Result<Vec<(OrderId, StatementLine)>, ClearingError> {
     let orders: Vec<Uuid> = orders.iter().map(|order| order.0).collect();
     let rows = sqlx::query!(
-        r#"select order_id as "order_id!", entry_ref, booked_on as "booked_on: jiff_sqlx::Date",
-                  amount_fen, is_reversal, end_to_end, remittance
-           from clearing.bank_line where order_id = any ($1) order by booked_on, entry_ref"#,
+        r#"select order_id as "order_id!", entry_ref as "entry_ref!",
+                  booked_on as "booked_on!: jiff_sqlx::Date", amount_fen as "amount_fen!",
+                  is_reversal as "is_reversal!", end_to_end, remittance
+           from (
+               select order_id, entry_ref, booked_on, amount_fen, is_reversal, end_to_end, remittance
+               from clearing.bank_line where order_id = any ($1)
+               union all
+               select e.order_id, l.entry_ref, l.booked_on, l.amount_fen, l.is_reversal,
+                      replace(e.order_id::text, '-', ''), l.remittance
+               from clearing.bank_line_end e join clearing.bank_line l using (entry_ref)
+               where e.manner = 'heard' and e.order_id = any ($1)
+           ) lines
+           order by booked_on, entry_ref"#,
         &orders
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter();
@@ -79,6 +92,20 @@ pub(super) async fn lines_of(
         .collect())
 }
 
+/// The orders that cases brought these lines to, by the bank's reference.
+pub(super) async fn brought(
+    tx: &mut Tx,
+    entry_refs: &[String],
+) -> Result<BTreeMap<String, OrderId>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select entry_ref, order_id as "order_id!" from clearing.bank_line_end
+           where manner = 'heard' and entry_ref = any ($1)"#,
+        entry_refs
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    Ok(rows.map(|row| (row.entry_ref, OrderId(row.order_id))).collect())
+}
+
 /// Orders that moved from one instant to before another, or are named; those of `participant`
 /// alone when it is given.
 pub(super) async fn ours(
@@ -90,8 +117,14 @@ pub(super) async fn ours(
     let named: Vec<Uuid> = named.iter().map(|order| order.0).collect();
     let rows = sqlx::query!(
         r#"select order_id, participant, direction, amount_fen, settled_fen, returned_fen,
-                  reference, moved_at as "moved_at: jiff_sqlx::Timestamp"
-           from clearing.payment_order
+                  reference, moved_at as "moved_at: jiff_sqlx::Timestamp",
+                  coalesce(
+                      (select min(e.entry_ref) from clearing.bank_line_end e
+                       where e.manner = 'heard' and e.order_id = o.order_id),
+                      (select c.entry_ref from clearing.reconciliation_case c
+                       where c.participant = o.participant and c.kind = 'wrong_reference'
+                         and c.about = o.order_id::text)) as line
+           from clearing.payment_order o
            where ($1::uuid is null or participant = $1)
              and ((moved_at >= $2 and moved_at < $3) or order_id = any ($4))
            order by order_id"#,
@@ -110,6 +143,7 @@ pub(super) async fn ours(
                 ordered: Fen(sign * row.amount_fen),
                 reference: row.reference,
                 day: time::day_of(row.moved_at.to_jiff()),
+                line: row.line,
             };
             (TenantId(row.participant), ours)
         })
@@ -127,8 +161,9 @@ pub(super) async fn open_case(
     let about: String = found.about.chars().take(80).collect();
     let done = sqlx::query!(
         "insert into clearing.reconciliation_case
-             (case_id, participant, kind, about, ours_fen, bank_fen, insurer_fen, opened_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)
+             (case_id, participant, kind, about, ours_fen, bank_fen, insurer_fen, opened_at,
+              entry_ref)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
          on conflict (participant, kind, about) do nothing",
         case_id,
         participant.0,
@@ -137,7 +172,8 @@ pub(super) async fn open_case(
         found.ours.map(|sum| sum.0),
         found.bank.map(|sum| sum.0),
         found.insurer.map(|sum| sum.0),
-        now.to_sqlx() as _
+        now.to_sqlx() as _,
+        found.line
     );
     Ok(done.execute(tx.conn()).await?.rows_affected() == 1)
 }
@@ -168,10 +204,21 @@ pub struct Case {
     pub participant: TenantId,
     /// The break.
     pub found: Break,
+    /// How the money of its line left suspense; `None` while it lies there, or where there is none.
+    pub ended: Option<(Manner, Option<Uuid>)>,
     /// When it was opened.
     pub opened_at: Timestamp,
     /// What was done, in order.
     pub steps: Vec<Step>,
+}
+
+coded_enum! {
+    /// How the money of a line leaves suspense.
+    pub enum Manner ("end of money in suspense") {
+        Heard = "heard", "入账", "it is one more line of an order";
+        Funds = "funds", "划款", "booked by hand for an order of funds the bank did not do";
+        WrittenOff = "written_off", "核销", "borne by the clearing house, or its gain";
+    }
 }
 
 /// What was done about a case.
@@ -195,6 +242,12 @@ impl Case {
             steps.clone().try_fold(CaseStage::Open, |stage, step| stage.act(step.action, &step.by));
         stage.map_err(|_| ClearingError::Corrupt("reconciliation case"))
     }
+
+    /// The line whose money lies in suspense because of this case, and how much it moved.
+    pub fn suspended(&self) -> Option<(&str, Fen)> {
+        let line = self.found.line.as_deref().filter(|_| self.ended.is_none())?;
+        Some((line, self.found.bank?))
+    }
 }
 
 /// Cases the transaction may see, latest first, at most `limit`; the one that is named, if any.
@@ -206,11 +259,12 @@ pub(super) async fn cases(
 ) -> Result<Vec<Case>, ClearingError> {
     let corrupt = || ClearingError::Corrupt("reconciliation case");
     let rows = sqlx::query!(
-        r#"select case_id, participant, kind, about, ours_fen, bank_fen, insurer_fen,
-                  opened_at as "opened_at: jiff_sqlx::Timestamp"
-           from clearing.reconciliation_case
-           where ($1::uuid is null or case_id = $1) and ($2::uuid is null or case_id < $2)
-           order by case_id desc limit $3"#,
+        r#"select c.case_id, participant, kind, about, c.entry_ref, ours_fen, bank_fen, insurer_fen,
+                  opened_at as "opened_at: jiff_sqlx::Timestamp", e.manner as "manner?", e.order_id
+           from clearing.reconciliation_case c
+           left join clearing.bank_line_end e on e.entry_ref = c.entry_ref
+           where ($1::uuid is null or c.case_id = $1) and ($2::uuid is null or c.case_id < $2)
+           order by c.case_id desc limit $3"#,
         named as _,
         before as _,
         limit
@@ -241,9 +295,16 @@ pub(super) async fn cases(
             found: Break {
                 kind: BreakKind::parse(&row.kind).map_err(|_| corrupt())?,
                 about: row.about,
+                line: row.entry_ref,
                 ours: row.ours_fen.map(Fen),
                 bank: row.bank_fen.map(Fen),
                 insurer: row.insurer_fen.map(Fen),
+            },
+            ended: match row.manner {
+                None => None,
+                Some(manner) => {
+                    Some((Manner::parse(&manner).map_err(|_| corrupt())?, row.order_id))
+                }
             },
             opened_at: row.opened_at.to_jiff(),
         });
@@ -272,6 +333,31 @@ pub(super) async fn insert_step(
     )
     .execute(tx.conn())
     .await?;
+    Ok(())
+}
+
+/// The money of the case's line left suspense, once.
+pub(super) async fn end_suspense(
+    tx: &mut Tx,
+    case: &Case,
+    manner: Manner,
+    order: Option<Uuid>,
+    now: Timestamp,
+) -> Result<(), ClearingError> {
+    let done = sqlx::query!(
+        "insert into clearing.bank_line_end (entry_ref, case_id, manner, order_id, ended_at)
+         values ($1, $2, $3, $4, $5)",
+        case.found.line,
+        case.case_id,
+        manner.code(),
+        order,
+        now.to_sqlx() as _
+    );
+    done.execute(tx.conn()).await.map_err(|error| match failure::constraint(&error) {
+        // Somebody else was faster: what is found next time says so.
+        Some("bank_line_end_pkey") => failure::start_over(),
+        _ => error,
+    })?;
     Ok(())
 }
 
