@@ -36,6 +36,12 @@ base_http::problems! {
     FLAT_RATE_FOUR_EYES = "E4212" 403 "a flat rate takes two people" "定额规则须由申请人以外的人员复核";
     /// Of another region, or without a module that may hold.
     FLAT_RATE_SIMULATION = "E4213" 422 "the simulation does not bear this flat rate" "试算结果与定额规则不符";
+    /// The payer would owe more than it may.
+    OVER_CAP = "E4214" 409 "the payer's net debit cap does not allow this item" "超过净借记限额";
+    /// Decided already, or a later version was confirmed.
+    CAP_STAGE = "E4215" 409 "the proposed cap cannot be decided so" "限额当前状态不允许此操作";
+    /// Maker and checker are one.
+    CAP_FOUR_EYES = "E4216" 403 "a net debit cap takes two people" "净借记限额须由申请人以外的人员复核";
     /// The order's id names another order.
     ORDER_TAKEN = "E4300" 409 "the id names another payment order" "指令编号已用于其他支付指令";
     /// No account to pay to or to collect from is registered.

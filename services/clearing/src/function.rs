@@ -53,6 +53,9 @@ base_http::functions! {
     PARTICIPANT_FAIL = "operator.settlement.participant_fail" "违约处理" "Declare that a participant did not pay" Required;
     ITEM_CORRECT = "operator.settlement.item_correct" "明细冲正" "Take back items and put them in again" Required;
     SCHEME_SET = "operator.settlement.scheme_set" "清算规则设置" "Set how a region settles" Required;
+    CAP_READ = "operator.settlement.cap_read" "净借记限额查询" "Read the net debit caps of an insurer" Optional;
+    CAP_PROPOSE = "operator.settlement.cap_propose" "净借记限额申请" "Propose the net debit cap of an insurer" Required;
+    CAP_DECIDE = "operator.settlement.cap_decide" "净借记限额复核" "Confirm or reject a proposed net debit cap" Required;
     FLAT_RATE_READ = "clearing.settlement.flat_rate_read" "定额结算规则查询" "Read flat rates for small recoveries" Optional;
     FLAT_RATE_SIMULATE = "operator.settlement.flat_rate_simulate" "定额结算试算" "Try a flat rate on the past" Optional;
     FLAT_RATE_PROPOSE = "operator.settlement.flat_rate_propose" "定额结算规则申请" "Propose a flat rate, or its end" Required;

@@ -27,6 +27,7 @@ use tokio_util::task::TaskTracker;
 pub use batch::settle;
 pub use error::LedgerError;
 pub use open::{OpenError, hold, open_all};
+pub(crate) use open::{lift_debit_caps, limit, unopened};
 pub use proof::{Proof, Sums};
 pub use read::{
     Cursor, CursorError, Line, Side, Statement, account, accounts_of, accounts_of_cycle,

@@ -10,6 +10,8 @@
 //! settled is derived, see [`standing`].
 
 mod adopt;
+pub mod cap;
+mod capping;
 mod command;
 mod cycle;
 mod departure;
@@ -30,6 +32,7 @@ pub mod view;
 
 pub(crate) use adopt::flat_terms;
 pub use adopt::{DecisionBody, EndBody, FlatRateBody};
+pub use capping::CapBody;
 pub use cycle::{Closed, Cycle, CycleStage, close};
 pub use departure::{Dispute, DisputeReason, dispute, put_in_again, reverse};
 pub use funds::{

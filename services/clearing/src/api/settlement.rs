@@ -10,6 +10,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::recovery::origin::OriginView;
+use crate::settlement::view::cap::{CapView, CapsView};
 use crate::settlement::view::flat_rule::{FlatRateView, FlatRatesView};
 use crate::settlement::view::simulation::SimulationView;
 use crate::settlement::view::{
@@ -17,8 +18,8 @@ use crate::settlement::view::{
     ItemView, KeysView, OverdueView, PositionView, SchemeView, SchemesView, StatementView,
 };
 use crate::settlement::{
-    CollateralBody, ConfirmBody, DecisionBody, DisputeBody, EndBody, FailureBody, FlatRateBody,
-    FundsBody, ReversalBody, SchemeBody, SimulationBody,
+    CapBody, CollateralBody, ConfirmBody, DecisionBody, DisputeBody, EndBody, FailureBody,
+    FlatRateBody, FundsBody, ReversalBody, SchemeBody, SimulationBody,
 };
 use crate::{Clearing, function};
 
@@ -48,6 +49,9 @@ pub(super) fn router() -> OpenApiRouter<Clearing> {
         .routes(operation(&function::ITEM_CORRECT, routes!(reverse_item)))
         .routes(operation(&function::ITEM_CORRECT, routes!(put_in_again)))
         .routes(operation(&function::SCHEME_SET, routes!(set_scheme)))
+        .routes(operation(&function::CAP_READ, routes!(read_caps)))
+        .routes(operation(&function::CAP_PROPOSE, routes!(propose_cap)))
+        .routes(operation(&function::CAP_DECIDE, routes!(decide_cap)))
         .routes(operation(&function::FLAT_RATE_SIMULATE, routes!(simulate_flat_rate)))
         .routes(operation(&function::FLAT_RATE_SIMULATE, routes!(read_simulation)))
         .routes(operation(&function::FLAT_RATE_READ, routes!(list_flat_rates)))
@@ -350,6 +354,47 @@ async fn set_scheme(
     Incoming { call, body, .. }: Incoming<SchemeBody>,
 ) -> Result<Reply, Problem> {
     clearing.set_scheme(call, &region, body).await
+}
+
+/// Read an insurer's net debit caps, and what it owes in open cycles (净借记限额查询)
+#[utoipa::path(get, path = "/v1/operator/settlement/caps/{insurer}", tag = "operator",
+    params(("insurer" = String, Path)), responses((status = OK, body = CapsView)))]
+async fn read_caps(
+    State(clearing): State<Clearing>,
+    Path(insurer): Path<String>,
+    call: Call,
+) -> Result<Reply, Problem> {
+    clearing.read_caps(call, &insurer).await
+}
+
+/// Propose how much an insurer may owe in a position of a region's cycles (净借记限额申请)
+///
+/// It holds once another person confirms it. `000000` is for cycles of the nation.
+#[utoipa::path(post, path = "/v1/operator/settlement/caps/{insurer}/{region}", tag = "operator",
+    request_body = CapBody, params(("insurer" = String, Path), ("region" = String, Path)),
+    responses((status = CREATED, body = CapView)))]
+async fn propose_cap(
+    State(clearing): State<Clearing>,
+    Path((insurer, region)): Path<(String, String)>,
+    Incoming { call, body, .. }: Incoming<CapBody>,
+) -> Result<Reply, Problem> {
+    clearing.propose_cap(call, &insurer, &region, body).await
+}
+
+/// Confirm or reject a proposed net debit cap (净借记限额复核)
+///
+/// By another person than proposed it. Confirmed, it holds at once for what is posted from then on;
+/// what is owed already stands.
+#[utoipa::path(post, path = "/v1/operator/settlement/caps/{insurer}/{region}/{version}/decision",
+    tag = "operator", request_body = DecisionBody,
+    params(("insurer" = String, Path), ("region" = String, Path), ("version" = i32, Path)),
+    responses((status = OK, body = CapView)))]
+async fn decide_cap(
+    State(clearing): State<Clearing>,
+    Path((insurer, region, version)): Path<(String, String, i32)>,
+    Incoming { call, body, .. }: Incoming<DecisionBody>,
+) -> Result<Reply, Problem> {
+    clearing.decide_cap(call, (&insurer, &region), version, body).await
 }
 
 /// Try a flat rate for small items on what was posted in a time (定额结算试算)

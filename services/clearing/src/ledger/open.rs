@@ -1,8 +1,8 @@
 //! Opening accounts and setting how far they may go.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use clearing_ledger::{Account, AccountId, Limits, NewAccount, OpenRefusal, open};
+use clearing_ledger::{Account, AccountId, CycleId, Limits, NewAccount, OpenRefusal, open};
 use jiff::Timestamp;
 use pg::{Command, Tx, failure};
 
@@ -73,6 +73,45 @@ pub async fn open_all(
     Ok(())
 }
 
+/// Those of `wanted` that are not there yet. Locks nothing.
+pub(crate) async fn unopened(
+    tx: &mut Tx,
+    mut wanted: Vec<NewAccount>,
+) -> Result<Vec<NewAccount>, LedgerError> {
+    let ids: BTreeSet<AccountId> = wanted.iter().map(|account| account.id).collect();
+    let known = store::known_accounts(tx, &ids).await?;
+    wanted.retain(|account| !known.contains(&account.id));
+    Ok(wanted)
+}
+
+/// Sets the caps of those accounts that are there, in the caller's transaction, whose scope holds the
+/// house. What came about before stands.
+pub(crate) async fn limit(
+    tx: &mut Tx,
+    limits: &BTreeMap<AccountId, Limits>,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    let ids: BTreeSet<AccountId> = limits.keys().copied().collect();
+    for account in store::lock_accounts(tx, &ids).await? {
+        let Some(&wanted) = limits.get(&account.id) else { continue };
+        if account.limits != wanted {
+            store::update_limits(tx, account.id, wanted).await?;
+            store::insert_limits(tx, account.id, wanted, now).await?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the net debit caps off the accounts of a cycle, in the caller's transaction, whose scope holds
+/// the house and in which nobody else moves their money.
+pub(crate) async fn lift_debit_caps(
+    tx: &mut Tx,
+    cycle: CycleId,
+    now: Timestamp,
+) -> Result<(), LedgerError> {
+    Ok(store::lift_debit_caps(tx, cycle, now).await?)
+}
+
 /// Accounts, held until the transaction ends: nobody else moves their money meanwhile. Locked in the
 /// order of their ids, as everybody does.
 pub async fn hold(
@@ -95,12 +134,10 @@ impl Command for SetLimits {
     type Error = LedgerError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<(), LedgerError> {
-        let found = store::lock_accounts(tx, &BTreeSet::from([self.account])).await?;
-        let account = found.first().ok_or(LedgerError::UnknownAccount(self.account))?;
-        if account.limits != self.limits {
-            store::update_limits(tx, self.account, self.limits).await?;
-            store::insert_limits(tx, self.account, self.limits, self.now).await?;
+        let found = store::known_accounts(tx, &BTreeSet::from([self.account])).await?;
+        if found.is_empty() {
+            return Err(LedgerError::UnknownAccount(self.account));
         }
-        Ok(())
+        limit(tx, &BTreeMap::from([(self.account, self.limits)]), self.now).await
     }
 }

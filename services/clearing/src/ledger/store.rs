@@ -15,8 +15,8 @@ use uuid::Uuid;
 use super::LedgerError;
 
 pub(super) use account::{
-    find_to_open, insert_account, insert_limits, known_accounts, lock_accounts, update_accounts,
-    update_limits,
+    find_to_open, insert_account, insert_limits, known_accounts, lift_debit_caps, lock_accounts,
+    update_accounts, update_limits,
 };
 
 pub(super) use row::{AccountRow, RecordRow};

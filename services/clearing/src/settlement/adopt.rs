@@ -159,27 +159,9 @@ impl Clearing {
         version: i32,
         body: DecisionBody,
     ) -> Result<Reply, Problem> {
-        let verdict = body.decision.as_deref().map(Verdict::parse);
-        let mut findings = Vec::new();
-        let reason = match body.reason.as_deref().map(reason) {
-            Some(None) => {
-                findings.push(FieldError::at("/reason", "at most 500 characters"));
-                None
-            }
-            told => told.flatten(),
-        };
-        if matches!(verdict, Some(Ok(Verdict::Reject))) && body.reason.is_none() {
-            findings.push(FieldError::at("/reason", "say why it is rejected"));
-        }
-        let Some(Ok(verdict)) = verdict else {
-            findings.push(FieldError::at("/decision", "confirm or reject"));
-            return Err(Problem::invalid(findings));
-        };
-        if !findings.is_empty() {
-            return Err(Problem::invalid(findings));
-        }
         let now = call.received_at;
-        let decision = Decision { verdict, by: person(&call), at: now, reason };
+        let decision = decision(&call, &body)?;
+        let verdict = decision.verdict;
         let command = Decide { region: region.to_owned(), version, decision };
         let word = match verdict {
             Verdict::Confirm => "confirmed",
@@ -206,12 +188,37 @@ fn told(status: StatusCode, rule: &FlatRule, now: Timestamp, word: &'static str)
     Done::json(status, &view, 0, subject.clone()).telling(EventDraft { kind, subject, data })
 }
 
-fn person(call: &Call) -> Person {
+/// What a caller says of a proposed version.
+pub(super) fn decision(call: &Call, body: &DecisionBody) -> Result<Decision, Problem> {
+    let verdict = body.decision.as_deref().map(Verdict::parse);
+    let mut findings = Vec::new();
+    let reason = match body.reason.as_deref().map(reason) {
+        Some(None) => {
+            findings.push(FieldError::at("/reason", "at most 500 characters"));
+            None
+        }
+        told => told.flatten(),
+    };
+    if matches!(verdict, Some(Ok(Verdict::Reject))) && body.reason.is_none() {
+        findings.push(FieldError::at("/reason", "say why it is rejected"));
+    }
+    let Some(Ok(verdict)) = verdict else {
+        findings.push(FieldError::at("/decision", "confirm or reject"));
+        return Err(Problem::invalid(findings));
+    };
+    if !findings.is_empty() {
+        return Err(Problem::invalid(findings));
+    }
+    Ok(Decision { verdict, by: person(call), at: call.received_at, reason })
+}
+
+/// Who calls.
+pub(super) fn person(call: &Call) -> Person {
     Person { tenant: call.caller.tenant, client: call.caller.client.to_string() }
 }
 
 /// Words of a person: there, and not too long.
-fn reason(text: &str) -> Option<String> {
+pub(super) fn reason(text: &str) -> Option<String> {
     let text = text.trim();
     (!text.is_empty() && text.chars().count() <= REASON).then(|| text.to_owned())
 }

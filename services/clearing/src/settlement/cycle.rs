@@ -11,8 +11,8 @@ use production_core::coded_enum;
 
 use super::scheme::{Division, Scheme};
 use super::store;
-use crate::calendar;
 use crate::error::{self, ClearingError};
+use crate::{calendar, ledger};
 
 coded_enum! {
     /// How far a cycle has come.
@@ -140,6 +140,8 @@ pub async fn close(
     // Servers' clocks differ: a cycle does not end before it began.
     let now = now.max(found.opened_at);
     store::cycle::set_closed(tx, cycle, now).await?;
+    // Caps are for what is posted; what settlement takes back or moves is not held against them.
+    ledger::lift_debit_caps(tx, cycle, now).await?;
     let scheme = store::scheme::scheme_at(tx, &found.region, now).await?;
     let scheme = scheme.ok_or(ClearingError::Corrupt("scheme"))?;
     let divided_alike = (scheme.division == Division::Overall) == found.cover.is_empty();

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use clearing_ledger::{
     Action, Chain, Currency, CycleId, Limits, Movement, NewAccount, Purpose, Reason, Reference,
-    Transfer, TransferId,
+    Refusal, Transfer, TransferId,
 };
 use jiff::Timestamp;
 use kernel::{Ids, TenantId};
@@ -12,8 +12,8 @@ use pg::Tx;
 use production_core::region::Region;
 use uuid::Uuid;
 
+use super::capping::{capped, over_cap};
 use super::cycle::Cycle;
-use super::departure::submit;
 use super::item::{Item, ItemDraft, Origin};
 use super::scheme::{NATION, Scheme};
 use super::{account_of, store};
@@ -26,7 +26,8 @@ use crate::ledger;
 /// closed and these positions are locked.
 ///
 /// An item that was posted before under the same id comes back as it is; the same id for something
-/// else is refused. Fails with an error that asks to start over when another transaction posted
+/// else is refused, and so is one that would take its payer past its net debit cap (`E4214`): nothing of
+/// the transaction stands then, and it may be tried again. Fails with an error that asks to start over when another transaction posted
 /// the same id at the same time.
 pub async fn post(
     tx: &mut Tx,
@@ -107,9 +108,22 @@ async fn post_fresh(
             limits: Limits::default(),
         })
         .collect();
-    ledger::open_all(tx, &positions, now).await?;
+    let unopened = ledger::unopened(tx, positions).await?;
+    if !unopened.is_empty() {
+        let wanted = capped(tx, unopened).await?;
+        ledger::open_all(tx, &wanted, now).await?;
+    }
     let transfers = items.iter().map(transfer).collect::<Result<Vec<Chain>, _>>()?;
-    submit(tx, &transfers, now, ids).await?;
+    let outcomes = ledger::settle(tx, &transfers, now, ids).await?;
+    for (item, outcome) in items.iter().zip(outcomes.into_iter().flatten()) {
+        match outcome {
+            Ok(_) => {}
+            Err(Refusal::NetDebitCap) => return Err(over_cap(tx, item).await?),
+            Err(refusal) => {
+                return Err(ClearingError::refused(&error::NOT_POSTED, refusal.to_string()));
+            }
+        }
+    }
     store::insert_items(tx, &items).await?;
     store::add_to_pairs(tx, &items).await?;
     Ok(items)

@@ -1,5 +1,6 @@
 //! SQL of settlement: items and pairs; schemes, cycles, statements, departures and funds lie below.
 
+pub(super) mod cap;
 pub(super) mod cycle;
 pub(super) mod departure;
 pub(super) mod flat_rate;

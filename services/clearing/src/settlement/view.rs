@@ -1,5 +1,6 @@
 //! Settlement as it is shown to members and to the operator; what a flat rate would have meant, below.
 
+pub mod cap;
 pub mod flat_rule;
 pub mod simulation;
 

@@ -368,6 +368,22 @@ async fn an_agreed_amount_is_followed_to_its_money_and_told_once() {
 }
 
 #[tokio::test]
+async fn an_amount_both_sides_stand_by_is_not_lost_to_a_cap_of_who_pays() {
+    let accident = Accident::new().await;
+    let world = &accident.world;
+    world.set_cap("PAIC", Some(1_000_000)).await;
+    let [_, recovery] = accident.started().await;
+    let agreed = json!({ "amount": "12600.00" });
+    let refused = accident.state(&world.paic, &recovery, agreed.clone()).await.unwrap_err();
+    assert_eq!(code(&refused).0, "E4214", "{}", refused.detail);
+    let read = accident.read(&world.picc, &recovery).await.unwrap();
+    assert_eq!(read["outcomes"].as_array().map_or(0, Vec::len), 0, "nothing is agreed yet: {read}");
+    world.set_cap("PAIC", Some(1_260_000)).await;
+    let stated = accident.state(&world.paic, &recovery, agreed).await.unwrap();
+    assert_eq!(stated["outcomes"][0]["amount"], "12600.00", "the same step, taken again");
+}
+
+#[tokio::test]
 async fn a_claim_payment_that_names_a_code_is_linked_once_and_seen_by_both_sides() {
     let accident = Accident::new().await;
     let world = &accident.world;

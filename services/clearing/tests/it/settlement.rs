@@ -1,6 +1,7 @@
 //! Cycles, what is in them, and how they are settled.
 
 mod agreement;
+pub(crate) mod caps;
 mod cycles;
 mod failure;
 mod flat_rate;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use clearing_ledger::{Account, AccountId, Balance, Limits, NewAccount};
+use clearing_ledger::{Account, AccountId, Balance, CycleId, Limits, NewAccount};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::Fen;
@@ -162,6 +162,28 @@ pub(in crate::ledger) async fn insert_limits(
         since.to_sqlx() as _,
         limits.net_debit_cap.map(|cap| cap.0),
         limits.net_credit_cap.map(|cap| cap.0)
+    )
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Takes the net debit caps off the accounts of a cycle and notes it.
+pub(in crate::ledger) async fn lift_debit_caps(
+    tx: &mut Tx,
+    cycle: CycleId,
+    since: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "with lifted as (
+             update clearing.account set net_debit_cap_fen = null
+             where cycle_id = $1 and net_debit_cap_fen is not null
+             returning account_id, net_credit_cap_fen)
+         insert into clearing.account_limit
+             (account_id, since, net_debit_cap_fen, net_credit_cap_fen)
+         select account_id, $2, null, net_credit_cap_fen from lifted",
+        cycle.0,
+        since.to_sqlx() as _
     )
     .execute(tx.conn())
     .await?;

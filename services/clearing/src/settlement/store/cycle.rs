@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::TenantId;
 use pg::Tx;
+use production_core::cover::Cover;
 use uuid::Uuid;
 
 use super::lock_named;
@@ -121,6 +122,33 @@ pub(in crate::settlement) async fn lock_scope_alone(
         .fetch_one(tx.conn())
         .await?;
     Ok(())
+}
+
+/// The same for every scope a region may have.
+pub(in crate::settlement) async fn lock_region_alone(
+    tx: &mut Tx,
+    region: &str,
+) -> Result<(), sqlx::Error> {
+    let covers = Cover::ALL.iter().map(|cover| cover.code()).chain([""]);
+    let mut locks: Vec<i64> = covers.map(|cover| lock_of(region, cover)).collect();
+    locks.sort_unstable();
+    sqlx::query!("select pg_advisory_xact_lock(scope) from unnest($1::bigint[]) scope", &locks)
+        .fetch_all(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// Open cycles of a region, or of all, by region and cover.
+pub(in crate::settlement) async fn open_of(
+    tx: &mut Tx,
+    region: Option<&str>,
+) -> Result<Vec<Cycle>, ClearingError> {
+    let rows = cycles!(
+        "and closed_at is null and ($1::text is null or region = $1)
+         order by region, cover",
+        region
+    );
+    rows.fetch_all(tx.conn()).await?.into_iter().map(Cycle::try_from).collect()
 }
 
 /// The open cycle of each of these scopes that has one, by region and cover.
