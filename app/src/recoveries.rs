@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use clearing::recovery::item::Received;
+use clearing::recovery::item::{Received, TakenBack};
 use clearing::recovery::route::{self, Route};
 use clearing::recovery::touch::{self, NamedPayment, Touched};
 use clearing::recovery::{
@@ -18,7 +18,7 @@ use pg::Tx;
 use production::Production;
 use production::claim::{CodedPayment, RecoveryLock, RecoveryLocks, Taken, TouchedCase, Way};
 use production::error::ProductionError;
-use production::lookup::recovery::{RecoveryCame, VehicleTold};
+use production::lookup::recovery::{RecoveryCame, RecoveryTakenBack, VehicleTold};
 use production::store::claim::ClaimRow;
 use production_core::claim::PaidForOthers;
 use production_core::mark::VehicleMark;
@@ -291,8 +291,9 @@ fn of_clearing(error: ClearingError) -> ProductionError {
     }
 }
 
-/// Tells claims of recovered money until `stop`: nobody types what the platform settled itself. An
-/// item is told at least once and counted once, for the step's number is the code and its round.
+/// Tells claims of recovered money until `stop`, and of what was taken back of it: nobody types what
+/// the platform settled itself. Each is told at least once and counted once, for the step's number is
+/// the code and its round, with the number of what takes it back.
 pub(crate) async fn keep_telling(
     production: Production,
     clearing: Clearing,
@@ -302,13 +303,21 @@ pub(crate) async fn keep_telling(
     let mut ticks = tokio::time::interval(TELL_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     while stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        match clearing.recoveries_to_tell().await {
+        match clearing.recoveries_to_tell(clock.now()).await {
             Ok(came) => {
                 for received in came {
                     tell(&production, &clearing, &received, clock.now()).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look for recovered money; later"),
+        }
+        match clearing.reversals_to_tell().await {
+            Ok(taken_back) => {
+                for back in taken_back {
+                    tell_back(&production, &clearing, &back, clock.now()).await;
+                }
+            }
+            Err(error) => tracing::warn!(%error, "cannot look for money taken back; later"),
         }
     }
 }
@@ -337,6 +346,39 @@ async fn tell(production: &Production, clearing: &Clearing, received: &Received,
         }
         Err(error) => {
             tracing::warn!(%error, "cannot note that a claim learnt of its money; told again")
+        }
+    }
+}
+
+async fn tell_back(
+    production: &Production,
+    clearing: &Clearing,
+    taken_back: &TakenBack,
+    now: Timestamp,
+) {
+    let (code, claim) = (taken_back.recovery_code, taken_back.claim_no);
+    let back = RecoveryTakenBack {
+        tenant: taken_back.tenant,
+        claim_no: claim,
+        recovery_code: code,
+        round: taken_back.round,
+        number: taken_back.number,
+        from: taken_back.from,
+        amount: taken_back.amount,
+        settles: taken_back.settles,
+        at: now,
+    };
+    if let Err(problem) = production.recovery_taken_back(&back).await {
+        let detail = &problem.detail;
+        tracing::warn!(recovery.code = %code, claim.code = %claim, "claim cannot take yet that recovered money was taken back: {detail}");
+        return;
+    }
+    match clearing.reversal_told(taken_back, now).await {
+        Ok(()) => {
+            tracing::info!(recovery.code = %code, claim.code = %claim, "claim learnt that recovered money was taken back")
+        }
+        Err(error) => {
+            tracing::warn!(%error, "cannot note that a claim learnt what was taken back; told again")
         }
     }
 }

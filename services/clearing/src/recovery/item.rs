@@ -11,7 +11,8 @@ use production_core::number::PlatformNumber;
 use uuid::Uuid;
 
 use super::review::Outcome;
-use super::store::{self, RecoveryRow};
+use super::store::reversal::Reversal;
+use super::store::{self, RecoveryRow, UntoldItem};
 use crate::error::ClearingError;
 use crate::settlement::{self, ItemDraft, ItemKind, ItemStage};
 use crate::{Clearing, HOUSE};
@@ -115,30 +116,69 @@ fn status(agreed: RecoveryStatus, stages: impl IntoIterator<Item = ItemStage>) -
     least.map_or(agreed, |(_, status)| status)
 }
 
-/// What came of the items of these whose cycle is settled: their amount less what was taken back.
-async fn settled(tx: &mut Tx, items: &[Uuid]) -> Result<HashMap<Uuid, Fen>, ClearingError> {
-    let standings = settlement::standing(tx, items).await?;
-    let settled = standings.into_iter().filter(|standing| standing.stage == ItemStage::Settled);
-    Ok(settled.map(|standing| (standing.item_id, standing.reversed)).collect())
+/// What of `settles`, of an agreed `amount`, counts as recovered when so much was taken back: what is
+/// left of the amount settles no more than itself.
+fn settles_then(settles: Fen, amount: Fen, taken_back: Fen) -> Fen {
+    let left = Fen(amount.0.saturating_sub(taken_back.0));
+    if taken_back == Fen::ZERO { settles } else { settles.min(left) }
+}
+
+/// Money of a recovery that was taken back after its claim had learnt that it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakenBack {
+    /// Names the item that takes it back; the same however often it is told.
+    pub reversal_id: Uuid,
+    /// The item it takes back.
+    pub item_id: Uuid,
+    /// Counted from 1 among all that take back of the same item.
+    pub number: i32,
+    /// 结算码.
+    pub recovery_code: PlatformNumber,
+    /// Its round.
+    pub round: i32,
+    /// Whose claim.
+    pub tenant: TenantId,
+    /// The claim.
+    pub claim_no: PlatformNumber,
+    /// From which cover of the liable side it had come.
+    pub from: RecoveryFrom,
+    /// How much.
+    pub amount: Fen,
+    /// What no longer counts as recovered, where a flat amount was paid instead.
+    pub settles: Option<Fen>,
 }
 
 impl Clearing {
     /// Money that came and whose claims have not learnt of it, oldest agreement first.
-    pub async fn recoveries_to_tell(&self) -> Result<Vec<Received>, ClearingError> {
+    ///
+    /// Decides for each how much that is, less what was taken back until now, and keeps it: told again,
+    /// it is the same. What is taken back later is in [`Clearing::reversals_to_tell`].
+    pub async fn recoveries_to_tell(&self, now: Timestamp) -> Result<Vec<Received>, ClearingError> {
         let mut tx = self.spine.db().begin(Scope::of(HOUSE)).await?;
+        let taken_back = store::reversal::unknown(&mut tx).await?;
         let (mut found, mut after) = (Vec::new(), None);
         loop {
             let page = store::untold(&mut tx, after, PAGE).await?;
-            let Some((at, last)) = page.last() else { return Ok(found) };
+            let Some((at, last)) = page.last() else { break };
             after = Some((*at, last.item_id));
             let ids: Vec<Uuid> = page.iter().map(|(_, item)| item.item_id).collect();
-            let settled = settled(&mut tx, &ids).await?;
+            let standings = settlement::standing(&mut tx, &ids).await?;
+            let stages: HashMap<Uuid, ItemStage> =
+                standings.into_iter().map(|standing| (standing.item_id, standing.stage)).collect();
             for (_, item) in page {
-                let Some(&reversed) = settled.get(&item.item_id) else { continue };
-                let amount = Fen(item.amount.0.saturating_sub(reversed.0));
-                // What was taken back in part settles what is left of it.
-                let taken_back = reversed != Fen::ZERO;
-                let settles = item.settles.map(|it| if taken_back { it.min(amount) } else { it });
+                let of_item: Vec<&Reversal> = taken_back
+                    .iter()
+                    .filter(|reversal| reversal.of.item_id == item.item_id)
+                    .collect();
+                let tells = match (item.tells, stages.get(&item.item_id)) {
+                    (Some(tells), _) => Some(tells),
+                    (None, Some(ItemStage::Settled | ItemStage::Reversed)) => {
+                        decide(&mut tx, &item, &of_item, now).await?
+                    }
+                    (None, _) => None,
+                };
+                let Some(amount) = tells.filter(|tells| Fen::ZERO < *tells) else { continue };
+                let left_out = Fen(item.amount.0.saturating_sub(amount.0));
                 found.push(Received {
                     item_id: item.item_id,
                     recovery_code: item.code,
@@ -147,10 +187,12 @@ impl Clearing {
                     claim_no: item.claim_no,
                     from: item.from,
                     amount,
-                    settles,
+                    settles: item.settles.map(|it| settles_then(it, item.amount, left_out)),
                 });
             }
         }
+        tx.commit().await?;
+        Ok(found)
     }
 
     /// Notes that the claim of an item learnt of its money. Safe to repeat.
@@ -159,11 +201,84 @@ impl Clearing {
         store::mark_told(&mut tx, item_id, now).await?;
         Ok(tx.commit().await?)
     }
+
+    /// Money that was taken back after its claims learnt that it came, in the order it was posted.
+    pub async fn reversals_to_tell(&self) -> Result<Vec<TakenBack>, ClearingError> {
+        let mut tx = self.spine.db().begin(Scope::of(HOUSE)).await?;
+        let unknown = store::reversal::unknown(&mut tx).await?.into_iter();
+        Ok(unknown
+            .filter(|reversal| reversal.is_told)
+            .map(|Reversal { reversal_id, amount, number, before, of, .. }| {
+                let after = Fen(before.0.saturating_add(amount.0));
+                let settles = of.settles.map(|settles| {
+                    let then = |taken_back| settles_then(settles, of.amount, taken_back).0;
+                    Fen(then(before) - then(after))
+                });
+                TakenBack {
+                    reversal_id,
+                    item_id: of.item_id,
+                    number,
+                    recovery_code: of.code,
+                    round: of.round,
+                    tenant: of.recovering_tenant,
+                    claim_no: of.claim_no,
+                    from: of.from,
+                    amount,
+                    settles,
+                }
+            })
+            .collect())
+    }
+
+    /// Notes that a claim learnt of what was taken back. Safe to repeat.
+    pub async fn reversal_told(
+        &self,
+        taken_back: &TakenBack,
+        now: Timestamp,
+    ) -> Result<(), ClearingError> {
+        let mut tx = self.spine.db().begin(Scope::of(HOUSE)).await?;
+        store::reversal::know(&mut tx, taken_back.reversal_id, taken_back.item_id, now).await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Decides what the claim of a settled item is told that came: its amount less what was taken back
+/// until now, of which it is not told again. Nothing came of what was taken back as a whole. `None` when
+/// another server has just decided it.
+async fn decide(
+    tx: &mut Tx,
+    item: &UntoldItem,
+    taken_back: &[&Reversal],
+    now: Timestamp,
+) -> Result<Option<Fen>, ClearingError> {
+    let sum = Fen::sum(taken_back.iter().map(|reversal| reversal.amount));
+    let tells = sum.and_then(|sum| item.amount.minus(sum));
+    let tells = tells.ok_or(ClearingError::Corrupt("reversals of an item"))?;
+    if !store::reversal::decide(tx, item.item_id, tells).await? {
+        return Ok(None);
+    }
+    for reversal in taken_back {
+        store::reversal::know(tx, reversal.reversal_id, item.item_id, now).await?;
+    }
+    if tells == Fen::ZERO {
+        store::mark_told(tx, item.item_id, now).await?;
+    }
+    Ok(Some(tells))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_left_of_a_flat_amount_settles_no_more_than_itself() {
+        // 2,400.00 were paid in place of a loss of 3,000.00, then of 2,000.00.
+        let table = [(300_000, [300_000, 200_000, 0]), (200_000, [200_000, 200_000, 0])];
+        for (settles, expected) in table {
+            let then = |back| settles_then(Fen(settles), Fen(240_000), Fen(back)).0;
+            assert_eq!([0, 40_000, 240_000].map(then), expected);
+        }
+    }
 
     #[test]
     fn a_code_stands_where_the_item_that_is_least_far_does() {

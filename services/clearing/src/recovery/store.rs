@@ -1,7 +1,8 @@
-//! SQL of recoveries, and nothing else; that of who is late and of the ways
+//! SQL of recoveries, and nothing else; that of who is late, of reversals and of the ways
 //! accidents are settled lies below.
 
 pub(super) mod late;
+pub(super) mod reversal;
 pub(super) mod route;
 
 use jiff::Timestamp;
@@ -112,6 +113,8 @@ pub(super) struct UntoldItem {
     pub(super) amount: Fen,
     /// What it settles, where a flat amount was paid instead.
     pub(super) settles: Option<Fen>,
+    /// What the claim is told that came, once that is decided.
+    pub(super) tells: Option<Fen>,
     /// Whose claim.
     pub(super) recovering_tenant: TenantId,
     /// The claim.
@@ -463,8 +466,8 @@ pub(super) async fn untold(
 ) -> Result<Vec<(Timestamp, UntoldItem)>, ClearingError> {
     let (after_at, after_id) = after.unzip();
     let rows = sqlx::query!(
-        r#"select i.item_id, i.recovery_code, i.round, i.amount_fen, i.settles_fen, i.posted_at,
-                  r.recovering_tenant, r.claim_code, r.recover_from
+        r#"select i.item_id, i.recovery_code, i.round, i.amount_fen, i.settles_fen, i.tells_fen,
+                  i.posted_at, r.recovering_tenant, r.claim_code, r.recover_from
            from clearing.recovery_item i
            join clearing.recovery r using (slot, recovery_code)
            where i.told_at is null
@@ -482,6 +485,7 @@ pub(super) async fn untold(
             round: row.round,
             amount: Fen(row.amount_fen),
             settles: row.settles_fen.map(Fen),
+            tells: row.tells_fen.map(Fen),
             recovering_tenant: TenantId(row.recovering_tenant),
             claim_no: number(&row.claim_code)?,
             from: from(&row.recover_from)?,

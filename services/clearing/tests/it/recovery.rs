@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::register::accident_at;
+use crate::settlement::later::reverse;
 use crate::world::{World, view};
 
 const OWN: &str = "LSVAM4187C2184847";
@@ -330,6 +331,99 @@ async fn the_other_side_is_seen_without_persons_by_both_and_by_nobody_else() {
     assert_eq!(refused.code.code, "E4000");
 }
 
+impl Accident {
+    /// An amount of 12,600.00 agreed on under a code, and its money paid: the item.
+    async fn paid(&self, code: &str) -> Uuid {
+        let world = &self.world;
+        let agreed = self.state(&world.paic, code, json!({ "amount": "12600.00" })).await.unwrap();
+        let item: Uuid = agreed["outcomes"][0]["itemId"].as_str().unwrap().parse().unwrap();
+        let mut tx = world.test.db.begin(Scope::of(HOUSE)).await.unwrap();
+        let cycle = settlement::standing(&mut tx, &[item]).await.unwrap().remove(0).cycle;
+        drop(tx);
+        let call = world.call(&world.operator, &function::CYCLE_CLOSE);
+        view(world.clearing.close_cycle(call, &cycle.to_string()).await).unwrap();
+        world.clearing.settle_due(world.clock.now()).await.unwrap();
+        for caller in [&world.picc, &world.paic] {
+            let digest = world.statement(caller, cycle).await["digest"].clone();
+            world.confirm(caller, cycle, &digest).await.unwrap();
+        }
+        let order = world.order(cycle, "PAIC").await;
+        world.moved(cycle, &order, 1_260_000).await.unwrap();
+        item
+    }
+
+    /// Takes back so much of an item, or all that is left of it.
+    async fn take_back(&self, item: Uuid, number: u128, fen: Option<i64>) {
+        let world = &self.world;
+        reverse(world, &item.to_string(), number, fen).await.unwrap();
+    }
+
+    /// What claims are to learn that came, and that was taken back, in fen.
+    async fn to_tell(&self) -> (Vec<i64>, Vec<(i32, i64)>) {
+        let clearing = &self.world.clearing;
+        let came = clearing.recoveries_to_tell(self.world.clock.now()).await.unwrap();
+        let back = clearing.reversals_to_tell().await.unwrap();
+        let came = came.iter().map(|received| received.amount.0).collect();
+        (came, back.iter().map(|back| (back.number, back.amount.0)).collect())
+    }
+
+    /// The claim learns of the first thing that was taken back.
+    async fn tell_back(&self) {
+        let back = self.world.clearing.reversals_to_tell().await.unwrap().remove(0);
+        assert_eq!((back.claim_no, back.tenant), (self.claim_no, self.world.picc.tenant));
+        for _ in 0..2 {
+            self.world.clearing.reversal_told(&back, self.world.clock.now()).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_taken_back_after_the_claim_was_told_is_told_each_part_once() {
+    let accident = Accident::new().await;
+    let [_, code] = accident.started().await;
+    let item = accident.paid(&code).await;
+    assert_eq!(accident.to_tell().await, (vec![1_260_000], vec![]));
+    accident.world.clearing.recovery_told(item, accident.world.clock.now()).await.unwrap();
+    assert_eq!(accident.to_tell().await, (vec![], vec![]));
+    accident.take_back(item, 71, Some(400_000)).await;
+    assert_eq!(accident.to_tell().await, (vec![], vec![(1, 400_000)]));
+    // Until the claim learnt of it, it is to be told; another part besides.
+    accident.take_back(item, 72, None).await;
+    assert_eq!(accident.to_tell().await, (vec![], vec![(1, 400_000), (2, 860_000)]));
+    accident.tell_back().await;
+    assert_eq!(accident.to_tell().await, (vec![], vec![(2, 860_000)]));
+    accident.tell_back().await;
+    assert_eq!(accident.to_tell().await, (vec![], vec![]));
+}
+
+#[tokio::test]
+async fn what_is_taken_back_before_the_claim_was_told_is_left_out_of_what_came() {
+    let accident = Accident::new().await;
+    let [_, code] = accident.started().await;
+    let item = accident.paid(&code).await;
+    accident.take_back(item, 71, Some(400_000)).await;
+    assert_eq!(accident.to_tell().await, (vec![860_000], vec![]));
+    // Told, perhaps, but nobody noted it before more was taken back: it is told as it was, and what
+    // came later by itself, after it.
+    accident.take_back(item, 72, Some(100_000)).await;
+    assert_eq!(accident.to_tell().await, (vec![860_000], vec![]));
+    accident.world.clearing.recovery_told(item, accident.world.clock.now()).await.unwrap();
+    assert_eq!(accident.to_tell().await, (vec![], vec![(2, 100_000)]));
+    accident.tell_back().await;
+    accident.take_back(item, 73, None).await;
+    assert_eq!(accident.to_tell().await, (vec![], vec![(3, 760_000)]));
+}
+
+#[tokio::test]
+async fn of_what_is_taken_back_as_a_whole_before_it_was_told_no_claim_learns() {
+    let accident = Accident::new().await;
+    let [_, code] = accident.started().await;
+    let item = accident.paid(&code).await;
+    accident.take_back(item, 71, None).await;
+    assert_eq!(accident.to_tell().await, (vec![], vec![]));
+    assert_eq!(accident.to_tell().await, (vec![], vec![]));
+}
+
 #[tokio::test]
 async fn an_agreed_amount_is_followed_to_its_money_and_told_once() {
     let accident = Accident::new().await;
@@ -353,18 +447,18 @@ async fn an_agreed_amount_is_followed_to_its_money_and_told_once() {
         world.confirm(caller, cycle, &digest).await.unwrap();
     }
     assert_eq!(status().await, "10");
-    assert_eq!(world.clearing.recoveries_to_tell().await.unwrap(), []);
+    assert_eq!(world.clearing.recoveries_to_tell(world.clock.now()).await.unwrap(), []);
     let order = world.order(cycle, "PAIC").await;
     world.moved(cycle, &order, 1_260_000).await.unwrap();
     // Received: the claim is to learn of it, until it did.
     assert_eq!(status().await, "8");
-    let received = world.clearing.recoveries_to_tell().await.unwrap();
+    let received = world.clearing.recoveries_to_tell(world.clock.now()).await.unwrap();
     let [received] = received.as_slice() else { panic!("{received:?}") };
     assert_eq!((received.claim_no, received.round), (accident.claim_no, 1));
     assert_eq!((received.recovery_code.to_string(), received.amount), (code, Fen(1_260_000)));
     world.clearing.recovery_told(received.item_id, world.clock.now()).await.unwrap();
     world.clearing.recovery_told(received.item_id, world.clock.now()).await.unwrap();
-    assert_eq!(world.clearing.recoveries_to_tell().await.unwrap(), []);
+    assert_eq!(world.clearing.recoveries_to_tell(world.clock.now()).await.unwrap(), []);
 }
 
 #[tokio::test]

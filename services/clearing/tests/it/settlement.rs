@@ -5,7 +5,7 @@ pub(crate) mod caps;
 mod cycles;
 mod failure;
 mod flat_rate;
-mod later;
+pub(crate) mod later;
 pub(crate) mod market;
 mod told;
 mod whole;

@@ -287,11 +287,12 @@ pub(super) fn against(
         StepFacts::Recovery(recovery)
             if teller == Teller::Insurer
                 && (recovery.settles.is_some()
+                    || recovery.amount < Fen::ZERO
                     || recovery.counterparty != RecoveryFrom::Wrongdoer
                         && locks.iter().any(|lock| own(&lock))) =>
         {
             let detail = "what is recovered under a recovery code is told by the platform itself \
-                          when its money came";
+                          when its money came or was taken back";
             Err(ProductionError::refused(&error::RECOVERY_TOLD, detail))
         }
         _ => Ok(()),

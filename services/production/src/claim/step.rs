@@ -164,6 +164,7 @@ fn refused(error: ClaimError) -> ProductionError {
         ClaimError::ClosingDiffers { .. }
         | ClaimError::PaymentDiffers { .. }
         | ClaimError::OverRecovered { .. }
+        | ClaimError::OverTakenBack { .. }
         | ClaimError::Overflow => &error::CLAIM_AMOUNT,
     };
     let detail = match error.rule() {

@@ -221,7 +221,7 @@ async fn a_small_recovery_of_an_accident_under_the_rule_is_settled_flat_and_a_la
     }
     let order = world.order(cycle, "PAIC").await;
     world.moved(cycle, &order, 240_000).await.unwrap();
-    let received = world.clearing.recoveries_to_tell().await.unwrap();
+    let received = world.clearing.recoveries_to_tell(world.clock.now()).await.unwrap();
     let [received] = received.as_slice() else { panic!("{received:?}") };
     assert_eq!(received.claim_no, claim_no);
     assert_eq!((received.amount, received.settles), (Fen(240_000), Some(Fen(200_000))));

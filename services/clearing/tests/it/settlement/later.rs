@@ -11,7 +11,7 @@ use super::market::{draft, worked_example};
 use crate::support::assert_whole;
 use crate::world::{World, view};
 
-async fn reverse(
+pub(crate) async fn reverse(
     world: &World,
     item: &str,
     reversal: u128,

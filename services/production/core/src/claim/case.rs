@@ -164,6 +164,14 @@ pub enum ClaimError {
         /// What own damage paid.
         paid: Fen,
     },
+    /// More is taken back than came.
+    #[error("{back} taken back exceeds the {recovered} that were recovered")]
+    OverTakenBack {
+        /// Sent.
+        back: Fen,
+        /// Before.
+        recovered: Fen,
+    },
     /// Amounts that cannot be added up.
     #[error("amounts exceed what can be added up")]
     Overflow,
@@ -179,7 +187,9 @@ impl ClaimError {
             }
             ClaimError::ClosingDiffers { .. } => Some(RuleId::S17),
             ClaimError::PaymentDiffers { .. } => Some(RuleId::S20),
-            ClaimError::OverRecovered { .. } => Some(RuleId::L60),
+            ClaimError::OverRecovered { .. } | ClaimError::OverTakenBack { .. } => {
+                Some(RuleId::L60)
+            }
             _ => None,
         }
     }
@@ -531,7 +541,12 @@ impl Case {
         let paid = self.closing().map_or(Fen::ZERO, |closing| closing.own_damage);
         let settled = facts.settles.unwrap_or(facts.amount);
         let recovered = self.recovered.plus(settled).ok_or(ClaimError::Overflow)?;
-        if recovered > paid {
+        if recovered < Fen::ZERO {
+            let back = Fen::ZERO.minus(settled).ok_or(ClaimError::Overflow)?;
+            return Err(ClaimError::OverTakenBack { back, recovered: self.recovered });
+        }
+        // What is taken back may leave more than a later closing paid; it is less than before.
+        if Fen::ZERO < settled && recovered > paid {
             return Err(ClaimError::OverRecovered { recovered, paid });
         }
         self.recovered = recovered;

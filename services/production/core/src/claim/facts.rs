@@ -481,7 +481,7 @@ pub struct EstimateFacts {
     pub outstanding: Fen,
 }
 
-/// 追偿回款: money got back from the liable side.
+/// 追偿回款: money got back from the liable side; negative when the platform took it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RecoveryFacts {
@@ -491,7 +491,8 @@ pub struct RecoveryFacts {
     pub amount: Fen,
     /// From whom.
     pub counterparty: RecoveryFrom,
-    /// What it settles, where a flat amount is paid instead (定额结算); what counts as recovered.
+    /// What it settles, where a flat amount is paid instead (定额结算); what counts as recovered, or,
+    /// negative, no longer does.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub settles: Option<Fen>,
 }

@@ -201,7 +201,7 @@ impl StepBody for RecoveryBody {
         let case = reader.case(insurer, self.confirm_code.as_ref(), self.report_no.as_ref(), None);
         let business_no = reader.number(self.business_no.as_ref(), "/businessNo");
         let at = reader.instant(self.received_at.as_ref(), "/receivedAt");
-        let amount = reader.money(self.amount.as_ref(), "/amount");
+        let amount = reader.signed_money(self.amount.as_ref(), "/amount");
         let counterparty =
             reader.code(self.kind.as_ref(), RuleId::S19, RecoveryFrom::parse, "/kind");
         let told = self.recovery_code.as_deref().is_some_and(|code| !code.trim().is_empty());
@@ -211,8 +211,13 @@ impl StepBody for RecoveryBody {
             let message = "a recovery between insurers carries its recovery code";
             reader.found.add(RuleId::S19, "/recoveryCode", message);
         }
-        let settles = self.settles.is_some();
-        let settles = settles.then(|| reader.maybe_money(self.settles.as_ref(), "/settles"));
+        // Money is taken back under a code alone; who may tell so is decided with the step.
+        if amount.is_some_and(|amount| amount < Fen::ZERO) && !told {
+            let message = "is negative; send zero or more";
+            reader.found.add(RuleId::F10, "/amount", message);
+        }
+        let settles = self.settles.as_ref();
+        let settles = settles.and_then(|raw| reader.signed_money(Some(raw), "/settles"));
         let facts = match (at, amount, counterparty) {
             (Some(at), Some(amount), Some(counterparty)) => {
                 Some(StepFacts::Recovery(RecoveryFacts { at, amount, counterparty, settles }))

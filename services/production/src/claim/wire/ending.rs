@@ -109,7 +109,7 @@ message! {
     RecoveryBody as ClaimRecovery {
         /// When.
         received_at: String,
-        /// How much.
+        /// How much. Negative when the platform took it back.
         amount: String,
         /// `1` compulsory, `2` commercial third party, `3` the wrongdoer.
         kind: String,
