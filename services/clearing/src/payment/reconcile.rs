@@ -35,6 +35,8 @@ coded_enum! {
         UnknownOfInsurer = "unknown_of_insurer", "保险公司多出", "the insurer's file has what we have not";
         AmountAtInsurer = "amount_at_insurer", "保险公司金额不符", "the insurer's file has another amount";
         DuplicateAtInsurer = "duplicate_at_insurer", "保险公司重复", "the insurer's file has it twice";
+        OpeningBalance = "opening_balance", "期初余额不符", "the bank's account opens at another balance than ours";
+        ClosingBalance = "closing_balance", "期末余额不符", "the bank's account closes at another balance than ours";
     }
 }
 
@@ -53,6 +55,10 @@ pub struct Ours {
     pub day: Date,
     /// The line of the bank a case holds for this order's, though it does not name it.
     pub line: Option<String>,
+    /// What lines of the bank kept until now say of it.
+    pub bank: Option<Fen>,
+    /// What the insurer's latest file about its day says.
+    pub insurer: Option<Fen>,
 }
 
 /// A line of the insurer's file.
@@ -79,6 +85,35 @@ pub struct Break {
     pub bank: Option<Fen>,
     /// What the insurer's file says.
     pub insurer: Option<Fen>,
+}
+
+/// What the bank's statement of a day says the account stands at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Balances {
+    /// The bank's name for the statement.
+    pub statement: String,
+    /// The day it closes.
+    pub day: Date,
+    /// Before its lines, where it says so.
+    pub opening: Option<Fen>,
+    /// After them, where it says so.
+    pub closing: Option<Fen>,
+}
+
+/// Holds the balances of a statement against ours, opening and closing, of the same day.
+pub fn with_ledger(bank: &Balances, (opening, closing): (Fen, Fen)) -> Vec<Break> {
+    let kinds = [
+        (BreakKind::OpeningBalance, bank.opening, opening),
+        (BreakKind::ClosingBalance, bank.closing, closing),
+    ];
+    let about: String = format!("{} {}", bank.day, bank.statement).chars().take(80).collect();
+    let differ = kinds.into_iter().filter(|(_, theirs, ours)| theirs.is_some_and(|it| it != *ours));
+    differ
+        .map(|(kind, bank, ours)| {
+            let about = about.clone();
+            Break { kind, about, line: None, ours: Some(ours), bank, insurer: None }
+        })
+        .collect()
 }
 
 /// Days between our booking and the bank's that are no break: a weekend.
@@ -112,18 +147,19 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
                 && our.ordered == line.amount
                 && line.remittance.as_deref().map(str::trim) == Some(our.reference.as_str())
         });
-        let (bank, insurer) = (Some(line.amount), None);
+        let bank = Some(line.amount);
         let suspended = (line.amount != Fen::ZERO).then(|| line.entry_ref.clone());
         match fits {
             Some(our) => {
                 let (kind, about) = (BreakKind::WrongReference, our.order.to_string());
-                let ours = Some(our.net);
+                let (ours, insurer) = (Some(our.net), our.insurer);
                 found.insert(Break { kind, about, line: suspended, ours, bank, insurer });
                 of_order.insert(our.order, vec![line]);
             }
             None => {
                 let (kind, about) = (BreakKind::MissingHere, line.entry_ref.clone());
-                found.insert(Break { kind, about, line: suspended, ours: None, bank, insurer });
+                let (ours, insurer) = (None, None);
+                found.insert(Break { kind, about, line: suspended, ours, bank, insurer });
             }
         }
     }
@@ -134,7 +170,8 @@ pub fn with_bank(ours: &[Ours], lines: &[StatementLine]) -> Vec<Break> {
         let (booked, bank) = (Some(our.net), Some(Fen(moved)));
         let mut add = |kind| {
             let about = about.clone();
-            found.insert(Break { kind, about, line: None, ours: booked, bank, insurer: None });
+            let insurer = our.insurer;
+            found.insert(Break { kind, about, line: None, ours: booked, bank, insurer });
         };
         let twice = our.net != Fen::ZERO && moved == our.net.0.saturating_mul(2);
         match (our.net.0, moved) {
@@ -189,7 +226,7 @@ pub fn with_insurer(ours: &[Ours], theirs: &[Theirs]) -> Vec<Break> {
         };
         let (about, ours) = (our.order.to_string(), Some(our.net));
         let insurer = (!amounts.is_empty()).then_some(sum);
-        found.insert(Break { kind, about, line: None, ours, bank: None, insurer });
+        found.insert(Break { kind, about, line: None, ours, bank: our.bank, insurer });
     }
     found.into_iter().collect()
 }
@@ -233,6 +270,8 @@ mod tests {
             reference: format!("REF {number}"),
             day: date(2025, 3, 1),
             line: None,
+            bank: None,
+            insurer: None,
         }
     }
 
@@ -289,6 +328,40 @@ mod tests {
         for (our, lines, kind, about) in table {
             assert_eq!(kinds(&with_bank(&[our], &lines)), [(kind, about.to_owned())]);
         }
+    }
+
+    #[test]
+    fn a_break_between_two_books_shows_what_the_third_says() {
+        let known = Ours { bank: Some(Fen(499)), insurer: Some(Fen(498)), ..ours(1, 500, 500) };
+        let legs = |breaks: Vec<Break>| {
+            let [found] = &breaks[..] else { panic!("{breaks:?}") };
+            [found.ours, found.bank, found.insurer].map(|leg| leg.map(|sum| sum.0))
+        };
+        let known = std::slice::from_ref(&known);
+        let at_bank = with_bank(known, &[line("E1", Some(1), 499, "")]);
+        assert_eq!(legs(at_bank), [Some(500), Some(499), Some(498)]);
+        let file = [Theirs { order: order(1).to_string(), amount: Fen(498) }];
+        assert_eq!(legs(with_insurer(known, &file)), [Some(500), Some(499), Some(498)]);
+        assert_eq!(legs(with_insurer(known, &[])), [Some(500), Some(499), None]);
+    }
+
+    #[test]
+    fn a_balance_that_is_not_ours_is_a_break_of_its_day() {
+        let bank = Balances {
+            statement: "S".into(),
+            day: date(2025, 3, 1),
+            opening: Some(Fen(100)),
+            closing: Some(Fen(150)),
+        };
+        assert_eq!(with_ledger(&bank, (Fen(100), Fen(150))), []);
+        let named = |kind: &'static str| (kind, "2025-03-01 S".to_owned());
+        let closing = with_ledger(&bank, (Fen(100), Fen(149)));
+        assert_eq!(kinds(&closing), [named("closing_balance")]);
+        assert_eq!((closing[0].ours, closing[0].bank), (Some(Fen(149)), Some(Fen(150))));
+        let both = with_ledger(&bank, (Fen(0), Fen(50)));
+        assert_eq!(kinds(&both), [named("opening_balance"), named("closing_balance")]);
+        let silent = Balances { opening: None, closing: None, ..bank };
+        assert_eq!(with_ledger(&silent, (Fen(0), Fen(50))), [], "it says nothing");
     }
 
     #[test]

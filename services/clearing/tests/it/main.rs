@@ -22,6 +22,7 @@ mod sender_crash;
 mod settlement;
 mod support;
 mod suspense;
+mod three_legs;
 #[path = "../../ledger/tests/it/words.rs"]
 mod words;
 mod work;

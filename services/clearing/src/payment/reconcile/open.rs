@@ -35,7 +35,7 @@ pub(crate) async fn contradicted(
         line: None,
         ours: Some(way(order.stage.settled(order.amount).0 - order.stage.returned().0)),
         bank: Some(way(said)),
-        insurer: None,
+        insurer: store::legs::of_insurers(tx, &[order.id]).await?.remove(&order.id),
     };
     store::open_case(tx, ids.next(now), order.participant, &found, now).await?;
     Ok(())

@@ -15,7 +15,9 @@ use uuid::Uuid;
 
 use super::case::{Action, CaseRefusal};
 use super::store::{self, Case, Manner, Step};
-use super::{Break, Theirs, said_of, suspense, with_bank, with_insurer};
+use super::{
+    Balances, Break, Ours, Theirs, said_of, suspense, with_bank, with_insurer, with_ledger,
+};
 use crate::error::{CASE_STAGE, ClearingError, FOUR_EYES, NO_STATEMENT};
 use crate::payment::iso20022::{Statement, StatementLine, camt_053};
 use crate::payment::order::{OrderId, Report, Word};
@@ -81,16 +83,16 @@ pub struct BreakView {
     pub kind: &'static str,
     /// The same in Chinese.
     pub kind_name: &'static str,
-    /// The order, the line of the bank, or what the insurer wrote.
+    /// The order, the line of the bank, what the insurer wrote, or a day and the statement of it.
     pub about: String,
     /// The bank's reference of the line whose money went into suspense because of this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<String>,
-    /// What we booked.
+    /// What we booked; of a balance, what our account with the bank stands at.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Fen>)]
     pub ours: Option<Fen>,
-    /// What the bank moved.
+    /// What the bank moved, or its account stands at.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Fen>)]
     pub bank: Option<Fen>,
@@ -159,12 +161,27 @@ impl From<&Break> for BreakView {
     }
 }
 
-impl TryFrom<Case> for CaseView {
-    type Error = ClearingError;
+/// Orders that cases are about, with what each of the three books says of them now.
+async fn legs(tx: &mut Tx, cases: &[Case]) -> Result<BTreeMap<OrderId, Ours>, ClearingError> {
+    let about = |case: &Case| OrderId::parse_end_to_end(&case.found.about);
+    let orders: Vec<OrderId> = cases.iter().filter_map(about).collect();
+    let never = (Timestamp::UNIX_EPOCH, Timestamp::UNIX_EPOCH);
+    let found = store::ours_with_legs(tx, None, never, &orders).await?;
+    Ok(found.into_iter().map(|(_, our)| (our.order, our)).collect())
+}
 
-    fn try_from(case: Case) -> Result<CaseView, ClearingError> {
-        let stage = case.stage()?.code();
+impl CaseView {
+    /// A case; what it did not know of an order when it was opened it shows as it is known now.
+    fn of(mut case: Case, known: &BTreeMap<OrderId, Ours>) -> Result<CaseView, ClearingError> {
         let in_suspense = case.suspended().map(|(_, moved)| moved);
+        let order = OrderId::parse_end_to_end(&case.found.about);
+        if let Some(our) = order.and_then(|order| known.get(&order)) {
+            let found = &mut case.found;
+            found.ours = found.ours.or(Some(our.net));
+            found.bank = found.bank.or(our.bank);
+            found.insurer = found.insurer.or(our.insurer);
+        }
+        let stage = case.stage()?.code();
         let booked_for = case.ended.and_then(|(_, order)| order);
         let steps = case.steps.into_iter().map(|step| StepView {
             action: step.action.code(),
@@ -220,6 +237,7 @@ impl Clearing {
         })?;
         let command = Compare {
             participant: call.caller.tenant,
+            days: (body.from, body.to),
             span,
             theirs,
             now: call.received_at,
@@ -243,10 +261,12 @@ impl Clearing {
         };
         let mut tx = self.spine.db().begin(scope).await.map_err(ClearingError::from)?;
         let mut cases = store::cases(&mut tx, None, before, limit + 1).await?;
-        drop(tx);
         let next = cut(&mut cases, limit, |last| last.case_id.to_string());
-        let items: Result<Vec<CaseView>, _> = cases.into_iter().map(CaseView::try_from).collect();
-        self.answer(call, &Paged { items: items?, next }, "cases").await
+        let known = legs(&mut tx, &cases).await?;
+        drop(tx);
+        let items = cases.into_iter().map(|case| CaseView::of(case, &known));
+        let items = items.collect::<Result<Vec<CaseView>, _>>()?;
+        self.answer(call, &Paged { items, next }, "cases").await
     }
 
     /// Takes a step of a case.
@@ -344,6 +364,35 @@ pub(super) struct TakeStatement<'a> {
 }
 
 impl TakeStatement<'_> {
+    /// Holds the statement's balances against our account with the bank, as it stood when the
+    /// statement was taken first: a later line of another order changes nothing about it.
+    async fn balances(&self, tx: &mut Tx, refs: &[String]) -> Result<Vec<Break>, ClearingError> {
+        let of = |code: &str| {
+            let balances = self.statement.balances.iter();
+            balances.clone().find(|(known, _)| known == code).map(|(_, sum)| *sum)
+        };
+        let balances = Balances {
+            statement: self.statement.id.clone(),
+            day: self.statement.closed_on.unwrap_or(self.day),
+            opening: of("OPBD"),
+            closing: of("CLBD"),
+        };
+        let ours = match store::legs::held_against(tx, &balances).await? {
+            Some(ours) => ours,
+            None => {
+                let before = balances.day.yesterday().map_err(|_| ClearingError::Corrupt("day"))?;
+                // A bank may write several statements a day: each opens after the one before.
+                let told = store::legs::others_of(tx, balances.day, refs).await?;
+                let opening = store::legs::ours_on(tx, before).await?.plus(told);
+                let opening = opening.ok_or(ClearingError::Corrupt("account with the bank"))?;
+                let ours = (opening, store::legs::ours_on(tx, balances.day).await?);
+                store::legs::insert_balances(tx, &balances, ours, self.now).await?;
+                ours
+            }
+        };
+        Ok(with_ledger(&balances, ours))
+    }
+
     /// Hears what the kept lines say of an order in all; whether it moved.
     async fn hear(
         &self,
@@ -405,7 +454,7 @@ impl Command for TakeStatement<'_> {
             }
         }
         let span = store::span(self.day).ok_or(ClearingError::Corrupt("day"))?;
-        let ours = store::ours(tx, None, span, &asked).await?;
+        let ours = store::ours_with_legs(tx, None, span, &asked).await?;
         let of: BTreeMap<String, TenantId> =
             ours.iter().map(|(tenant, our)| (our.order.to_string(), *tenant)).collect();
         let ours: Vec<_> = ours.into_iter().map(|(_, our)| our).collect();
@@ -414,7 +463,8 @@ impl Command for TakeStatement<'_> {
         let before = store::lines_of(tx, &ids).await?.into_iter().map(|(_, line)| line);
         let before = before.filter(|line| !seen.contains(&line.entry_ref));
         let compared: Vec<StatementLine> = lines.iter().cloned().chain(before).collect();
-        let breaks = with_bank(&ours, &compared);
+        let mut breaks = with_bank(&ours, &compared);
+        breaks.extend(self.balances(tx, &refs).await?);
         let whose = |found: &Break| of.get(&found.about).copied().unwrap_or(HOUSE);
         let opened = open_cases(tx, &breaks, whose, self.now, self.ids).await?;
         let breaks = breaks.iter().map(BreakView::from).collect();
@@ -430,6 +480,7 @@ fn naming(line: &StatementLine, brought: &BTreeMap<String, OrderId>) -> Statemen
 
 struct Compare<'a> {
     participant: TenantId,
+    days: (Date, Date),
     span: (Timestamp, Timestamp),
     theirs: Vec<Theirs>,
     now: Timestamp,
@@ -442,7 +493,10 @@ impl Command for Compare<'_> {
     type Error = ClearingError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<ReconciledView, ClearingError> {
-        let ours = store::ours(tx, Some(self.participant), self.span, &[]).await?;
+        let file = (self.participant, self.days.0, self.days.1);
+        let file_id = self.ids.next(self.now);
+        store::legs::insert_file(tx, file_id, file, &self.theirs, self.now).await?;
+        let ours = store::ours_with_legs(tx, Some(self.participant), self.span, &[]).await?;
         let ours: Vec<_> = ours.into_iter().map(|(_, our)| our).collect();
         let breaks = with_insurer(&ours, &self.theirs);
         let opened = open_cases(tx, &breaks, |_| self.participant, self.now, self.ids).await?;
@@ -528,6 +582,7 @@ impl Command for TakeStep<'_> {
             _ => {}
         }
         case.steps.push(self.step.clone());
-        CaseView::try_from(case)
+        let known = legs(tx, std::slice::from_ref(&case)).await?;
+        CaseView::of(case, &known)
     }
 }

@@ -1,5 +1,7 @@
 //! SQL of reconciliation.
 
+pub(super) mod legs;
+
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
@@ -144,10 +146,34 @@ pub(super) async fn ours(
                 reference: row.reference,
                 day: time::day_of(row.moved_at.to_jiff()),
                 line: row.line,
+                bank: None,
+                insurer: None,
             };
             (TenantId(row.participant), ours)
         })
         .collect())
+}
+
+/// The same, with what the bank's kept lines and the insurers' files say of each.
+pub(super) async fn ours_with_legs(
+    tx: &mut Tx,
+    participant: Option<TenantId>,
+    days: (Timestamp, Timestamp),
+    named: &[OrderId],
+) -> Result<Vec<(TenantId, Ours)>, ClearingError> {
+    let mut found = ours(tx, participant, days, named).await?;
+    let orders: Vec<OrderId> = found.iter().map(|(_, our)| our.order).collect();
+    let mut moved: BTreeMap<OrderId, i64> = BTreeMap::new();
+    for (order, line) in lines_of(tx, &orders).await? {
+        let sum = moved.entry(order).or_default();
+        *sum = sum.saturating_add(line.amount.0);
+    }
+    let filed = legs::of_insurers(tx, &orders).await?;
+    for (_, our) in &mut found {
+        our.bank = moved.get(&our.order).copied().map(Fen);
+        our.insurer = filed.get(&our.order).copied();
+    }
+    Ok(found)
 }
 
 /// Opens a case, unless it was opened before; whether it is new.
@@ -197,7 +223,7 @@ pub(super) async fn case_of(
 
 /// A stored case.
 #[derive(Clone, Debug)]
-pub struct Case {
+pub(super) struct Case {
     /// Names it.
     pub case_id: Uuid,
     /// Whose.
@@ -223,7 +249,7 @@ coded_enum! {
 
 /// What was done about a case.
 #[derive(Clone, Debug)]
-pub struct Step {
+pub(super) struct Step {
     /// What.
     pub action: Action,
     /// By whom.
@@ -236,7 +262,7 @@ pub struct Step {
 
 impl Case {
     /// Where it stands: what its steps say.
-    pub fn stage(&self) -> Result<CaseStage, ClearingError> {
+    pub(super) fn stage(&self) -> Result<CaseStage, ClearingError> {
         let steps = self.steps.iter();
         let stage =
             steps.clone().try_fold(CaseStage::Open, |stage, step| stage.act(step.action, &step.by));
@@ -244,7 +270,7 @@ impl Case {
     }
 
     /// The line whose money lies in suspense because of this case, and how much it moved.
-    pub fn suspended(&self) -> Option<(&str, Fen)> {
+    pub(super) fn suspended(&self) -> Option<(&str, Fen)> {
         let line = self.found.line.as_deref().filter(|_| self.ended.is_none())?;
         Some((line, self.found.bank?))
     }
