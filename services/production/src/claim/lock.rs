@@ -241,6 +241,20 @@ pub enum Teller {
     Platform,
 }
 
+/// Only the platform tells that recovered money was taken back.
+pub(super) fn takes_back(facts: &StepFacts, teller: Teller) -> Result<(), ProductionError> {
+    match facts {
+        StepFacts::Recovery(recovery)
+            if teller == Teller::Insurer && recovery.amount < Fen::ZERO =>
+        {
+            let detail = "the platform itself tells that recovered money was taken back; send zero \
+                          or more";
+            Err(ProductionError::refused(&error::RECOVERY_TOLD, detail))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// What locks say against a step: L51, and codes that are not live for the case.
 pub(super) fn against(
     claim_no: PlatformNumber,
@@ -287,12 +301,11 @@ pub(super) fn against(
         StepFacts::Recovery(recovery)
             if teller == Teller::Insurer
                 && (recovery.settles.is_some()
-                    || recovery.amount < Fen::ZERO
                     || recovery.counterparty != RecoveryFrom::Wrongdoer
                         && locks.iter().any(|lock| own(&lock))) =>
         {
             let detail = "what is recovered under a recovery code is told by the platform itself \
-                          when its money came or was taken back";
+                          when its money came";
             Err(ProductionError::refused(&error::RECOVERY_TOLD, detail))
         }
         _ => Ok(()),

@@ -253,6 +253,7 @@ async fn decide(
                 return Err(ProductionError::not_found("claim", claim_no));
             };
             belongs(command, &working.row)?;
+            lock::takes_back(&read.facts, command.teller)?;
             if command.locks.knows_codes() {
                 let locks = board.locks.get(&claim_no).map_or(&[][..], Vec::as_slice);
                 lock::against(claim_no, &read.facts, locks, command.teller)?;

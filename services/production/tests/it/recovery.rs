@@ -301,7 +301,8 @@ async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
     // Never more than came, and never on the word of an insurer.
     let refused = world.production.recovery_taken_back(&back(3, "2000.01")).await.unwrap_err();
     assert_eq!(refused.code.code, "E2045", "{}", refused.detail);
-    let told = json!({ "businessNo": "RC-9", "receivedAt": world.clock.now().to_string(),
+    let told = json!({ "confirmCode": story.confirm_code, "reportNo": story.report_no,
+        "businessNo": "RC-9", "receivedAt": world.clock.now().to_string(),
         "amount": "-1.00", "kind": "2", "recoveryCode": code(2) });
     let refused = world.step(&story, "recovery", &told).await.unwrap_err();
     assert_eq!(refused.code.code, "E2049", "{}", refused.detail);
