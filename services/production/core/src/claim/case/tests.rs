@@ -179,3 +179,28 @@ fn only_a_report_begins_a_case() {
     let twice = [&told[0], &told[0]];
     assert_eq!(Case::replay(PolicyClass::Commercial, twice), Err(ClaimError::Twice(Step::Notify)));
 }
+
+#[test]
+fn what_is_taken_back_counts_no_more_and_is_never_more_than_came() {
+    let told = told();
+    let StepFacts::Notify(notify) = &told[0] else { panic!("the first step reports it") };
+    let case = told[1..]
+        .iter()
+        .fold(Case::notified(PolicyClass::Commercial, notify.clone()), |case, facts| {
+            case.accept(facts).unwrap().case
+        });
+    let back = |fen| {
+        StepFacts::Recovery(RecoveryFacts {
+            at: at(15),
+            amount: Fen(fen),
+            counterparty: RecoveryFrom::Compulsory,
+            settles: None,
+        })
+    };
+    let part = case.accept(&back(-40_000)).unwrap().case;
+    assert_eq!((case.recovered, part.recovered), (Fen(100_000), Fen(60_000)));
+    let refused = part.accept(&back(-60_001)).unwrap_err();
+    let expected = ClaimError::OverTakenBack { back: Fen(60_001), recovered: Fen(60_000) };
+    assert_eq!(refused, expected);
+    assert_eq!(part.accept(&back(-60_000)).unwrap().case.recovered, Fen::ZERO);
+}
