@@ -42,6 +42,28 @@ impl PolicyClass {
     }
 }
 
+coded_enum! {
+    /// Whether the cover asked for is held already (重复投保标志).
+    ///
+    /// Source: `tariffs/platform_code_lists.csv`, list `reinsure_flag`.
+    pub enum ReinsureFlag ("duplicate flag") {
+        None = "0", "非重复投保", "not duplicate";
+        SameInsurer = "1", "本公司重复", "duplicate with this insurer";
+        OtherInsurer = "2", "他公司重复", "duplicate with another insurer";
+        Unknown = "3", "未如实告知无法判断", "cannot judge";
+    }
+}
+
+impl ReinsureFlag {
+    /// The flag of cover that `holder` has written already, asked for by `caller`.
+    pub fn held_by(holder: InsurerCode, caller: InsurerCode) -> ReinsureFlag {
+        match holder == caller {
+            true => ReinsureFlag::SameInsurer,
+            false => ReinsureFlag::OtherInsurer,
+        }
+    }
+}
+
 /// An earlier policy on the same vehicle, of any insurer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

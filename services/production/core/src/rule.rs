@@ -23,18 +23,32 @@ pub enum Severity {
 /// Where a rule is enforced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Enforced {
-    /// By a function of this crate; some are handed rating's result to compare with.
+    /// By a check or a life cycle of this crate.
     Core,
-    /// Where calls come in: routes, tokens, idempotency keys, the schema of a body.
+    /// By rating, which compares with the tariff and with its own result.
+    Rating,
+    /// By the production service, which knows what is stored and what a message says beside what is
+    /// read of it.
+    Service,
+    /// By the clearing cloud, over its recovery codes.
+    Clearing,
+    /// Where calls come in: routes, tokens, idempotency keys, the schema of a body. JSON over HTTP
+    /// has no message timestamp (F04): what is replayed is known by its key for as long as keys are
+    /// kept, and a token is good for minutes.
     Edge,
+    /// Nothing a message says can break it, since the platform computes what the rule is about.
+    Computed,
+    /// Without a meaning in JSON over HTTP: long answers are pages with a cursor, never numbered
+    /// packets.
+    Void,
 }
 
 macro_rules! rules {
     ($($id:ident $severity:ident $enforced:ident $text:literal;)+) => {
         /// A validation rule; ids are those of `tariffs/validation_rules.csv`.
         ///
-        /// F format, S structure, L logic. Rules of recovery locks, mutual review and netting (L57,
-        /// L59, L61, L62) and of batch files (F32) are not listed here.
+        /// F format, S structure, L logic. No message can break netting (L62), and none is a batch
+        /// file (F32): the two are not listed here.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub enum RuleId {
             $(
@@ -107,8 +121,8 @@ rules! {
     S03 Error Core "At least one COVERAGE; exactly one compulsory cover in a CI message and none in a BI message";
     S04 Error Core "No duplicate COVERAGE_CODE; an additional cover appears only with its main cover";
     S05 Error Core "At least one owner, policyholder and insured with certificate; driver rows only if DRIVER_NUM > 0 and their count equals it";
-    S06 Warning Core "Unknown elements are reported (warning) and never silently stored in rating fields";
-    S07 Error Core "Packet numbers run 1..TotalPacketCount without gap; sum of rows equals TotalDataCount";
+    S06 Warning Service "Unknown elements are reported (warning) and never silently stored in rating fields";
+    S07 Error Void "Packet numbers run 1..TotalPacketCount without gap; sum of rows equals TotalDataCount";
     S08 Error Core "投保查询校验 carries the query code and an answer to the image challenge issued for the same user";
     S09 Error Core "预确认/确认 carries a live query code of the same insurer, vehicle and period; policy number unique per insurer and class";
     S10 Error Core "Confirm echoes the premium, tax and fee of the pre-confirm; any difference rejects";
@@ -124,31 +138,31 @@ rules! {
     S20 Error Core "Payee rows sum to the payment total; a payee row with RECOVERY_CODE goes to an insurer";
     L01 Error Core "Start date lies between today (or the retroactive limit) and today + 90 days";
     L02 Error Core "CI period is exactly 1 year (start hour to same hour) unless a short-term reason of 条例 art.20 is given; short term is at most 12 months";
-    L03 Error Core "No overlap of CI periods for the same vehicle (VIN first, then plate + plate type + engine number)";
+    L03 Error Service "No overlap of CI periods for the same vehicle (VIN first, then plate + plate type + engine number)";
     L04 Error Core "No CI on a trailer (category 25-28, 31, 41, 51)";
-    L05 Error Core "Base premium equals the table row for category, use, seats or tonnage, in force at the start date";
-    L06 Error Core "Final CI premium equals base x short rate x (1+accident) x (1+violation), rounded half-up to 0.01, within the platform's own result by 0.00";
-    L07 Error Core "Accident float level agrees with the platform's claim history; reason code A1-A6 given";
-    L08 Error Core "No down-float when any no-float reason applies (transfer, lapse, short-term, first year ...)";
-    L09 Error Core "Violation up-float total within the regional cap (60 percent)";
-    L10 Error Core "Short-term CI has no down-float";
-    L11 Error Core "Each cover: benchmark = pure premium / (1 - expense ratio); expense ratio within the cap for the date";
-    L12 Error Core "NCD coefficient equals the platform's; deviation rejects";
-    L13 Error Core "Autonomous coefficient inside the range for date, region, fuel type and clause";
-    L14 Error Core "Violation coefficient is 1.00 in regions without a police link";
-    L15 Error Core "Premium = sum of covers within +-0.01 of benchmark x NCD x autonomous x violation";
+    L05 Error Rating "Base premium equals the table row for category, use, seats or tonnage, in force at the start date";
+    L06 Error Rating "Final CI premium equals base x short rate x (1+accident) x (1+violation), rounded half-up to 0.01, within the platform's own result by 0.00";
+    L07 Error Rating "Accident float level agrees with the platform's claim history; reason code A1-A6 given";
+    L08 Error Rating "No down-float when any no-float reason applies (transfer, lapse, short-term, first year ...)";
+    L09 Error Computed "Violation up-float total within the regional cap (60 percent)";
+    L10 Error Rating "Short-term CI has no down-float";
+    L11 Error Rating "Each cover: benchmark = pure premium / (1 - expense ratio); expense ratio within the cap for the date";
+    L12 Error Rating "NCD coefficient equals the platform's; deviation rejects";
+    L13 Error Rating "Autonomous coefficient inside the range for date, region, fuel type and clause";
+    L14 Error Rating "Violation coefficient is 1.00 in regions without a police link";
+    L15 Error Rating "Premium = sum of covers within +-0.01 of benchmark x NCD x autonomous x violation";
     L16 Error Core "TPL limit from the list; above 1,000,000 a multiple of 500,000 and at most 10,000,000";
     L17 Error Core "Additional cover only with its main cover; absolute deductible in {5,10,15,20}";
-    L18 Warning Core "Hull agreed value within the allowed band of the actual value (new price x depreciation, floor 20 percent)";
+    L18 Warning Rating "Hull agreed value within the allowed band of the actual value (new price x depreciation, floor 20 percent)";
     L19 Error Core "Clause version belongs to the fuel type: NEV covers only for NEV vehicles and the fuel clause only for others";
-    L20 Warning Core "Duplicate commercial cover is answered with the other insurer's data and REINSURE_FLAG 1/2";
+    L20 Warning Service "Duplicate commercial cover is answered with the other insurer's data and REINSURE_FLAG 1/2";
     L21 Error Core "Category agrees with seats, tonnage, displacement and power (11 means seats < 6; 21 means < 2 t; 73 means > 250 cc)";
     L22 Error Core "Use agrees with category (101 only 11-15; 104 only 21-24; 102 not below 6 seats; 310/320 only tractors)";
     L23 Warning Core "Use type differs from the police registration: message USE_TYPE, allowed only with a reason";
     L24 Error Core "Police status stolen, deregistered, forced-deregistered or scrapped: reject; suspended, sealed, impounded: warning";
     L25 Warning Core "Make date <= first registration date <= start date; register date empty only for new vehicles";
     L26 Warning Core "Owner differs from the previous policy and no transfer flag: warning 01; with the flag a transfer date is mandatory and NCD level is 0";
-    L27 Error Core "Tax item and amount equal the platform's: annual/12 x months, tax condition consistent with evidence (P needs receipt number and authority, E and C need derate code and document)";
+    L27 Error Rating "Tax item and amount equal the platform's: annual/12 x months, tax condition consistent with evidence (P needs receipt number and authority, E and C need derate code and document)";
     L28 Warning Core "Vehicle not registered in this province: tax location from ECDEMIC flag and registration";
     L29 Error Core "Commission ratio within registered ratio and legal cap; ratio in [0,1); change (Z08) only for 个人代理/专业代理/兼业代理/经纪 and not in Shenzhen or Xiamen";
     L30 Error Core "Agent or intermediary licence valid on the issue date; channel code agrees with the licence type";
@@ -156,7 +170,7 @@ rules! {
     L32 Error Core "Confirm after the query code expiry is rejected; confirm date <= start date except for back-dated CI allowed by rule";
     L33 Error Core "Surrender of CI only for deregistration, suspension, loss (条例 art.16) or platform reason code; refund equals the day ratio";
     L34 Error Core "Suspension lies inside the period; resume extends the end by the suspended days";
-    L35 Error Core "Per-user daily quote count within the quota (500 in one region); excess is blocked and reported";
+    L35 Error Edge "Per-user daily quote count within the quota (500 in one region); excess is blocked and reported";
     L40 Error Core "Accident time lies inside the period of a policy version in force at that time";
     L41 Warning Core "accident <= report <= survey <= registration <= assessment <= adjustment <= closing <= payment; none in the future";
     L42 Error Core "Loss vehicle with VEHICLE_PROPERTY 1 is the insured VIN";
@@ -169,13 +183,16 @@ rules! {
     L49 Error Core "Mutual-collision self-settlement: CI report, >= 2 vehicles, no injury, no ground property, each loss <= 2,000, own liability neither full nor none, no commercial calculation";
     L50 Error Core "Reopen only after closing; the new closing replaces the previous effect on NCD and payments";
     L51 Error Core "Cancel only before closing and before any lock is confirmed; type 1 or 2 with a reason";
-    L52 Warning Core "Same VIN, accident time within +-24 h and same district in another claim of any insurer: risk hint with that claim code";
-    L53 Warning Core "Parts price above the model-library reference by a factor k: risk hint";
+    L52 Warning Service "Same VIN, accident time within +-24 h and same district in another claim of any insurer: risk hint with that claim code";
+    L53 Warning Service "Parts price above the model-library reference by a factor k: risk hint";
     L54 Error Core "Fraud flag needs at least one fraud type; recovered amount <= claim amount";
     L55 Warning Core "Payee is the insured, victim, hospital, repairer or recovering insurer; certificate checks";
     L56 Warning Core "Statutory clocks: 1 day document list, 5 days decision, 10 days payment, 30 days complex case, 3 days refusal notice, 60 days advance";
+    L57 Error Clearing "Lock query identifies exactly one policy before confirm; own and opposing policy differ";
     L58 Error Core "Subrogation: hull cover held, third vehicle recorded, own share < 100 percent, application document and one liability document present, no advance payment";
+    L59 Error Clearing "Lock cancel only while status is 1; needs a failure cause";
     L60 Error Core "Recovery amount = paid - own obligation - third-party payments; recovery of a CI item <= CI property limit share";
+    L61 Error Clearing "Reviewed amount of both sides equal before settlement; zero means status 6";
     L63 Warning Core "NCD-counting flag of the claim agrees with the rule of the policy's NCD scheme; subrogation-recovered part excluded";
 }
 

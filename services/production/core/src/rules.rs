@@ -4,11 +4,9 @@
 //! fault to the caller's [`Findings`](crate::rule::Findings) and stop at none. `at` is always the
 //! JSON pointer of the thing judged; checks over a struct append the field's name to it.
 //!
-//! Rules that compare with rating's own result ([`amounts`]) are handed that result: no tariff is
-//! known here.
+//! Rules that compare with a tariff, or with what is stored, live where those are known:
+//! [`Enforced`] tells for each.
 
-pub mod amounts;
-pub mod chain;
 pub mod claim;
 pub mod covers;
 pub mod distribution;

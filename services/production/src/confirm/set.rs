@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, Period};
 use pg::Tx;
-use production_core::history::PolicyClass;
+use production_core::history::{PolicyClass, ReinsureFlag};
 use production_core::number::PlatformNumber;
 use production_core::quote::Amounts;
 use serde::Serialize;
@@ -163,7 +163,7 @@ async fn refuse_duplicates(
                 "class": "compulsory",
                 "confirmCode": confirm_no,
                 "insurer": confirm_no.insurer(),
-                "reinsureFlag": if confirm_no.insurer() == policy.insurer { "1" } else { "2" },
+                "reinsureFlag": ReinsureFlag::held_by(confirm_no.insurer(), policy.insurer),
             });
             outcomes[*at] = Err(ProductionError::duplicate(record, details));
         }

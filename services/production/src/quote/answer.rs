@@ -5,6 +5,7 @@ use hex::ToHex;
 use jiff::Timestamp;
 use kernel::{Fen, Period};
 use production_core::frame::FrameNo;
+use production_core::history::ReinsureFlag;
 use production_core::insurer::InsurerCode;
 use production_core::party::mask_name;
 use production_rating::Rating;
@@ -156,11 +157,9 @@ pub(crate) fn registered_view(vehicle: &RegisteredVehicle) -> RegisteredView {
 
 /// REINSURE_FLAG over the commercial duplicates.
 pub(crate) fn reinsure_flag(duplicates: &[Duplicate]) -> &'static str {
-    match duplicates.iter().map(|one| one.reinsure_flag.as_str()).max() {
-        Some("2") => "2",
-        Some(_) => "1",
-        None => "0",
-    }
+    let flags = duplicates.iter().filter_map(|one| ReinsureFlag::parse(&one.reinsure_flag).ok());
+    // Another insurer's duplicate outweighs one's own.
+    flags.max().unwrap_or(ReinsureFlag::None).code()
 }
 
 /// Everything the insured pays: premiums and withheld tax.

@@ -5,7 +5,7 @@ use hex::ToHex;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Period, time};
 use production_core::frame::FrameNo;
-use production_core::history::PolicyClass;
+use production_core::history::{PolicyClass, ReinsureFlag};
 use production_core::insurer::InsurerCode;
 use production_core::region::Region;
 use production_core::rule::{Findings, RuleId};
@@ -64,7 +64,7 @@ impl Duplicate {
             plate_kind: policy.plate.as_ref().map(|(kind, _)| kind.clone()),
             frame_no: if own { frame.as_str().to_owned() } else { frame.masked() },
             engine_no: policy.engine_no.clone(),
-            reinsure_flag: if own { "1" } else { "2" }.to_owned(),
+            reinsure_flag: ReinsureFlag::held_by(policy.prior.insurer, viewer).code().to_owned(),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! Rules about the covers asked for: F27, S03, S04, L16 to L19.
+//! Rules about the covers asked for: F27, S03, S04, L16, L17, L19.
 
 use kernel::Fen;
-use rust_decimal::Decimal;
 
 use crate::cover::{Cover, CoverClass, CoverRequest};
 use crate::history::PolicyClass;
@@ -193,23 +192,6 @@ fn whole_thousands(limit: Option<Fen>) -> bool {
     limit.is_some_and(|limit| limit.0 > 0 && limit.0 % 100_000 == 0)
 }
 
-/// L18: the agreed value lies within `band` (for example 0.3 for ±30 %) of the actual value.
-///
-/// `actual` is the depreciated value rating computed from the new price, floor 20 percent.
-pub fn agreed_value(agreed: Fen, actual: Fen, band: Decimal, at: &str, found: &mut Findings) {
-    let low = actual.at_rate(Decimal::ONE - band);
-    let high = actual.at_rate(Decimal::ONE + band);
-    let inside = match (low, high) {
-        (Some(low), Some(high)) => low <= agreed && agreed <= high,
-        _ => false,
-    };
-    if !inside {
-        let message =
-            format!("agreed value {agreed} is far from the actual value {actual}; check it");
-        found.add(RuleId::L18, at, message);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,18 +310,6 @@ mod tests {
         assert_eq!(judge(deductible(None, Some(Cover::Hull))), ["L17"]);
         assert_eq!(judge(deductible(Some(5), None)), ["L17"]);
         assert_eq!(judge(deductible(Some(5), Some(Cover::Scratch))), ["L17"]);
-    }
-
-    #[test]
-    fn l18_an_agreed_value_far_from_the_actual_one_warns() {
-        let judge = |agreed: i64| {
-            broken(|found| {
-                agreed_value(yuan(agreed), yuan(114_000), Decimal::new(3, 1), "", found);
-            })
-        };
-        assert!(judge(114_000).is_empty() && judge(148_200).is_empty() && judge(79_800).is_empty());
-        assert_eq!(judge(148_201), ["L18"]);
-        assert_eq!(judge(79_799), ["L18"]);
     }
 
     #[test]

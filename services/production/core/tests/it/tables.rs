@@ -1,13 +1,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use production_core::cover::{AppliesTo, Cover, CoverClass};
+use production_core::history::ReinsureFlag;
 use production_core::party::{CertificateKind, Holder};
 use production_core::plate::PlateKind;
 use production_core::region::Region;
 use production_core::rule::Severity;
-use production_core::rules::amounts::TaxCondition;
 use production_core::rules::catalogue;
-use production_core::rules::chain::ReinsureFlag;
 use production_core::vehicle::{Category, EcdemicFlag, Family, Fuel, PoliceStatus, Usage};
 
 type Row = BTreeMap<String, String>;
@@ -120,7 +119,6 @@ fn smaller_lists_are_those_of_the_table() {
     assert_list!(Fuel, list("fuel_type"));
     assert_list!(PoliceStatus, list("police_vehicle_status"));
     assert_list!(EcdemicFlag, list("ecdemic_flag"));
-    assert_list!(TaxCondition, list("tax_condition"));
     assert_list!(ReinsureFlag, list("reinsure_flag"));
 }
 

@@ -219,3 +219,28 @@ fn the_caller_may_name_the_item_and_the_change_is_a_difference() {
     let change = tax_change(&special, &tax(&input));
     assert_eq!((change.amount, change.formula.as_str()), (yuan("200"), "800.00 − 600.00 = 200.00"));
 }
+
+#[test]
+fn tax_conditions_are_those_of_the_list() {
+    let path = format!("{}/platform_code_lists.csv", crate::market::TARIFFS);
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let rows = reader.records().map(Result::unwrap).filter(|row| &row[0] == "tax_condition");
+    let mut listed: Vec<String> = rows.map(|row| row[1].to_owned()).collect();
+    use TaxCondition as Condition;
+    let ours = [
+        Condition::Normal,
+        Condition::NormalOld,
+        Condition::Reduced,
+        Condition::Exempt,
+        Condition::Paid,
+        Condition::PaidVariant,
+        Condition::Refused,
+        Condition::Arrears,
+    ];
+    let mut written: Vec<String> = ours
+        .map(|condition| serde_json::to_value(condition).unwrap().as_str().unwrap().to_owned())
+        .to_vec();
+    written.sort();
+    listed.sort();
+    assert_eq!(written, listed);
+}
