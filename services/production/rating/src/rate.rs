@@ -5,7 +5,7 @@ use kernel::time::day_of;
 use rust_decimal::Decimal;
 
 use crate::days::Days;
-use crate::input::RatingInput;
+use crate::input::{NoFloatReason, RatingInput};
 use crate::rating::{Rating, RatingRefusal};
 use crate::tariff::{Parameter, ParameterValue, Tariff};
 use crate::trace::TableRow;
@@ -80,8 +80,12 @@ fn declared(input: &RatingInput, rating: &Rating, refusals: &mut Vec<RatingRefus
     if let (Some(theirs), Some(ours)) = (&declared.accident_code, compulsory) {
         let computed = ours.accident.code.as_deref();
         if computed != Some(theirs) {
-            // A discount claimed where none is due is L08, any other difference L07.
-            let rule = if computed.is_none() && !ours.no_float.is_empty() { "L08" } else { "L07" };
+            // A discount claimed where none is due is L10 or L08, any other difference L07.
+            let rule = match computed {
+                None if ours.no_float.contains(&NoFloatReason::ShortTerm) => "L10",
+                None if !ours.no_float.is_empty() => "L08",
+                _ => "L07",
+            };
             let text = format!("declared {theirs}, computed {}", computed.unwrap_or("no float"));
             refusals.push(RatingRefusal::new(rule, "/declared/accidentCode", text));
         }

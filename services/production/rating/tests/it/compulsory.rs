@@ -433,6 +433,18 @@ fn declared_figures_must_agree() {
 }
 
 #[test]
+fn a_discount_claimed_for_short_term_cover_is_told_as_such() {
+    let mut input = renewal(Region::Jiangsu, family_car(), 3);
+    let asked = input.compulsory.as_mut().unwrap();
+    asked.period = period(date(2025, 3, 1), date(2025, 7, 1));
+    asked.short_term = Some(ShortTermReason::NearScrapping);
+    input.declared.accident_code = Some("E3".to_owned());
+    assert_eq!(refused(&input), [("L10", "/declared/accidentCode".to_owned())]);
+    input.declared.accident_code = None;
+    assert_eq!(compulsory(&input).premium, yuan("380.00"));
+}
+
+#[test]
 fn the_trace_names_rows_and_roundings() {
     let rating = compulsory(&renewal(Region::Jiangsu, family_car(), 3));
     let base = rating.trace.step("basePremium").unwrap();
