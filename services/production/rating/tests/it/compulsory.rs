@@ -90,32 +90,77 @@ fn six_seats_fall_into_the_class_from_six() {
     assert_eq!(refusals, [("L21", "/vehicle/seats".to_owned())]);
 }
 
+/// A vehicle of a row of the base table: its smallest figures, of one of its categories and uses.
+fn of_row(cell: impl Fn(&str) -> String, category: Category, usage: Usage) -> VehicleFacts {
+    let above = |column: &str| cell(column).parse::<u32>().map_or(0, |bound| bound + 1);
+    let seats = category.seats().map_or(2, |(least, _)| least);
+    let mut vehicle = VehicleFacts::new(category, usage, Fuel::Diesel, seats);
+    vehicle.tonnage_t =
+        Some(cell("tonnes_min")).filter(|cell| !cell.is_empty()).map(|t| decimal(&t));
+    vehicle.curb_weight_kg = Some(decimal("4495"));
+    vehicle.displacement_cc = Some(match cell("group_en").as_str() {
+        "motorcycle" => above("displacement_cc_min_excl").max(50),
+        _ => 2_400,
+    });
+    let power = [cell("power_kw_max_incl"), cell("power_kw_min_excl")];
+    vehicle.power_kw = match power {
+        [most, _] if !most.is_empty() => Some(decimal(&most)),
+        [_, least] if !least.is_empty() => Some(decimal(&least) + decimal("0.1")),
+        _ => None,
+    };
+    vehicle
+}
+
 #[test]
 fn every_class_of_the_base_table_rates_or_says_why_not() {
-    let classes = [
-        (Category::Bus36AndOver, Usage::Coach, 50, Ok("4690")),
-        (Category::Truck10AndOver, Usage::CommercialTruck, 3, Ok("4480")),
-        (Category::Special1, Usage::Commercial, 2, Ok("3710")),
-        (Category::Special4, Usage::NonCommercial, 2, Ok("3980")),
-        (Category::MotorcycleOver250, Usage::NonCommercial, 2, Ok("400")),
-        (Category::BusUnder6, Usage::RideHailing, 5, Ok("1800")),
-        (Category::Truck2To5, Usage::NonCommercialTruck, 3, Ok("1470")),
-        (Category::HaulTractorTo14, Usage::HaulTractor, 1, Err("TARIFF")),
-        (Category::LowSpeedTruck, Usage::CommercialTruck, 2, Err("TARIFF")),
-        (Category::TrailerUnder2, Usage::CommercialTrailer, 1, Err("L04")),
-        (Category::Special1Trailer, Usage::Commercial, 1, Err("L04")),
-        (Category::BusUnder6, Usage::Coach, 5, Err("L05")),
-    ];
-    for (category, usage, seats, expected) in classes {
-        let mut vehicle = VehicleFacts::new(category, usage, Fuel::Diesel, seats);
-        vehicle.curb_weight_kg = Some(decimal("4495"));
-        vehicle.displacement_cc = Some(2_400);
-        let input = renewal(Region::Jiangsu, vehicle, 0);
-        match expected {
-            Ok(base) => assert_eq!(compulsory(&input).base, yuan(base), "{category} {usage}"),
-            Err(rule) => assert_eq!(refused(&input)[0].0, rule, "{category} {usage}"),
+    let path = format!("{}/compulsory_base_premium.csv", crate::market::TARIFFS);
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let columns = reader.headers().unwrap().clone();
+    let place = |column: &str| columns.iter().position(|name| name == column).unwrap();
+    let mut judged = 0;
+    for row in reader.records() {
+        let row = row.unwrap();
+        let cell = |column: &str| row[place(column)].to_owned();
+        let uses: Vec<Usage> = match cell("use_codes").as_str() {
+            "" => Usage::ALL.to_vec(),
+            codes => codes.split('|').map(|code| Usage::parse(code).unwrap()).collect(),
+        };
+        let premium = cell("base_premium_cny");
+        let expected = match cell("rule").as_str() {
+            "fixed" => Ok(premium.as_str()),
+            "not_insurable" => Err("L04"),
+            // Rated by the regional table of tractors, of which none is public.
+            _ => Err("TARIFF"),
+        };
+        let categories = cell("vehicle_category_codes");
+        let categories = categories.split('|').map(|code| Category::parse(code).unwrap());
+        for (category, &usage) in
+            categories.flat_map(|one| uses.iter().map(move |use_| (one, use_)))
+        {
+            let input = renewal(Region::Jiangsu, of_row(cell, category, usage), 0);
+            let told = format!("row {}: {category} {usage}", cell("seq"));
+            match expected {
+                Ok(base) => {
+                    let rating = compulsory(&input);
+                    assert_eq!(rating.base, yuan(base), "{told}");
+                    assert_eq!(rating.rate_key, cell("rate_key"), "{told}");
+                }
+                Err(rule) => assert_eq!(refused(&input)[0].0, rule, "{told}"),
+            }
+            judged += 1;
         }
     }
+    // Every row, most for several uses or categories.
+    assert!(45 <= judged, "{judged}");
+}
+
+#[test]
+fn a_use_the_base_table_does_not_hold_for_a_category_is_refused() {
+    let coach = renewal(Region::Jiangsu, bus(Category::BusUnder6, Usage::Coach, 5), 0);
+    assert_eq!(refused(&coach)[0].0, "L05");
+    // Rated as a taxi until the table knows it.
+    let hailed = renewal(Region::Jiangsu, bus(Category::BusUnder6, Usage::RideHailing, 5), 0);
+    assert_eq!(compulsory(&hailed).base, yuan("1800"));
 }
 
 #[test]
