@@ -152,9 +152,11 @@ fn facts(row: ClaimRow) -> ClaimFacts {
 fn of_production(error: ProductionError) -> ClearingError {
     match error {
         ProductionError::NotFound { what, number } => ClearingError::NotFound { what, number },
-        ProductionError::Refused { code, detail } => ClearingError::Refused { code, detail },
-        ProductionError::Names { code, detail, naming } => {
-            ClearingError::Names { code, detail, naming }
+        ProductionError::Refused { code, rule, detail } => {
+            ClearingError::Refused { code, rule, detail }
+        }
+        ProductionError::Names { code, rule, detail, naming } => {
+            ClearingError::Names { code, rule, detail, naming }
         }
         ProductionError::Store(error) => ClearingError::from(error),
         other => ClearingError::Market(Box::new(other)),
@@ -277,9 +279,11 @@ fn taken(other: route::Taken) -> Taken {
 fn of_clearing(error: ClearingError) -> ProductionError {
     match error {
         ClearingError::NotFound { what, number } => ProductionError::NotFound { what, number },
-        ClearingError::Refused { code, detail } => ProductionError::Refused { code, detail },
-        ClearingError::Names { code, detail, naming } => {
-            ProductionError::Names { code, detail, naming }
+        ClearingError::Refused { code, rule, detail } => {
+            ProductionError::Refused { code, rule, detail }
+        }
+        ClearingError::Names { code, rule, detail, naming } => {
+            ProductionError::Names { code, rule, detail, naming }
         }
         ClearingError::Invalid(errors) => ProductionError::Invalid(errors),
         ClearingError::Store(error) => ProductionError::from(error),

@@ -77,6 +77,7 @@ async fn unreadable_messages_are_problems_and_write_nothing() {
     for (what, body) in unreadable {
         let refused = send_raw(&api, "/v1/quotes", json_kind, body).await;
         assert_eq!((refused.status, &*refused.problem()), (400, "E1000"), "{what}");
+        assert_eq!(refused.text_at("/rule"), "S01", "{what}");
         let detail = refused.text_at("/detail");
         assert!(
             !detail.contains("see errors") || !refused.pointers().is_empty(),

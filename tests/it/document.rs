@@ -61,6 +61,9 @@ async fn each_refuses(operations: &[Operation], api: &Api, status: u16, code: &s
         let place = format!("{} {}", operation.method, operation.path);
         assert_eq!((refused.status, &*refused.problem()), (status, code), "{place}");
         assert!(status != 401 || refused.headers.contains_key("www-authenticate"), "{place}");
+        // Right and subscription are what F02 asks of a call.
+        let rule = (status == 403).then(|| json!("F02"));
+        assert_eq!(refused.json().get("rule"), rule.as_ref(), "{place}");
     }
 }
 

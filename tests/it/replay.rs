@@ -116,6 +116,7 @@ async fn a_repeated_key_returns_the_first_answer_and_does_nothing_else() {
         picc.confirm(&Paid { echo: json!({}), ..paid.clone() }, "c").await,
     ] {
         assert_eq!((refused.status, &*refused.problem()), (422, "E1201"));
+        assert_eq!(refused.text_at("/rule"), "F04");
     }
     assert_eq!(database.changes(&before).await, Default::default());
 
@@ -147,6 +148,7 @@ async fn of_equal_messages_at_once_one_is_served() {
         assert!(served.iter().all(|answer| answer.bytes == served[0].bytes));
         for refused in answers.iter().filter(|answer| answer.status != 201) {
             assert_eq!((refused.status, &*refused.problem()), (409, "E1202"));
+            assert_eq!(refused.text_at("/rule"), "F04");
             assert!(refused.headers.contains_key("retry-after"));
         }
         assert_eq!(confirm_codes(&served[0].json()).len(), 2);

@@ -64,7 +64,7 @@ problems! {
     FORBIDDEN = "E1101" 403 "the caller has no right to this function" "无此功能权限";
     /// The tenant has not subscribed to this function.
     NOT_SUBSCRIBED = "E1102" 403 "the tenant has no subscription to this function" "未订购此功能";
-    /// The daily quota of this user is used up (rule L35).
+    /// The daily quota of this user is used up.
     QUOTA = "E1103" 429 "the daily quota is used up" "当日查询次数已用完";
     /// A write without an idempotency key.
     KEY_MISSING = "E1200" 400 "an Idempotency-Key header is required" "缺少幂等键";
@@ -78,6 +78,17 @@ problems! {
     UNAVAILABLE = "E1901" 503 "the service is unavailable for a moment" "服务暂不可用";
     /// Our fault.
     INTERNAL = "E1999" 500 "the service failed" "系统内部错误";
+}
+
+/// The rule a kind of problem is the breach of, whatever the case.
+fn always_breaks(code: &ProblemCode) -> Option<&'static str> {
+    match code.code {
+        "E1000" => Some("S01"),
+        "E1101" | "E1102" => Some("F02"),
+        "E1103" => Some("L35"),
+        "E1201" | "E1202" => Some("F04"),
+        _ => None,
+    }
 }
 
 /// One thing wrong with the message, and where.
@@ -129,6 +140,8 @@ pub struct Problem {
     pub detail: String,
     /// All that is wrong with the message.
     pub errors: Vec<FieldError>,
+    /// The validation rule the call as a whole breaks, when it breaks one.
+    pub rule: Option<Cow<'static, str>>,
     /// Seconds after which the same call may succeed.
     pub retry_after_s: Option<u32>,
     /// Further members of the document, for example the challenge.
@@ -175,6 +188,10 @@ pub struct ProblemDocument<'a> {
     /// All that is wrong with the message.
     #[serde(skip_serializing_if = "<[_]>::is_empty")]
     errors: &'a [FieldError],
+    /// Validation rule the call as a whole breaks, when it breaks one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "S09")]
+    rule: Option<&'a str>,
     /// Seconds after which the same call may succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after_s: Option<u32>,
@@ -190,6 +207,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
+            rule: always_breaks(code).map(Cow::Borrowed),
             retry_after_s: None,
             more: None,
             naming: None,
@@ -207,6 +225,11 @@ impl Problem {
         };
         errors.truncate(MOST_LISTED);
         Problem { errors, ..Problem::new(&INVALID, detail) }
+    }
+
+    /// The same problem, naming the rule that is broken: an id of `tariffs/validation_rules.csv`.
+    pub fn breaking(self, rule: impl Into<Cow<'static, str>>) -> Problem {
+        Problem { rule: Some(rule.into()), ..self }
     }
 
     /// The same problem, worth repeating after some seconds.
@@ -268,6 +291,7 @@ impl Problem {
             detail: &self.detail,
             trace_id: trace.map(|trace| trace.to_string()),
             errors: &self.errors,
+            rule: self.rule.as_deref(),
             retry_after_s: self.retry_after_s,
             more: self.more.as_ref(),
         }
@@ -350,5 +374,35 @@ impl std::fmt::Display for Chain<'_> {
             next = cause.source();
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_call_breaks_is_a_member_of_the_document() {
+        let rule = |problem: Problem| {
+            let document: serde_json::Value = serde_json::from_slice(&problem.body(None)).unwrap();
+            document["rule"].as_str().map(str::to_owned)
+        };
+        let kinds = [
+            (&MALFORMED, Some("S01")),
+            (&INVALID, None),
+            (&UNAUTHENTICATED, None),
+            (&FORBIDDEN, Some("F02")),
+            (&NOT_SUBSCRIBED, Some("F02")),
+            (&QUOTA, Some("L35")),
+            (&KEY_MISSING, None),
+            (&KEY_REUSED, Some("F04")),
+            (&KEY_IN_FLIGHT, Some("F04")),
+            (&BUSY, None),
+        ];
+        for (code, expected) in kinds {
+            assert_eq!(rule(Problem::new(code, "so")).as_deref(), expected, "{}", code.code);
+        }
+        let told = rule(Problem::new(&FORBIDDEN, "from elsewhere").breaking("F03"));
+        assert_eq!(told.as_deref(), Some("F03"));
     }
 }

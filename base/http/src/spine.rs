@@ -558,10 +558,10 @@ pub fn not_taken(refused: NotTaken) -> Problem {
 fn exhausted(call: &Call) -> Problem {
     let quota = call.daily_quota.unwrap_or_default();
     let detail = format!(
-        "user {} has used its {quota} calls of today; come again tomorrow (rule L35)",
+        "user {} has used its {quota} calls of today; come again tomorrow",
         call.caller.client
     );
-    Problem::new(&problem::QUOTA, detail).with("rule", "L35").with("quota", quota)
+    Problem::new(&problem::QUOTA, detail).with("quota", quota)
 }
 
 /// Why a transaction came to nothing.

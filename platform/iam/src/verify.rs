@@ -199,12 +199,11 @@ impl Authenticate for Authority {
         now: Timestamp,
     ) -> BoxFuture<'a, Result<Arc<Caller>, Problem>> {
         Box::pin(async move {
-            self.verify(bearer, source, now).await.map_err(|error| {
-                let code = match error {
-                    AuthError::Source => &problem::FORBIDDEN,
-                    _ => &problem::UNAUTHENTICATED,
-                };
-                Problem::new(code, error.to_string())
+            self.verify(bearer, source, now).await.map_err(|error| match error {
+                AuthError::Source => {
+                    Problem::new(&problem::FORBIDDEN, error.to_string()).breaking("F03")
+                }
+                _ => Problem::new(&problem::UNAUTHENTICATED, error.to_string()),
             })
         })
     }

@@ -1,6 +1,7 @@
 //! Why the clearing cloud refuses, and how that reads as a problem.
 
 use base_http::{FieldError, Naming, Problem, ProblemCode};
+use production_core::rule::RuleId;
 use tenancy::TenancyError;
 
 use crate::ledger::LedgerError;
@@ -104,6 +105,8 @@ pub enum ClearingError {
     Refused {
         /// Which kind of problem.
         code: &'static ProblemCode,
+        /// The validation rule the guard stands for, when it stands for one.
+        rule: Option<RuleId>,
         /// This case in a sentence.
         detail: String,
     },
@@ -112,6 +115,8 @@ pub enum ClearingError {
     Names {
         /// Which kind of problem.
         code: &'static ProblemCode,
+        /// The validation rule the guard stands for, when it stands for one.
+        rule: Option<RuleId>,
         /// This case in a sentence that names no record.
         detail: String,
         /// The record, and what is told of it.
@@ -155,9 +160,18 @@ impl From<sqlx::Error> for ClearingError {
 }
 
 impl ClearingError {
-    /// A guard's refusal.
+    /// A guard's refusal, where the guard stands for no validation rule.
     pub fn refused(code: &'static ProblemCode, detail: impl Into<String>) -> ClearingError {
-        ClearingError::Refused { code, detail: detail.into() }
+        ClearingError::breaks(None::<RuleId>, code, detail)
+    }
+
+    /// A guard's refusal, with the validation rule the guard stands for.
+    pub fn breaks(
+        rule: impl Into<Option<RuleId>>,
+        code: &'static ProblemCode,
+        detail: impl Into<String>,
+    ) -> ClearingError {
+        ClearingError::Refused { code, rule: rule.into(), detail: detail.into() }
     }
 
     /// Nothing under this number that the caller may know of.
@@ -170,9 +184,11 @@ impl From<ClearingError> for Problem {
     fn from(error: ClearingError) -> Problem {
         match error {
             ClearingError::NotFound { .. } => Problem::new(&NO_SUCH_RECORD, error.to_string()),
-            ClearingError::Refused { code, detail } => Problem::new(code, detail),
-            ClearingError::Names { code, detail, naming } => {
-                Problem::new(code, detail).naming(*naming)
+            ClearingError::Refused { code, rule, detail } => {
+                broken(rule, Problem::new(code, detail))
+            }
+            ClearingError::Names { code, rule, detail, naming } => {
+                broken(rule, Problem::new(code, detail).naming(*naming))
             }
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
@@ -182,5 +198,13 @@ impl From<ClearingError> for Problem {
             | ClearingError::Bank(_)
             | ClearingError::Store(_) => Problem::store(&error),
         }
+    }
+}
+
+/// The problem with the rule a guard stands for.
+fn broken(rule: Option<RuleId>, problem: Problem) -> Problem {
+    match rule {
+        Some(rule) => problem.breaking(rule.code()),
+        None => problem,
     }
 }

@@ -2,6 +2,7 @@
 
 use base_http::{FieldError, Naming, Problem, ProblemCode, ShownRecord};
 use production_core::number::PlatformNumber;
+use production_core::rule::RuleId;
 
 base_http::problems! {
     /// The number does not exist or belongs to somebody else.
@@ -124,6 +125,8 @@ pub enum ProductionError {
     Refused {
         /// Which kind of problem.
         code: &'static ProblemCode,
+        /// The validation rule the guard stands for, when it stands for one.
+        rule: Option<RuleId>,
         /// This case in a sentence.
         detail: String,
     },
@@ -132,6 +135,8 @@ pub enum ProductionError {
     Names {
         /// Which kind of problem.
         code: &'static ProblemCode,
+        /// The validation rule the guard stands for, when it stands for one.
+        rule: Option<RuleId>,
         /// This case in a sentence that names no record.
         detail: String,
         /// The record, and what is told of it.
@@ -183,22 +188,25 @@ impl From<sqlx::Error> for ProductionError {
         let raced = "somebody was faster by a moment";
         match pg::failure::constraint(&error) {
             Some("policy_no_duplicate_compulsory" | "plate_no_duplicate_compulsory") => {
-                ProductionError::refused(
+                ProductionError::breaks(
+                    RuleId::L03,
                     &DUPLICATE_COVER,
-                    format!("{raced}: the vehicle now has cover (rule L03)"),
+                    format!("{raced}: the vehicle now has cover"),
                 )
             }
-            Some("policy_number_pkey") => ProductionError::refused(
+            Some("policy_number_pkey") => ProductionError::breaks(
+                RuleId::S09,
                 &POLICY_NUMBER_USED,
-                format!("{raced}: the number is used now (rule S09)"),
+                format!("{raced}: the number is used now"),
             ),
             Some("payment_reference_is_used_once") => ProductionError::refused(
                 &WRONG_STAGE,
                 "this payment reference is registered for the code already",
             ),
-            Some("endorsement_one_open") => ProductionError::refused(
+            Some("endorsement_one_open") => ProductionError::breaks(
+                RuleId::S12,
                 &ENDORSEMENT_OPEN,
-                format!("{raced}: an endorsement is open (rule S12)"),
+                format!("{raced}: an endorsement is open"),
             ),
             _ => ProductionError::Store(error),
         }
@@ -206,9 +214,18 @@ impl From<sqlx::Error> for ProductionError {
 }
 
 impl ProductionError {
-    /// A guard's refusal.
+    /// A guard's refusal, where the guard stands for no validation rule.
     pub fn refused(code: &'static ProblemCode, detail: impl Into<String>) -> ProductionError {
-        ProductionError::Refused { code, detail: detail.into() }
+        ProductionError::breaks(None::<RuleId>, code, detail)
+    }
+
+    /// A guard's refusal, with the validation rule the guard stands for.
+    pub fn breaks(
+        rule: impl Into<Option<RuleId>>,
+        code: &'static ProblemCode,
+        detail: impl Into<String>,
+    ) -> ProductionError {
+        ProductionError::Refused { code, rule: rule.into(), detail: detail.into() }
     }
 
     /// The vehicle is covered already (rule L03), by this policy; `details` is what its insurer lets
@@ -216,6 +233,7 @@ impl ProductionError {
     pub fn duplicate(record: ShownRecord, details: serde_json::Value) -> ProductionError {
         ProductionError::Names {
             code: &DUPLICATE_COVER,
+            rule: Some(RuleId::L03),
             detail: "compulsory cover of another policy runs in this period".to_owned(),
             naming: Box::new(Naming {
                 detail: format!("compulsory cover runs under {}", record.subject),
@@ -235,19 +253,16 @@ impl From<ProductionError> for Problem {
     fn from(error: ProductionError) -> Problem {
         match error {
             ProductionError::NotFound { .. } => Problem::new(&NO_SUCH_NUMBER, error.to_string()),
-            ProductionError::Refused { code, detail } => {
-                let problem = Problem::new(code, detail);
-                if code == &DUPLICATE_COVER {
-                    problem.with("rule", "L03")
-                } else if code.status == 503 || code == &EXPORTS_UNDER_WAY {
+            ProductionError::Refused { code, rule, detail } => {
+                let problem = broken(rule, Problem::new(code, detail));
+                if code.status == 503 || code == &EXPORTS_UNDER_WAY {
                     problem.retry_after(5)
                 } else {
                     problem
                 }
             }
-            ProductionError::Names { code, detail, naming } => {
-                let problem = Problem::new(code, detail).naming(*naming);
-                if code == &DUPLICATE_COVER { problem.with("rule", "L03") } else { problem }
+            ProductionError::Names { code, rule, detail, naming } => {
+                broken(rule, Problem::new(code, detail).naming(*naming))
             }
             ProductionError::StepDiffers { claim_no, sequence, recorded_at, .. } => {
                 let first = serde_json::json!({
@@ -265,5 +280,13 @@ impl From<ProductionError> for Problem {
             | ProductionError::Crypto(_)
             | ProductionError::Store(_) => Problem::store(&error),
         }
+    }
+}
+
+/// The problem with the rule a guard stands for.
+fn broken(rule: Option<RuleId>, problem: Problem) -> Problem {
+    match rule {
+        Some(rule) => problem.breaking(rule.code()),
+        None => problem,
     }
 }

@@ -8,7 +8,7 @@ use pg::{Command, Tx};
 use production_core::claim::corrected;
 use production_core::number::{NumberKind, PlatformNumber};
 use production_core::quote::{Amounts, QuoteError, QuoteStage};
-use production_core::rule::Findings;
+use production_core::rule::{Findings, RuleId};
 use production_core::rules::format;
 use production_rating::RatingInput;
 use serde::{Deserialize, Serialize};
@@ -182,7 +182,7 @@ impl Production {
         let record = found.ok_or_else(|| ProductionError::not_found("quote", query_no))?;
         if record.challenge.is_some() && !quote::is_answered(&mut tx, query_no).await? {
             let detail = format!("POST /v1/quotes/{query_no}/check with the digits of the image");
-            return Err(ProductionError::refused(&error::CHALLENGE_OPEN, detail));
+            return Err(ProductionError::breaks(RuleId::S08, &error::CHALLENGE_OPEN, detail));
         }
         Ok(record)
     }
@@ -232,13 +232,10 @@ impl Production {
                 format!("{} now says otherwise than was rated; quote again", names(&sources)),
             )
             .into()),
-            Verdict::Barred(status) => Err(ProductionError::refused(
+            Verdict::Barred(status) => Err(ProductionError::breaks(
+                RuleId::L24,
                 &error::VEHICLE_BARRED,
-                format!(
-                    "the police report status {} ({}), rule L24",
-                    status.code(),
-                    status.name_en()
-                ),
+                format!("the police report status {} ({})", status.code(), status.name_en()),
             )
             .into()),
             Verdict::Unavailable(source) => Err(ProductionError::refused(
@@ -330,6 +327,7 @@ impl PreConfirm {
                 let happened = "which this quote counted, was corrected, or reopened and closed anew; quote again";
                 Err(ProductionError::Names {
                     code: &error::QUOTE_STALE,
+                    rule: None,
                     detail: format!("a claim, {happened}"),
                     naming: Box::new(Naming {
                         records: vec![shown_record(&record.frame, number)],
@@ -376,9 +374,5 @@ pub(crate) fn refused(error: QuoteError) -> ProductionError {
         QuoteError::WrongPayment { .. } | QuoteError::Echo { .. } => &error::AMOUNT_DIFFERS,
         QuoteError::WrongStage { .. } | QuoteError::Overflow => &error::WRONG_STAGE,
     };
-    let detail = match error.rule() {
-        Some(rule) => format!("{error} (rule {rule})"),
-        None => error.to_string(),
-    };
-    ProductionError::refused(code, detail)
+    ProductionError::breaks(error.rule(), code, error.to_string())
 }

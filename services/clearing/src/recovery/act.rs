@@ -427,11 +427,13 @@ fn refusal(error: ReviewError) -> ClearingError {
     let code = match &error {
         ReviewError::NotYours { .. } => &error::RECOVERY_SIDE,
         ReviewError::WrongStage { .. } => &error::RECOVERY_STAGE,
-        ReviewError::Amount(_) => &error::RECOVERY_AMOUNT,
+        ReviewError::Amount(_) | ReviewError::OverComputed { .. } | ReviewError::Apart(_) => {
+            &error::RECOVERY_AMOUNT
+        }
         ReviewError::Panel(_) => &error::RECOVERY_PANEL,
         ReviewError::TooEarly => &error::RECOVERY_TOO_EARLY,
     };
-    refused(code, error.to_string())
+    ClearingError::breaks(error.rule(), code, error.to_string())
 }
 
 /// Words of a person: there, and not too long.

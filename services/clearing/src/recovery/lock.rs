@@ -17,6 +17,7 @@ use production_core::frame::FrameNo;
 use production_core::history::PolicyClass;
 use production_core::mark::VehicleMark;
 use production_core::number::{NumberKind, PlatformNumber};
+use production_core::rule::RuleId;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -28,8 +29,8 @@ use super::route::{self, Route, Taken, Way};
 use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
 use super::{
-    ClaimFacts, CoverFacts, Insurer, Locked, Market, VehicleAsked, caller, number, purpose,
-    refused, shown, told,
+    ClaimFacts, CoverFacts, Insurer, Locked, Market, VehicleAsked, caller, number, purpose, shown,
+    told,
 };
 use crate::error::{self, ClearingError};
 use crate::{Clearing, outbox};
@@ -173,25 +174,24 @@ impl LockRecovery {
             _ => cover.promise.third_party().is_some(),
         };
         let fitting: Vec<&CoverFacts> = covers.iter().filter(fits).collect();
+        let unclear =
+            |detail: String| ClearingError::breaks(RuleId::L57, &error::LIABLE_POLICY, detail);
         let [liable] = fitting.as_slice() else {
-            let detail = format!(
+            return Err(unclear(format!(
                 "{} policies with {} covered the vehicle when it happened; tell more of it, until \
-                 one does (rule L57)",
+                 one does",
                 fitting.len(),
                 self.from.name_en()
-            );
-            return Err(refused(&error::LIABLE_POLICY, detail));
+            )));
         };
         if liable.frame == claim.frame {
-            let detail = "that is the insured vehicle itself (rule L57)";
-            return Err(refused(&error::LIABLE_POLICY, detail));
+            return Err(unclear("that is the insured vehicle itself".to_owned()));
         }
         if liable.tenant == self.own.tenant {
-            let detail = format!(
-                "policy {} is your own (rule L57): settle it in your own house",
+            return Err(unclear(format!(
+                "policy {} is your own: settle it in your own house",
                 liable.confirm_no
-            );
-            return Err(refused(&error::LIABLE_POLICY, detail));
+            )));
         }
         Ok(liable)
     }
@@ -303,6 +303,7 @@ fn goes_another_way(taken: Taken, lost: &FrameNo) -> ClearingError {
     let settled_by = serde_json::json!({ "way": taken.route.name(), "claimCode": number });
     ClearingError::Names {
         code: &error::OTHER_ROUTE,
+        rule: None,
         detail: detail.to_owned(),
         naming: Box::new(Naming {
             records: vec![shown(lost, number)],

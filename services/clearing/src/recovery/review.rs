@@ -17,6 +17,7 @@ mod decide;
 use jiff::Timestamp;
 use kernel::Fen;
 use production_core::claim::RecoveryStatus;
+use production_core::rule::RuleId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -344,12 +345,35 @@ pub enum ReviewError {
     /// An amount that does not fit.
     #[error("{0}")]
     Amount(String),
+    /// More is claimed than the formulas leave.
+    #[error("{amount} exceeds the {computed} that may be recovered under this code")]
+    OverComputed {
+        /// What is claimed.
+        amount: Fen,
+        /// What may be claimed at most.
+        computed: Fen,
+    },
+    /// A statement that does not bring the two sides' amounts together, or leaves a cut unexplained.
+    #[error("{0}")]
+    Apart(String),
     /// The panel or its award is not whole.
     #[error("{0}")]
     Panel(String),
     /// Nobody was heard yet and nobody is late.
     #[error("the liable side has not answered, and its time is not over")]
     TooEarly,
+}
+
+impl ReviewError {
+    /// The validation rule the guard stands for, when it stands for one.
+    pub fn rule(&self) -> Option<RuleId> {
+        match self {
+            ReviewError::WrongStage { act: "cancel", .. } => Some(RuleId::L59),
+            ReviewError::OverComputed { .. } => Some(RuleId::L60),
+            ReviewError::Apart(_) => Some(RuleId::L61),
+            _ => None,
+        }
+    }
 }
 
 impl Life {

@@ -162,7 +162,7 @@ async fn a_review_goes_by_offer_and_counter_offer_to_one_amount() {
     let cut = |amount: &str| json!([{ "reason": "loss", "amount": amount, "remark": "工时偏高" }]);
     let unreasoned = json!({ "amount": "9000.00" });
     let refused = accident.state(&world.paic, &code, unreasoned).await.unwrap_err();
-    assert_eq!(refused.code.code, "E4106");
+    assert_eq!((refused.code.code, refused.rule.as_deref()), ("E4106", Some("L61")));
     let offer = json!({ "amount": "9000.00", "cuts": cut("3600.00"), "opinion": "定损偏高" });
     let offered = accident.state(&world.paic, &code, offer).await.unwrap();
     assert_eq!(offered["status"], "3");
@@ -213,11 +213,13 @@ async fn a_lock_identifies_one_policy_and_stands_once() {
     let code = accident.lock("1").await;
     world.register.adjust(accident.claim_no, "20000.00", 30);
     accident.start(&code, json!({})).await.unwrap();
-    assert_eq!(cancel(code).await.unwrap_err().code.code, "E4104");
-    // A second policy that fits makes the vehicle unclear (L57).
+    let started = cancel(code).await.unwrap_err();
+    assert_eq!((started.code.code, started.rule.as_deref()), ("E4104", Some("L59")));
+    // A second policy that fits makes the vehicle unclear.
     world.register.insure(&world.cpic, "LFV2A21K6A3000001", PLATE, Some("500000.00"));
     world.register.change(accident.claim_no, |case| case.adjustments.clear());
-    assert_eq!(accident.try_lock("2").await.unwrap_err().code.code, "E4101");
+    let unclear = accident.try_lock("2").await.unwrap_err();
+    assert_eq!((unclear.code.code, unclear.rule.as_deref()), ("E4101", Some("L57")));
 }
 
 #[tokio::test]

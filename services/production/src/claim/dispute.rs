@@ -242,6 +242,7 @@ impl Production {
 fn already_open(claim_no: PlatformNumber, dispute_no: PlatformNumber) -> ProductionError {
     ProductionError::Names {
         code: &error::DISPUTE_OPEN,
+        rule: None,
         detail: format!("a dispute of claim {claim_no} waits for its answer"),
         naming: Box::new(Naming {
             records: vec![record_of(dispute_no)],

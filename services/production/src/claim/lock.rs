@@ -15,6 +15,7 @@ use production_core::claim::{PaidForOthers, RecoverOrPay, StepFacts};
 use production_core::frame::FrameNo;
 use production_core::number::PlatformNumber;
 use production_core::plate::Plate;
+use production_core::rule::RuleId;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -220,6 +221,7 @@ pub(super) fn goes_another_way(asked: Way, first: Taken) -> ProductionError {
     };
     ProductionError::Names {
         code,
+        rule: None,
         detail: format!("{detail}: it cannot be settled another way as well"),
         naming: Box::new(Naming {
             records: vec![record_of(number)],
@@ -271,8 +273,8 @@ pub(super) fn against(
     };
     match facts {
         StepFacts::Cancel(_) if !locks.is_empty() => {
-            let detail = "a recovery lock touches this claim (rule L51); cancel the lock first";
-            Err(ProductionError::refused(&error::CLAIM_LOCKED, detail))
+            let detail = "a recovery lock touches this claim; cancel the lock first";
+            Err(ProductionError::breaks(RuleId::L51, &error::CLAIM_LOCKED, detail))
         }
         StepFacts::Adjust(adjust) => {
             for row in &adjust.recoveries {
@@ -369,21 +371,21 @@ mod tests {
         let cancel = facts("cancel", json!({ "at": "2026-06-01T00:00:00Z", "kind": "1" }));
         let rows = [
             (adjust("1", "1", "OURS"), Teller::Insurer, None),
-            (adjust("1", "1", "THEIRS"), Teller::Insurer, Some("E2047")),
+            (adjust("1", "1", "THEIRS"), Teller::Insurer, Some(("E2047", None))),
             (adjust("2", "2", "THEIRS"), Teller::Insurer, None),
-            (adjust("2", "2", "OURS"), Teller::Insurer, Some("E2047")),
-            (adjust("1", "2", "NOBODYS"), Teller::Insurer, Some("E2047")),
+            (adjust("2", "2", "OURS"), Teller::Insurer, Some(("E2047", None))),
+            (adjust("1", "2", "NOBODYS"), Teller::Insurer, Some(("E2047", None))),
             (adjust("1", "3", ""), Teller::Insurer, None),
             (pay("THEIRS"), Teller::Insurer, None),
-            (pay("OURS"), Teller::Insurer, Some("E2047")),
-            (cancel, Teller::Insurer, Some("E2046")),
-            (recovered("1"), Teller::Insurer, Some("E2049")),
+            (pay("OURS"), Teller::Insurer, Some(("E2047", None))),
+            (cancel, Teller::Insurer, Some(("E2046", Some(RuleId::L51)))),
+            (recovered("1"), Teller::Insurer, Some(("E2049", None))),
             (recovered("1"), Teller::Platform, None),
             (recovered("3"), Teller::Insurer, None),
         ];
         for (at, (facts, teller, expected)) in rows.into_iter().enumerate() {
             let refused = match against(own, &facts, &locks, teller) {
-                Err(ProductionError::Refused { code, .. }) => Some(code.code),
+                Err(ProductionError::Refused { code, rule, .. }) => Some((code.code, rule)),
                 Err(other) => panic!("row {at}: {other}"),
                 Ok(()) => None,
             };

@@ -17,7 +17,7 @@ use production_core::claim::feature::{self, Features};
 use production_core::claim::{Case, Stage, Standing, Step, StepFacts, check};
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
-use production_core::rule::Findings;
+use production_core::rule::{Findings, RuleId};
 
 use self::board::{Board, in_common, load, touched};
 use crate::book::TariffBook;
@@ -296,9 +296,8 @@ fn reported(
         .get(&confirm_no)
         .ok_or_else(|| ProductionError::not_found("policy", confirm_no))?;
     if let Some(told) = read.case.policy_no.as_ref().filter(|told| **told != policy.policy_no) {
-        let detail =
-            format!("policy {confirm_no} is number {}, not {told} (rule S13)", policy.policy_no);
-        return Err(ProductionError::refused(&error::CLAIM_NAMES, detail));
+        let detail = format!("policy {confirm_no} is number {}, not {told}", policy.policy_no);
+        return Err(ProductionError::breaks(RuleId::S13, &error::CLAIM_NAMES, detail));
     }
     let tariff = command.book.active()?;
     let terms = Terms::at(policy, versions, notify.accident_at, command.now, &tariff)?;
@@ -328,10 +327,10 @@ fn belongs(command: &RecordStep, row: &ClaimRow) -> Result<(), ProductionError> 
         return Ok(());
     }
     let detail = format!(
-        "claim {} is of policy {} and report {}, not of {} and {} (rule S13)",
+        "claim {} is of policy {} and report {}, not of {} and {}",
         row.claim_no, row.confirm_no, row.report_no, told.confirm_no, told.report_no
     );
-    Err(ProductionError::refused(&error::CLAIM_NAMES, detail))
+    Err(ProductionError::breaks(RuleId::S13, &error::CLAIM_NAMES, detail))
 }
 
 /// The rules that need the case: what rejects is the refusal, the rest become notices.

@@ -167,9 +167,5 @@ fn refused(error: ClaimError) -> ProductionError {
         | ClaimError::OverTakenBack { .. }
         | ClaimError::Overflow => &error::CLAIM_AMOUNT,
     };
-    let detail = match error.rule() {
-        Some(rule) => format!("{error} (rule {rule})"),
-        None => error.to_string(),
-    };
-    ProductionError::refused(code, detail)
+    ProductionError::breaks(error.rule(), code, error.to_string())
 }

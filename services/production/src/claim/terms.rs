@@ -99,11 +99,10 @@ impl Terms {
                 false => policy.state_at(accident_at).name().to_owned(),
             };
             let detail = format!(
-                "policy {} was {was} when the accident happened (rule {}); check the time and the policy",
-                then.confirm_no,
-                RuleId::L40
+                "policy {} was {was} when the accident happened; check the time and the policy",
+                then.confirm_no
             );
-            return Err(ProductionError::refused(&error::NOT_COVERED, detail));
+            return Err(ProductionError::breaks(RuleId::L40, &error::NOT_COVERED, detail));
         }
         let identity: VehicleIdentity = serde_json::from_str(then.vehicle).map_err(corrupt)?;
         let input: RatingInput = serde_json::from_str(then.input).map_err(corrupt)?;

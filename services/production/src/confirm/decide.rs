@@ -145,9 +145,10 @@ fn in_time(
     period::confirm(Timestamp::MAX, period.from(), window, now, "/", &mut found);
     match found.split().0.first() {
         None => Ok(()),
-        Some(finding) => Err(ProductionError::refused(
+        Some(finding) => Err(ProductionError::breaks(
+            finding.rule,
             &error::QUOTE_EXPIRED,
-            format!("{} (rule {})", finding.message, finding.rule),
+            finding.message.clone(),
         )),
     }
 }

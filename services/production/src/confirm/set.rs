@@ -12,6 +12,7 @@ use pg::Tx;
 use production_core::history::{PolicyClass, ReinsureFlag};
 use production_core::number::PlatformNumber;
 use production_core::quote::Amounts;
+use production_core::rule::RuleId;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -109,7 +110,8 @@ impl SetCommand for ConfirmQuote {
             // Twice in one set: the first one has it.
             let taken = numbers[..at].contains(&number);
             outcomes.push(match (proposals.get(&number), quotes.get(&number)) {
-                _ if taken => Err(ProductionError::refused(
+                _ if taken => Err(ProductionError::breaks(
+                    RuleId::S09,
                     &error::QUOTE_USED,
                     "another confirmation of this code is under way",
                 )),
@@ -255,8 +257,9 @@ async fn refuse_used_numbers(
                 .map(|policy| policy.policy_no.clone())
         });
         if let Some(number) = taken {
-            let detail = format!("policy number {number} is used already (rule S09); send another");
-            *outcome = Err(ProductionError::refused(&error::POLICY_NUMBER_USED, detail));
+            let detail = format!("policy number {number} is used already; send another");
+            let code = &error::POLICY_NUMBER_USED;
+            *outcome = Err(ProductionError::breaks(RuleId::S09, code, detail));
         }
     }
     Ok(())

@@ -215,6 +215,7 @@ pub(crate) async fn runs_free(
             let (other, from) = (renewal.prior.confirm_no, renewal.prior.period.from());
             Err(ProductionError::Names {
                 code: &error::RESUME_BLOCKED,
+                rule: Some(RuleId::L34),
                 detail: into(policy, facts, "another policy"),
                 naming: Box::new(Naming {
                     records: vec![shown_record(&policy.frame, other)],
@@ -237,7 +238,7 @@ fn raced(error: ProductionError, kind: Kind, policy: &PolicyRecord) -> Productio
             if kind == Kind::Resume && code == &error::DUPLICATE_COVER =>
         {
             let detail = into(policy, &policy.facts, "a policy confirmed this moment");
-            ProductionError::refused(&error::RESUME_BLOCKED, detail)
+            ProductionError::breaks(RuleId::L34, &error::RESUME_BLOCKED, detail)
         }
         other => other,
     }
@@ -246,9 +247,9 @@ fn raced(error: ProductionError, kind: Kind, policy: &PolicyRecord) -> Productio
 /// The end of a policy pushed back runs into `by`.
 fn into(policy: &PolicyRecord, facts: &PolicyFacts, by: &str) -> String {
     format!(
-        "the days off the road would push the end of {} back to {}, into {by} (rules L34, L03); \
-         have that policy revoked and begin at the new end, or surrender this one (reason 02) and \
-         have the days left refunded",
+        "the days off the road would push the end of {} back to {}, into {by}; have \
+         that policy revoked and begin at the new end, or surrender this one (reason 02) and have \
+         the days left refunded",
         policy.confirm_no,
         facts.period.to()
     )

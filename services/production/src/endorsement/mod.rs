@@ -68,11 +68,7 @@ pub(crate) fn refused(error: EndorsementError) -> ProductionError {
         EndorsementError::WrongStage { .. } | EndorsementError::Overflow => &error::WRONG_STAGE,
         EndorsementError::Policy(error) => policy_code(error),
     };
-    let detail = match error.rule() {
-        Some(rule) => format!("{error} (rule {rule})"),
-        None => error.to_string(),
-    };
-    ProductionError::refused(code, detail)
+    ProductionError::breaks(error.rule(), code, error.to_string())
 }
 
 fn policy_code(error: &PolicyError) -> &'static base_http::ProblemCode {

@@ -6,6 +6,7 @@ use kernel::{Fen, time};
 use production_core::endorsement::{self, Difference, EndorsementError, Kind, Terms};
 use production_core::history::PolicyClass;
 use production_core::policy::{PolicyFacts, SurrenderReason};
+use production_core::rule::RuleId;
 use production_rating::{
     Cancellation, Canceller, PremiumChange, Rating, RatingInput, RatingRefusal, Refund, Tariff,
     TaxRating, commercial_refund, compulsory_refund, premium_change, rate, tax_change, tax_refund,
@@ -181,9 +182,8 @@ fn tax_cancelled(
         }
     };
     if tax.amount >= Fen::ZERO {
-        let detail =
-            format!("the evidence leaves nothing to give back: {} (rule L27)", tax.formula);
-        return Err(ProductionError::refused(&error::NOTHING_TO_REFUND, detail));
+        let detail = format!("the evidence leaves nothing to give back: {}", tax.formula);
+        return Err(ProductionError::breaks(RuleId::L27, &error::NOTHING_TO_REFUND, detail));
     }
     Ok(Change { tax: Some(tax), rating, ..nothing(standing) })
 }

@@ -7,7 +7,7 @@ use kernel::{Fen, time};
 use pg::{Command, Scope, Tx};
 use production_core::endorsement::{self, Difference, EndorsementError, Kind, Stage, Terms};
 use production_core::number::{NumberKind, PlatformNumber};
-use production_core::rule::Findings;
+use production_core::rule::{Findings, RuleId};
 use production_rating::{Parameter, Tariff};
 use rust_decimal::prelude::ToPrimitive;
 
@@ -210,9 +210,10 @@ impl Command for QueryEndorsement {
             let amend_no = open.amend_no;
             open.stage = open.stage.at(self.now);
             if open.stage.is_open(self.now) {
-                return Err(ProductionError::refused(
+                return Err(ProductionError::breaks(
+                    RuleId::S12,
                     &error::ENDORSEMENT_OPEN,
-                    format!("{}: {amend_no} (rule S12)", EndorsementError::AnotherOpen),
+                    format!("{}: {amend_no}", EndorsementError::AnotherOpen),
                 ));
             }
             store::save(tx, &open).await?;

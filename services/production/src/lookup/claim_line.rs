@@ -5,6 +5,7 @@ use kernel::Fen;
 use pg::Tx;
 use production_core::claim::{Case, Liability, Stage};
 use production_core::number::PlatformNumber;
+use production_core::rule::RuleId;
 use production_core::statutory::{self, Clock, ClockState, Duty};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -85,6 +86,8 @@ pub struct ClaimLine {
 pub struct ClockView {
     /// The duty.
     pub duty: Duty,
+    /// The validation rule of such clocks, `L56`.
+    pub rule: &'static str,
     /// The article that sets it.
     pub article: &'static str,
     /// When it started; that day in China does not count.
@@ -105,6 +108,7 @@ impl From<Clock> for ClockView {
     fn from(clock: Clock) -> ClockView {
         ClockView {
             duty: clock.duty,
+            rule: RuleId::L56.code(),
             article: clock.article,
             from: clock.from,
             due_at: clock.due_at,

@@ -106,7 +106,7 @@ impl Production {
         let Some(tries) = self.spine.db().run(scope, &take).await? else {
             let detail = format!("{TRIES} answers were given; quote again");
             return Err(
-                Problem::new(&error::CHALLENGE_EXHAUSTED, detail).with("rule", RuleId::S08.code())
+                Problem::new(&error::CHALLENGE_EXHAUSTED, detail).breaking(RuleId::S08.code())
             );
         };
         if self.challenges.is_right(query_no, given) {

@@ -5,7 +5,7 @@ use production::function;
 use production_core::number::PlatformNumber;
 use serde_json::{Value, json};
 
-use crate::support::{PLATE, VIN, World, code, message, noon, parsed, view, word};
+use crate::support::{PLATE, VIN, World, broken, code, message, noon, parsed, view, word};
 
 async fn challenged() -> (World, Value) {
     let world = World::new().await;
@@ -37,7 +37,7 @@ async fn a_quote_is_shown_whole_once_its_image_is_read() {
     assert!(word(&quoted, "/challenge/image").starts_with("data:image/png;base64,"));
     assert!(quoted["rating"].is_null() && quoted["payable"].is_null());
     let early = world.pre_confirm(&world.picc, &query, &json!({})).await;
-    assert_eq!(code(early).0, "C3001");
+    assert_eq!(broken(early), ("C3001", "S08"));
 
     let shown = check(&world, &world.picc, &query, &digits(&world, &query)).await.unwrap();
     assert_eq!(shown["rating"]["compulsory"]["premium"], json!("950.00"));

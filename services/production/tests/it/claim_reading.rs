@@ -138,6 +138,7 @@ async fn a_claim_is_read_as_it_was_known() {
     assert_eq!(word(&then, "/changedAt"), story.after(4));
     assert!(then["total"].is_null() && then["case"]["documents"].is_null());
     assert_eq!(then["clocks"].as_array().unwrap().len(), 1);
+    assert_eq!(then["clocks"][0]["rule"], json!("L56"));
     assert_eq!(then["clocks"][0]["state"], json!("running"));
     assert_eq!(then["nextDueAt"], json!("2025-06-02T16:00:00Z"));
     let before = claim(&world, &world.picc, code_of, Some("2025-06-01")).await;

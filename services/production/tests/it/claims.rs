@@ -5,7 +5,9 @@ use kernel::Clock;
 use serde_json::json;
 
 use crate::claim_story::{Story, property};
-use crate::support::{PLATE, VIN, World, code, compulsory, noon, word};
+use crate::support::{
+    PLATE, VIN, World, broken, code, compulsory, message, noon, parsed, view, word,
+};
 
 /// The compulsory float of scheme E after one at-fault accident without a death (E4): none.
 #[tokio::test]
@@ -64,7 +66,7 @@ async fn steps_keep_their_order_and_say_what_comes_first() {
     let paid = world.step(&story, "pay", &story.payment("PY-1", "1.00")).await;
     assert_eq!(code(paid).0, "E2042");
     let reopened = world.step(&story, "reopen", &story.reopening("RO-1", 9)).await;
-    assert_eq!(code(reopened).0, "E2041");
+    assert_eq!(broken(reopened), ("E2041", "L50"));
 }
 
 /// A correction notes the instant it arrived at. When it commits after a quote of a later instant has
@@ -151,8 +153,7 @@ async fn an_accident_outside_the_cover_is_no_claim_of_the_policy() {
         let mut story = Story::new(&world.picc, &confirm_code, report, accident_at);
         let body = story.report();
         let problem = world.report(&mut story, &body).await.unwrap_err();
-        assert_eq!(problem.code.code, "E2040");
-        assert!(problem.detail.contains("L40"), "{}", problem.detail);
+        assert_eq!((problem.code.code, problem.rule.as_deref()), ("E2040", Some("L40")));
     }
     // Another insurer's policy is not there.
     let mut story = Story::new(&world.cpic, &confirm_code, "R-3", noon(2025, 6, 1));
@@ -196,7 +197,7 @@ async fn every_fault_of_a_claim_message_is_named_at_once() {
     let mut other = story.survey("2");
     other["businessNo"] = json!("SV-3");
     other["reportNo"] = json!("R-2");
-    assert_eq!(code(world.step(&story, "survey", &other).await).0, "E2044");
+    assert_eq!(broken(world.step(&story, "survey", &other).await), ("E2044", "S13"));
 }
 
 #[tokio::test]
@@ -230,7 +231,7 @@ async fn closings_and_payments_are_held_to_their_rules() {
     fraud["fraudRecovered"] = json!("2000.01");
     assert_eq!(code(world.step(&story, "close", &fraud).await).1, ["L54", "L54"]);
     let wrong = story.closing("CL-1", "1500.00", "2");
-    assert_eq!(code(world.step(&story, "close", &wrong).await).0, "E2045");
+    assert_eq!(broken(world.step(&story, "close", &wrong).await), ("E2045", "S17"));
     world.step(&story, "close", &story.closing("CL-1", "2000.00", "2")).await.unwrap();
     let mut masked = story.payment("PY-1", "2000.00");
     masked["payees"][0]["name"] = json!("王*");
@@ -242,6 +243,12 @@ async fn closings_and_payments_are_held_to_their_rules() {
     let cancel = story.other("CA-1", json!({ "cancelledAt": story.after(9), "kind": "2" }));
     let (_, rules) = code(world.step(&story, "cancel", &cancel).await);
     assert_eq!(rules, ["S02", "L51"]);
+    let late = json!({ "cancelledAt": story.after(9), "kind": "2", "reason": "重复报案" });
+    let late = world.step(&story, "cancel", &story.other("CA-2", late)).await;
+    assert_eq!(broken(late), ("E2041", "L51"));
+    let mut more = story.payment("PY-0", "2000.01");
+    more["payees"][0]["amount"] = json!("2000.01");
+    assert_eq!(broken(world.step(&story, "pay", &more).await), ("E2045", "S20"));
     let paid = world.step(&story, "pay", &story.payment("PY-1", "2000.00")).await.unwrap();
     assert_eq!((&paid["stage"], &paid["due"]), (&json!("PAID"), &json!("0.00")));
 }

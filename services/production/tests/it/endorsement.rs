@@ -13,7 +13,7 @@ use production_core::number::PlatformNumber;
 use serde_json::{Value, json};
 
 use crate::support::{
-    PLATE, Sale, VIN, World, code, compulsory, message, noon, parsed, view, word,
+    PLATE, Sale, VIN, World, broken, code, compulsory, message, noon, parsed, view, word,
 };
 
 impl World {
@@ -110,7 +110,7 @@ async fn endorsements_of_a_policy_are_numbered_without_gaps() {
     let policy = compulsory_policy(&world).await;
     for wrong in [0, 2] {
         let refused = world.amend(&world.picc, &policy, &change(wrong)).await;
-        assert_eq!(code(refused).0, "E2010");
+        assert_eq!(broken(refused), ("E2010", "S11"));
     }
     let first = world.endorse(&world.picc, &policy, &change(1)).await;
     assert_eq!((&first["stage"], &first["endorseTimes"]), (&json!("confirmed"), &json!(1)));
@@ -118,7 +118,7 @@ async fn endorsements_of_a_policy_are_numbered_without_gaps() {
     assert!(word(&first, "/amendCode").starts_with("03PICC"));
     let mut repeated = change(2);
     repeated["endorseTimes"] = json!(1);
-    assert_eq!(code(world.amend(&world.picc, &policy, &repeated).await).0, "E2010");
+    assert_eq!(broken(world.amend(&world.picc, &policy, &repeated).await), ("E2010", "S11"));
     let second = world.endorse(&world.picc, &policy, &change(2)).await;
     assert_eq!(second["endorseTimes"], json!(2));
     let silent = json!({ "kind": "02", "reason": "更换", "vehicle": { "engineNo": "EA2" } });
@@ -136,7 +136,7 @@ async fn of_two_queries_at_once_one_opens() {
         <[_; 4]>::from(outcomes).into_iter().partition(Result::is_ok);
     assert_eq!((opened.len(), refused.len()), (1, 3));
     for outcome in refused {
-        assert_eq!(code(outcome).0, "E2009");
+        assert_eq!(broken(outcome), ("E2009", "S12"));
     }
     let open: i64 = sqlx::query_scalar("select count(*) from production.endorsement")
         .fetch_one(&world.test.owner)
@@ -169,7 +169,7 @@ async fn a_cancelled_or_lapsed_endorsement_makes_room_for_the_next() {
     let policy = compulsory_policy(&world).await;
     let first = world.amend(&world.picc, &policy, &change(1)).await.unwrap();
     let amend = word(&first, "/amendCode");
-    assert_eq!(code(world.amend(&world.picc, &policy, &change(1)).await).0, "E2009");
+    assert_eq!(broken(world.amend(&world.picc, &policy, &change(1)).await), ("E2009", "S12"));
     assert_eq!(world.give_up(&world.picc, &amend).await.unwrap()["stage"], json!("cancelled"));
     assert_eq!(code(world.freeze(&world.picc, &amend).await).0, "E2004");
     let second = world.amend(&world.picc, &policy, &change(1)).await.unwrap();

@@ -4,7 +4,7 @@ use kernel::Clock;
 use serde_json::{Value, json};
 
 use crate::endorsement::compulsory_policy;
-use crate::support::{PLATE, VIN, World, code, compulsory, message, noon, word};
+use crate::support::{PLATE, VIN, World, broken, code, compulsory, message, noon, word};
 
 /// Cover from 2025-03-02 to 2026-03-02. On 8 September 175 of its 365 days are left:
 /// 22 + 31 + 30 + 31 + 31 + 28 + 2, the day itself counted and the end not.
@@ -42,7 +42,7 @@ async fn a_higher_limit_costs_the_difference_for_the_days_left() {
     let paid = world.pay_amendment(&world.picc, &amend, "156.01").await.unwrap();
     assert_eq!((&paid["stage"], &paid["money"]["amount"]), (&json!("paid"), &json!("156.01")));
     let wrong = world.confirm_amendment(&world.picc, &amend, "156.02", "0.00").await;
-    assert_eq!(code(wrong).0, "E2007");
+    assert_eq!(broken(wrong), ("E2007", "S10"));
     let done = world.confirm_amendment(&world.picc, &amend, "156.01", "0.00").await.unwrap();
     // 1,712.53 + 156.01.
     assert_eq!(
@@ -105,12 +105,12 @@ async fn a_date_outside_the_period_or_in_the_past_is_refused() {
     let ask = async |kind: &str, at: &str| {
         let body = json!({ "kind": kind, "endorseTimes": 1, "reason": "测试", "effectiveAt": at,
             "vehicle": { "usage": "220" } });
-        code(world.amend(&world.picc, &policy, &body).await).0
+        broken(world.amend(&world.picc, &policy, &body).await)
     };
-    assert_eq!(ask("02", "2025083100").await, "E2022");
-    assert_eq!(ask("02", "2026030200").await, "E2022");
-    assert_eq!(ask("01", "2025030100").await, "E2022");
-    assert_eq!(ask("02", "20250832").await, "E1001");
+    assert_eq!(ask("02", "2025083100").await, ("E2022", ""));
+    assert_eq!(ask("02", "2026030200").await, ("E2022", "S11"));
+    assert_eq!(ask("01", "2025030100").await, ("E2022", "S11"));
+    assert_eq!(ask("02", "20250832").await, ("E1001", ""));
 }
 
 #[tokio::test]

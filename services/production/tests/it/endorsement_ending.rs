@@ -8,10 +8,12 @@ use production::function;
 use serde_json::{Value, json};
 
 use crate::endorsement::compulsory_policy;
-use crate::support::{PLATE, VIN, World, code, compulsory, message, noon, parsed, view, word};
+use crate::support::{
+    PLATE, VIN, World, broken, code, compulsory, message, noon, parsed, view, word,
+};
 
 impl World {
-    async fn surrender(
+    pub(crate) async fn surrender(
         &self,
         caller: &Arc<Caller>,
         policy: &str,
@@ -21,7 +23,7 @@ impl World {
         view(self.production.surrender(call, policy, parsed(body)).await)
     }
 
-    async fn revoke(
+    pub(crate) async fn revoke(
         &self,
         caller: &Arc<Caller>,
         policy: &str,
@@ -55,21 +57,23 @@ async fn resuming_pushes_the_end_back_by_the_days_off_the_road() {
     let policy = compulsory_policy(&world).await;
     world.clock.set(noon(2025, 4, 20));
     let outside = world.amend(&world.picc, &policy, &off_the_road(1, "2026030200")).await;
-    assert_eq!(code(outside).0, "E2022");
+    assert_eq!(broken(outside), ("E2022", "S11"));
     let off = world.amend(&world.picc, &policy, &off_the_road(1, "2025050100")).await.unwrap();
     assert_eq!(off["stage"], json!("confirmed"));
     assert_eq!(off["policy"]["period"]["to"], json!("2026-03-01T16:00:00Z"));
+    let too_soon = world.amend(&world.picc, &policy, &on_the_road(2, "2025050100")).await;
+    assert_eq!(broken(too_soon), ("E2022", "L34"));
     world.clock.set(noon(2025, 7, 10));
     // 70 days from 1 May to 10 July; 2 March 2026 and 70 days are 11 May.
-    let too_soon = world.amend(&world.picc, &policy, &on_the_road(2, "2025043000")).await;
-    assert_eq!(code(too_soon).0, "E2022");
+    let past = world.amend(&world.picc, &policy, &on_the_road(2, "2025043000")).await;
+    assert_eq!(broken(past), ("E2022", ""));
     let on = world.amend(&world.picc, &policy, &on_the_road(2, "2025071000")).await.unwrap();
     assert_eq!(on["policy"]["period"]["to"], json!("2026-05-10T16:00:00Z"));
     assert_eq!(on["policy"]["state"], json!("IN_FORCE"));
     // Another insurer sees the new end.
     world.clock.set(noon(2026, 3, 5));
     let early = world.quote(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await;
-    assert_eq!(code(early).0, "E2005");
+    assert_eq!(broken(early), ("E2005", "L03"));
     world.clock.set(noon(2026, 5, 10));
     world.insure(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await;
 }
@@ -102,10 +106,10 @@ async fn a_resumption_that_runs_into_a_renewal_sold_elsewhere_says_what_to_do() 
     world.clock.set(noon(2026, 3, 5));
     let mut resume = on_the_road(2, "2026030600");
     resume["direct"] = json!(false);
-    assert_eq!(code(world.amend(&world.picc, &policy, &resume).await).0, "E2018");
+    assert_eq!(broken(world.amend(&world.picc, &policy, &resume).await), ("E2018", "L34"));
     resume["direct"] = json!(true);
     let problem = world.amend(&world.picc, &policy, &resume).await.unwrap_err();
-    assert_eq!((problem.code.code, problem.code.status), ("E2018", 409));
+    assert_eq!((problem.code.code, problem.rule.as_deref()), ("E2018", Some("L34")));
     assert!(problem.detail.contains(&sold) && problem.detail.contains("surrender"), "{problem:?}");
     assert_eq!(world.named_by_refusal(), [sold]);
     let left: i64 = sqlx::query_scalar("select count(*) from production.endorsement")
@@ -123,7 +127,7 @@ async fn a_surrender_refunds_the_days_not_covered_and_frees_them() {
     assert_eq!(premium, "855.00");
     world.clock.set(noon(2025, 6, 9));
     let wish = json!({ "surrenderReason": "99" });
-    assert_eq!(code(world.surrender(&world.picc, &policy, &wish).await).0, "E2021");
+    assert_eq!(broken(world.surrender(&world.picc, &policy, &wish).await), ("E2021", "L33"));
     // Off the road: the tax of the year stays paid.
     let resting = json!({ "surrenderReason": "02" });
     let refund = world.surrender(&world.picc, &policy, &resting).await.unwrap();
@@ -139,7 +143,7 @@ async fn a_surrender_refunds_the_days_not_covered_and_frees_them() {
     gone["confirm"] = json!(true);
     assert_eq!(code(world.surrender(&world.picc, &policy, &gone).await).1, ["S02"]);
     gone["premiumRefund"] = json!("620.75");
-    assert_eq!(code(world.surrender(&world.picc, &policy, &gone).await).0, "E2007");
+    assert_eq!(broken(world.surrender(&world.picc, &policy, &gone).await), ("E2007", "S10"));
     gone["taxRefund"] = json!("175.00");
     let done = world.surrender(&world.picc, &policy, &gone).await.unwrap();
     assert_eq!(
@@ -189,7 +193,7 @@ async fn a_revocation_returns_everything_and_frees_the_period_for_another_insure
     let world = World::new().await;
     let body = compulsory(world.clock.now(), VIN, PLATE);
     let policy = world.insure(&world.picc, &body).await.compulsory.unwrap();
-    assert_eq!(code(world.quote(&world.cpic, &body).await).0, "E2005");
+    assert_eq!(broken(world.quote(&world.cpic, &body).await), ("E2005", "L03"));
     let mut revoke = json!({ "reason": "投保人撤销" });
     let refund = world.revoke(&world.picc, &policy, &revoke).await.unwrap();
     assert_eq!(
@@ -211,7 +215,7 @@ async fn a_policy_whose_cover_began_is_surrendered_and_not_revoked() {
     let policy = compulsory_policy(&world).await;
     world.pass(24);
     let revoke = json!({ "reason": "投保人撤销" });
-    assert_eq!(code(world.revoke(&world.picc, &policy, &revoke).await).0, "E2020");
+    assert_eq!(broken(world.revoke(&world.picc, &policy, &revoke).await), ("E2020", "L33"));
 }
 
 #[tokio::test]
@@ -223,7 +227,7 @@ async fn an_open_endorsement_stands_in_the_way_of_an_ending() {
     let open = world.amend(&world.picc, &policy, &change).await.unwrap();
     let revoke = json!({ "reason": "撤单", "confirm": true, "premiumRefund": "950.00",
         "taxRefund": "300.00" });
-    assert_eq!(code(world.revoke(&world.picc, &policy, &revoke).await).0, "E2009");
+    assert_eq!(broken(world.revoke(&world.picc, &policy, &revoke).await), ("E2009", "S12"));
     world.give_up(&world.picc, &word(&open, "/amendCode")).await.unwrap();
     world.revoke(&world.picc, &policy, &revoke).await.unwrap();
 }
@@ -242,7 +246,7 @@ async fn a_renewal_sold_while_the_resumption_is_open_stops_its_confirmation() {
     world.freeze(&world.picc, &amend).await.unwrap();
     world.insure(&world.cpic, &compulsory(world.clock.now(), VIN, PLATE)).await;
     let late = world.confirm_amendment(&world.picc, &amend, "0.00", "0.00").await;
-    assert_eq!(code(late).0, "E2018");
+    assert_eq!(broken(late), ("E2018", "L34"));
     // The days left can still be refunded: 337 of 365 were used, 950.00 × 28/365 = 72.88.
     world.give_up(&world.picc, &amend).await.unwrap();
     let asked = json!({ "surrenderReason": "02" });

@@ -82,9 +82,7 @@ impl Life {
             return Err(ReviewError::Amount("claim more than nothing".to_owned()));
         }
         if computed < amount {
-            return Err(ReviewError::Amount(format!(
-                "{amount} exceeds the {computed} that may be recovered under this code (rule L60)"
-            )));
+            return Err(ReviewError::OverComputed { amount, computed });
         }
         let open = Open {
             claimed: amount,
@@ -144,7 +142,7 @@ fn comes_down(open: &Open, amount: Fen) -> Result<(), ReviewError> {
     if floor <= amount && amount < open.recovering {
         return Ok(());
     }
-    Err(ReviewError::Amount(format!(
+    Err(ReviewError::Apart(format!(
         "stand by less than {} and no less than the {floor} the other side stands by",
         open.recovering
     )))
@@ -157,7 +155,7 @@ fn goes_up(open: &Open, amount: Fen) -> Result<(), ReviewError> {
         return Ok(());
     }
     let floor = open.paying.unwrap_or(Fen::ZERO);
-    Err(ReviewError::Amount(format!(
+    Err(ReviewError::Apart(format!(
         "stand by more than {floor} said before and by at most the {} asked for",
         open.recovering
     )))
@@ -171,7 +169,7 @@ fn adds_up(open: &Open, amount: Fen, cuts: &[Cut]) -> Result<(), ReviewError> {
     if positive && sum == Some(missing) {
         return Ok(());
     }
-    Err(ReviewError::Amount(format!(
+    Err(ReviewError::Apart(format!(
         "give reasons for the {missing} between the {} asked for and the {amount} stood by",
         open.recovering
     )))
