@@ -255,6 +255,32 @@ async fn senseless_values_break_a_rule_each_and_write_nothing() {
     assert_eq!(database.changes(&before).await, Default::default());
 }
 
+/// S06: what nobody reads is told at the first steps of a sale, and by what sees the message last.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_element_nobody_knows_is_noticed_wherever_it_is_sent() {
+    let (_platform, api, now) = morning().await;
+    let noticed = |answer: &Value, pointer: &str| {
+        let notices = answer["notices"].as_array().cloned().unwrap_or_default();
+        let of = |own: &&Value| own["rule"] == "S06" && own["pointer"] == pointer;
+        assert_eq!(notices.iter().filter(of).count(), 1, "{answer:#}");
+    };
+    let message = with(&Car::number(1).message(now), "/vehicle/colour", json!("red"));
+    let quoted = api.quote(&message).await.ok(201);
+    noticed(&quoted, "/vehicle/colour");
+    let query = quoted["queryCode"].as_str().unwrap();
+    let odd = json!({ "colour": "red" });
+    let frozen = api.post(&step(query, "pre-confirm"), Some("f"), &odd).await.ok(200);
+    noticed(&frozen, "/colour");
+    let mut money = json!({ "reference": "POS-1", "method": "pos", "amount": frozen["payable"] });
+    money["colour"] = json!("red");
+    let paid = api.post(&step(query, "payment"), Some("p"), &money).await.ok(200);
+    noticed(&paid, "/colour");
+    // The same key again is answered as before, notice and all.
+    let again = api.post(&step(query, "payment"), Some("p"), &money).await;
+    assert!(again.is_replayed());
+    noticed(&again.json(), "/colour");
+}
+
 fn short(answer: &Answer) -> String {
     answer.text().chars().take(400).collect()
 }

@@ -35,7 +35,7 @@ pub struct Incoming<T> {
     pub call: Call,
     /// What it says.
     pub body: T,
-    /// JSON pointers of elements the operation does not know (rule S06): reported, never stored.
+    /// The unknown elements of the call, for operations that judge them as they read.
     pub unknown: Vec<String>,
 }
 
@@ -57,8 +57,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Incoming<T> {
             return Err(Problem::new(&problem::MEDIA_TYPE, detail).into_response());
         }
         let bytes = whole(body).await.map_err(Problem::into_response)?;
-        let call = Call::of(&parts, &bytes).map_err(Problem::into_response)?;
+        let mut call = Call::of(&parts, &bytes).map_err(Problem::into_response)?;
         let (body, unknown) = read(&bytes).map_err(Problem::into_response)?;
+        call.unknown.clone_from(&unknown);
         Ok(Incoming { call, body, unknown })
     }
 }

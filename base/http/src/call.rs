@@ -62,6 +62,9 @@ pub struct Call {
     pub received_at: Timestamp,
     /// Calls of this function the user may make per day in China, when limited.
     pub daily_quota: Option<u32>,
+    /// JSON pointers of elements of the body the operation does not know (rule S06): to be noticed
+    /// in the answer, never stored.
+    pub unknown: Vec<String>,
 }
 
 impl Call {
@@ -97,6 +100,7 @@ impl Call {
             trace: trace.unwrap_or_else(|| TraceId(door.ids.bytes())),
             received_at: now,
             daily_quota: admitted.daily_quota,
+            unknown: Vec::new(),
         };
         if call.key.is_some() {
             // Set once: a request is one call.

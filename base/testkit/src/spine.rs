@@ -48,6 +48,7 @@ pub fn call(
         trace: TraceId(ids.bytes()),
         received_at: now,
         daily_quota: None,
+        unknown: Vec::new(),
     }
 }
 

@@ -19,7 +19,7 @@ use crate::Production;
 use crate::error::{self, ProductionError};
 use crate::numbering::NumberFor;
 use crate::pre_confirm::number;
-use crate::quote::read;
+use crate::quote::{checks, read};
 
 pub use set::{ConfirmQuote, ConfirmView};
 
@@ -84,6 +84,7 @@ impl Production {
             compulsory_no: self.numbering.next(NumberKind::Confirm, of, now).await?,
             commercial_no: self.numbering.next(NumberKind::Confirm, of, now).await?,
             rechecked: None,
+            notices: checks::unknown(&call.unknown).collect(),
             now,
             book: self.book.clone(),
         };

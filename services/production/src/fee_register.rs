@@ -3,7 +3,7 @@
 //! What is registered is what was agreed with the pre-confirmation, or less (报行合一): a fee that
 //! says otherwise than the filed terms is refused. Rows are added, never changed; the last stands.
 
-use base_http::{Call, Done, EventDraft, Problem, Reply};
+use base_http::{Call, Done, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -23,7 +23,7 @@ use crate::error::{self, ProductionError};
 use crate::fee::{self, Commission, FeeBody, FeeTerms, cap};
 use crate::lookup::Shown;
 use crate::pre_confirm::number;
-use crate::quote::read;
+use crate::quote::{checks, read};
 use crate::store::fee::FeeRecord;
 use crate::store::policy::PolicyRecord;
 use crate::store::quote::{QuoteRecord, QuotedProduct};
@@ -160,9 +160,9 @@ impl Production {
         };
         let command =
             RegisterFee { confirm_no, terms, client: client(&call), now: call.received_at };
-        self.spine
-            .run(call, &command, |fee| told(&fee, "production.fee.registered", StatusCode::CREATED))
-            .await
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
+        let event = "production.fee.registered";
+        self.spine.run(call, &command, |fee| told(&fee, event, StatusCode::CREATED, &notices)).await
     }
 
     /// Changes the commission ratio of a registered fee (Z08).
@@ -193,9 +193,9 @@ impl Production {
         }
         let command =
             ChangeFee { confirm_no, ratio, reason, client: client(&call), now: call.received_at };
-        self.spine
-            .run(call, &command, |fee| told(&fee, "production.fee.changed", StatusCode::OK))
-            .await
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
+        let event = "production.fee.changed";
+        self.spine.run(call, &command, |fee| told(&fee, event, StatusCode::OK, &notices)).await
     }
 
     /// The registered fees of a policy.
@@ -276,12 +276,13 @@ fn within_agreed(read: &FeeTerms, agreed: &FeeTerms, class: PolicyClass, found: 
     distribution::commission(read.ratio, Decimal::ONE, Some(agreed.ratio), at, found);
 }
 
-fn told(fee: &FeeRecord, kind: &'static str, status: StatusCode) -> Done {
-    let view = serde_json::json!({
+fn told(fee: &FeeRecord, kind: &'static str, status: StatusCode, notices: &[Notice]) -> Done {
+    let mut view = serde_json::json!({
         "confirmCode": fee.confirm_no,
         "class": fee.class.name(),
         "current": FeeView::from(fee),
     });
+    checks::noting(&mut view, notices);
     let slot = fee.confirm_no.slot().0;
     Done::json(status, &view, slot, fee.confirm_no.to_string()).telling(EventDraft {
         kind,

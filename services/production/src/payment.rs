@@ -1,6 +1,6 @@
 //! 支付登记: the money of a proposal, before anything is confirmed (见费出单).
 
-use base_http::{Call, Done, EventDraft, Problem, Reply};
+use base_http::{Call, Done, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, TenantId};
@@ -17,7 +17,7 @@ use crate::Production;
 use crate::error::ProductionError;
 use crate::fee::FeeTerms;
 use crate::pre_confirm::{number, refused};
-use crate::quote::read;
+use crate::quote::{checks, read};
 use crate::sealed;
 use crate::store::proposal::{self, PaymentRecord};
 
@@ -140,20 +140,23 @@ impl Production {
         let payment = read_payment(&body, format::Sign::Unsigned, call.received_at)?;
         let record = payment.record(self, &call, query_no).await?;
         let command = RegisterPayment { record, now: call.received_at };
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         self.spine
             .run(call, &command, |()| {
-                let view = serde_json::json!({
+                let told = serde_json::json!({
                     "queryCode": query_no,
                     "stage": "paid",
                     "paid": command.record.payment.amount,
                     "reference": command.record.payment.reference,
                     "paidAt": command.record.payment.paid_at,
                 });
+                let mut view = told.clone();
+                checks::noting(&mut view, &notices);
                 let slot = query_no.slot().0;
                 Done::json(StatusCode::OK, &view, slot, query_no.to_string()).telling(EventDraft {
                     kind: "production.payment.registered",
                     subject: query_no.to_string(),
-                    data: view,
+                    data: told,
                 })
             })
             .await

@@ -21,7 +21,7 @@ use crate::identity::IdentityBody;
 use crate::lookup::shown_record;
 use crate::outside::{Ask, Rated, Verdict};
 use crate::quote::flow::{json, quoted_tax};
-use crate::quote::{Assumed, VehicleIdentity, read};
+use crate::quote::{Assumed, VehicleIdentity, checks, read};
 use crate::store::identity::{self, PassedCheck};
 use crate::store::known;
 use crate::store::proposal::{self, ProposalRecord};
@@ -128,6 +128,7 @@ impl Production {
         };
         let (assumed, mut notices) = self.second_look(&record, call.received_at).await?;
         notices.extend(read::notices(found.split().1));
+        notices.extend(checks::unknown(&call.unknown));
         let command = PreConfirm { record, terms, passed, assumed, now: call.received_at };
         self.spine
             .run(call, &command, |(amounts, until)| {

@@ -11,7 +11,7 @@ pub mod read;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use base_http::{Call, Done, EventDraft, Naming, Problem, Reply};
+use base_http::{Call, Done, EventDraft, Naming, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -34,7 +34,7 @@ use crate::challenge::Challenges;
 use crate::error::{self, ProductionError};
 use crate::lookup::record_of;
 use crate::numbering::NumberFor;
-use crate::quote::read as wording;
+use crate::quote::{checks, read as wording};
 use crate::sealed;
 use crate::store::claim_dispute::{self as store, DisputeRow};
 
@@ -108,6 +108,9 @@ pub struct DisputeLine {
     /// Why it was decided so, in the words of the insurer that filed the claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// What a person should see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// What a customer says and shows, as it is sealed.
@@ -149,6 +152,7 @@ impl DisputeLine {
             counts: correction.and_then(Correction::counts),
             at_fault: correction.and_then(Correction::at_fault),
             reason,
+            notices: Vec::new(),
         }
     }
 
@@ -197,9 +201,11 @@ impl Production {
             challenges: self.challenges.clone(),
             now,
         };
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         self.spine
             .run(call, &command, |row: DisputeRow| {
-                let line = DisputeLine::of(&row, command.tenant, now);
+                let mut line = DisputeLine::of(&row, command.tenant, now);
+                line.notices = notices.clone();
                 line.done(StatusCode::CREATED, &row).telling(EventDraft {
                     kind: "production.claim.dispute_opened",
                     subject: row.dispute_no.to_string(),

@@ -8,7 +8,7 @@
 pub mod labelled;
 pub mod read;
 
-use base_http::{Call, Done, EventDraft, Problem, Reply};
+use base_http::{Call, Done, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, TenantId};
@@ -28,7 +28,7 @@ use crate::claim::referral::read::ReferralLine;
 use crate::claim::score::{Band, FraudScore};
 use crate::error::{self, ProductionError};
 use crate::pre_confirm::number;
-use crate::quote::read as wording;
+use crate::quote::{checks, read as wording};
 use crate::store::claim;
 use crate::store::referral::{self as store, EvidenceRow, Origin, ReferralRow};
 
@@ -317,9 +317,11 @@ impl Production {
             by: call.caller.client.to_string(),
             now: call.received_at,
         };
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         self.spine
             .run(call, &command, |(row, told): (ReferralRow, Option<&'static str>)| {
-                let line = ReferralLine::of(&row);
+                let mut line = ReferralLine::of(&row);
+                line.notices = notices.clone();
                 let (slot, subject) = (claim_no.slot().0, claim_no.to_string());
                 let done = Done::json(StatusCode::OK, &line, slot, subject);
                 match told {

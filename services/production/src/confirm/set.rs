@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use base_http::{Done, EventDraft, SetCommand};
+use base_http::{Done, EventDraft, Notice, SetCommand};
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
@@ -41,6 +41,8 @@ pub struct ConfirmQuote {
     pub commercial_no: PlatformNumber,
     /// Sources that stayed silent when they were asked again, JSON; `None` when nobody asked.
     pub rechecked: Option<String>,
+    /// What a person should see.
+    pub notices: Vec<Notice>,
     /// The instant of the call.
     pub now: Timestamp,
     /// For the parameters of the quote's tariff.
@@ -65,6 +67,9 @@ pub struct ConfirmView {
     /// Outside systems that never answered; checked later.
     #[schema(value_type = Vec<String>)]
     pub deferred_checks: serde_json::Value,
+    /// What a person should see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// A policy as confirmed.
@@ -321,6 +326,7 @@ fn done(command: &ConfirmQuote, confirmation: &Confirmation) -> Done {
             .and_then(|policy| serde_json::from_str(&policy.deferred_checks).ok())
             .unwrap_or_else(|| serde_json::json!([])),
         policies,
+        notices: command.notices.clone(),
     };
     let slot = command.query_no.slot().0;
     let mut done = Done::json(StatusCode::CREATED, &view, slot, command.query_no.to_string());

@@ -1,6 +1,6 @@
 //! 批改确认: an endorsement becomes part of its policy.
 
-use base_http::{Call, Naming, Problem, Reply};
+use base_http::{Call, Naming, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -45,9 +45,11 @@ impl Production {
         };
         let amend_confirm_no = self.numbering.next(NumberKind::AmendConfirm, of, now).await?;
         let command = ConfirmEndorsement { amend_no, amend_confirm_no, echo, endorsement_no, now };
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         self.spine
             .run(call, &command, |(record, policy)| {
-                let view = EndorsementView::of(&record, &record.stage, now).with(&policy, now);
+                let mut view = EndorsementView::of(&record, &record.stage, now).with(&policy, now);
+                view.notices = notices.clone();
                 let event = "production.endorsement.confirmed";
                 view.done(StatusCode::CREATED, amend_no.slot().0, event)
             })

@@ -1,7 +1,7 @@
 //! 退保 and 撤单: ending a policy before its time. Ask for the refund, then ask again with the
 //! refund echoed to carry it out.
 
-use base_http::{Call, Done, Problem, Reply};
+use base_http::{Call, Done, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -21,7 +21,7 @@ use crate::endorsement::read::{self as message, Asked};
 use crate::endorsement::view::EndorsementView;
 use crate::endorsement::{Formula, refused};
 use crate::pre_confirm::number;
-use crate::quote::read;
+use crate::quote::{checks, read};
 
 /// 退保: why, from when, and whether to carry it out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -91,6 +91,9 @@ pub struct RefundView {
     pub refund: Fen,
     /// How they were computed.
     pub formula: Formula,
+    /// What a person should see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// Whether to carry an ending out, and the refund the caller expects.
@@ -165,8 +168,9 @@ impl Production {
         let tariff = self.book.of_version(&standing.version.tariff_version).await?;
         let priced = price(&standing, &asked, &tariff, now)?;
         let slot = standing.policy.confirm_no.slot().0;
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         if !wish.confirm {
-            let view = refund_view(&standing, &priced);
+            let view = RefundView { notices, ..refund_view(&standing, &priced) };
             let subject = view.confirm_code.clone();
             let done = Done::json(StatusCode::OK, &view, slot, subject);
             return self.spine.answer(call, done).await;
@@ -186,7 +190,8 @@ impl Production {
         let command = QueryEndorsement { record, at_once: Some(no), now };
         self.spine
             .run(call, &command, |(record, policy)| {
-                let view = EndorsementView::of(&record, &record.stage, now).with(&policy, now);
+                let mut view = EndorsementView::of(&record, &record.stage, now).with(&policy, now);
+                view.notices = notices.clone();
                 view.done(StatusCode::CREATED, slot, ending_event(&policy))
             })
             .await
@@ -222,5 +227,6 @@ fn refund_view(standing: &Standing, priced: &Priced) -> RefundView {
         tax_refund: Fen(-tax.0),
         refund: Fen(-priced.terms.difference.total().unwrap_or_default().0),
         formula: priced.formula.clone(),
+        notices: Vec::new(),
     }
 }

@@ -1,6 +1,6 @@
 //! From an amend query code to the brink of its confirmation: freezing, money, giving up.
 
-use base_http::{Call, Problem, Reply};
+use base_http::{Call, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -15,6 +15,7 @@ use crate::endorsement::{HOLD, refused};
 use crate::error::{self, ProductionError};
 use crate::payment::{PaymentBody, read_payment};
 use crate::pre_confirm::number;
+use crate::quote::checks;
 use crate::store::endorsement::{self as store, EndorsementRecord, Money};
 use crate::store::proposal::{self, PaymentRecord};
 
@@ -59,9 +60,11 @@ impl Production {
         let amend_no = number(self, &call, amend_code, NumberKind::AmendQuery)?;
         let now = call.received_at;
         let command = MoveEndorsement { amend_no, step, now };
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         self.spine
             .run(call, &command, |record| {
-                let view = EndorsementView::of(&record, &record.stage, now);
+                let mut view = EndorsementView::of(&record, &record.stage, now);
+                view.notices = notices.clone();
                 view.done(StatusCode::OK, amend_no.slot().0, event)
             })
             .await

@@ -319,6 +319,7 @@ impl Production {
             trace: TraceId(ids.bytes()),
             received_at: now,
             daily_quota: None,
+            unknown: Vec::new(),
         }
     }
 }

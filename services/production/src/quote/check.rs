@@ -59,7 +59,8 @@ impl Production {
         if !answered {
             self.judge(&call, &record, given).await?;
         }
-        let (view, rated_on) = self.whole(&record).await?;
+        let (mut view, rated_on) = self.whole(&record).await?;
+        view.notices.extend(checks::unknown(&call.unknown));
         let command = Answered {
             query_no,
             tenant: record.tenant,

@@ -174,7 +174,7 @@ pub(crate) fn own_region(region: Region, branch: Option<Region>, found: &mut Fin
     }
 }
 
-/// Unknown elements as notices (rule S06).
+/// Elements of a message that were not read, as notices (rule S06).
 pub(crate) fn unknown(pointers: &[String]) -> impl Iterator<Item = Notice> {
     pointers.iter().map(|pointer| Notice {
         code: "N2003".into(),
@@ -182,4 +182,11 @@ pub(crate) fn unknown(pointers: &[String]) -> impl Iterator<Item = Notice> {
         pointer: Some(pointer.clone()),
         detail: "this element is not known here and was not stored".to_owned(),
     })
+}
+
+/// Adds notices to an answer that has none of its own.
+pub(crate) fn noting(view: &mut serde_json::Value, notices: &[Notice]) {
+    if !notices.is_empty() {
+        view["notices"] = serde_json::json!(notices);
+    }
 }

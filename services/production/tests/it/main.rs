@@ -24,3 +24,4 @@ mod stale_quotes;
 mod support;
 mod tax;
 mod underwriting;
+mod unknown_elements;

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use base_http::{Call, Caller, Function, Problem, Spine};
@@ -50,6 +50,8 @@ pub(crate) struct World {
     pub(crate) picc: Arc<Caller>,
     /// CPIC in Jiangsu.
     pub(crate) cpic: Arc<Caller>,
+    /// What messages from now on say beside what is known.
+    pub(crate) unknown: Mutex<Vec<String>>,
     master: Arc<MasterKey>,
     _stop: DropGuard,
 }
@@ -130,6 +132,7 @@ impl World {
             memory,
             parameters,
             challenges,
+            unknown: Mutex::new(Vec::new()),
             master,
             _stop: stop.drop_guard(),
         };
@@ -148,7 +151,8 @@ impl World {
 
     /// A call of `function`, with a key of its own.
     pub(crate) fn call(&self, caller: &Arc<Caller>, function: &'static Function) -> Call {
-        spine::call(&*self.clock, &self.ids, caller, function)
+        let unknown = self.unknown.lock().unwrap().clone();
+        Call { unknown, ..spine::call(&*self.clock, &self.ids, caller, function) }
     }
 
     /// A read: without a key, with a purpose.

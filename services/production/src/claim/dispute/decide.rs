@@ -7,7 +7,7 @@
 
 use std::sync::Arc;
 
-use base_http::{Call, EventDraft, Problem, Reply};
+use base_http::{Call, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -29,7 +29,7 @@ use crate::claim::dispute::{DisputeLine, of_any_insurer, refused};
 use crate::claim::lock::{RecoveryLocks, TouchedCase};
 use crate::claim::step::{self, Told};
 use crate::error::{self, ProductionError};
-use crate::quote::read as wording;
+use crate::quote::{checks, read as wording};
 use crate::sealed;
 use crate::store::claim as claims;
 use crate::store::claim_dispute::{self as store, DisputeRow};
@@ -93,9 +93,11 @@ impl Production {
             locks: self.locks.clone(),
             now,
         };
+        let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
         self.spine
             .run(call, &command, |(row, corrected): (DisputeRow, Vec<EventDraft>)| {
-                let line = DisputeLine::of(&row, tenant, now);
+                let mut line = DisputeLine::of(&row, tenant, now);
+                line.notices = notices.clone();
                 let mut done = line.done(StatusCode::OK, &row).telling(EventDraft {
                     kind: "production.claim.dispute_decided",
                     subject: row.dispute_no.to_string(),

@@ -1,7 +1,7 @@
 //! Referrals read back: the queue, and one with everything it rests on.
 
 use base_http::paging::{Page, Paged, bad, cut};
-use base_http::{Call, Done, Problem, Reply};
+use base_http::{Call, Done, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::Fen;
@@ -73,6 +73,9 @@ pub struct ReferralLine {
     /// What was found in this round.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub conclusion: Option<ConclusionView>,
+    /// What a person should see.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
 }
 
 /// What was found.
@@ -180,6 +183,7 @@ impl ReferralLine {
             changed_at: row.changed_at,
             assignee: row.assignee.as_ref().map(|(assignee, _)| assignee.clone()),
             conclusion,
+            notices: Vec::new(),
         }
     }
 }
