@@ -22,6 +22,7 @@ use crate::lookup::replay::Replay;
 use crate::lookup::stage::stage_at;
 use crate::lookup::{Shown, shown_record};
 use crate::pre_confirm::number;
+use crate::quote::claims::{self, QuotedClaim};
 use crate::quote::{Assumed, Parties, VehicleIdentity};
 use crate::sealed;
 use crate::store::proposal::{self, ProposalRecord};
@@ -146,6 +147,10 @@ pub struct StoredQuote {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub rating: Option<Rating>,
+    /// Claims of the vehicle, of all insurers, that were judged: each with its verdict, to be disputed
+    /// where it is wrong (CLAIM_DATA).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<QuotedClaim>,
     /// Whether that is what was answered.
     pub replay: Replay,
     /// Outside systems that did not answer.
@@ -198,6 +203,10 @@ impl Production {
             engine_no: vehicle.engine_no,
             parties: party::views(&parties, shown),
             tariff_version: record.tariff_version.clone(),
+            claims: {
+                let rating = replayed.rating.iter();
+                rating.flat_map(|rating| claims::judged(&replayed.input, rating)).collect()
+            },
             rating: replayed.rating,
             replay: replayed.replay,
             assumed: assumed.sources.iter().map(|source| source.name()).collect(),

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use crate::error::ProductionError;
 use crate::outside::{Consulted, RegisteredVehicle};
 use crate::quote::checks::Duplicate;
+use crate::quote::claims::QuotedClaim;
 use crate::store::known::Known;
 
 /// 投保查询的回复: premiums, factors with their reasons, tax, previous policies, notices.
@@ -44,6 +45,10 @@ pub struct QuoteView {
     pub reinsure_flag: &'static str,
     /// Commercial policies that cover the vehicle in the period already (rule L20).
     pub duplicates: Vec<Duplicate>,
+    /// Claims of the vehicle, of all insurers, that were judged: each with its verdict, to be disputed
+    /// where it is wrong (CLAIM_DATA).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub claims: Vec<QuotedClaim>,
     /// Earlier policies of all insurers, latest first.
     pub previous_policies: Vec<PreviousPolicy>,
     /// 转保: the last policy was another insurer's.

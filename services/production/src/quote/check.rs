@@ -19,7 +19,7 @@ use crate::lookup::shown_record;
 use crate::pre_confirm::number;
 use crate::quote::answer::{self, QuoteView};
 use crate::quote::checks::{self, Duplicate};
-use crate::quote::{Assumed, read};
+use crate::quote::{Assumed, claims, read};
 use crate::store::known::{Known, KnownPolicy};
 use crate::store::lookup;
 use crate::store::quote::{self as store, QuoteRecord};
@@ -154,6 +154,7 @@ impl Production {
             rating: rating.as_ref().map(answer::written).transpose()?,
             reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
+            claims: rating.iter().flat_map(|rating| claims::judged(&input, rating)).collect(),
             previous_policies: answer::previous(&known),
             changes_insurer: answer::changes_insurer(&known, record.insurer),
             registered: registered

@@ -22,6 +22,7 @@ use crate::outside::{Ask, Consulted, Snapshots};
 use crate::quote::Assumed;
 use crate::quote::answer::{self, QuoteView};
 use crate::quote::checks::{self, Duplicate};
+use crate::quote::claims;
 use crate::quote::read::{self, QuoteRequest};
 use crate::quote::record::RecordQuote;
 use crate::quote::wire::QuoteBody;
@@ -115,6 +116,7 @@ impl Production {
         let findings = found.split().1;
         let mut view = self.view(&request, &known, &consulted, insurer, &record, &rating);
         view.rating = Some(written);
+        view.claims = claims::judged(&input, &rating);
         view.notices.extend(read::notices(findings));
         view.notices.extend(checks::unknown(&unknown));
         if let Some(challenge) = challenge {
@@ -122,6 +124,7 @@ impl Production {
             view.rating = None;
             view.payable = None;
             view.duplicates.clear();
+            view.claims.clear();
             view.previous_policies.clear();
             view.registered = None;
             view.challenge = Some(challenge.shown);
@@ -224,6 +227,7 @@ impl Production {
             rating: None,
             reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
+            claims: Vec::new(),
             previous_policies: answer::previous(known),
             changes_insurer: answer::changes_insurer(known, insurer),
             registered: answer::registered(consulted),

@@ -7,6 +7,7 @@
 pub mod answer;
 pub mod check;
 pub(crate) mod checks;
+pub mod claims;
 pub(crate) mod flow;
 pub mod read;
 mod record;

@@ -2,7 +2,10 @@
 
 use jiff::SignedDuration;
 use kernel::Clock;
-use serde_json::json;
+use production::function;
+use production::lookup::quotes::QuoteQuery;
+use production_core::number::PlatformNumber;
+use serde_json::{Value, json};
 
 use crate::claim_story::{Story, property};
 use crate::support::{
@@ -25,6 +28,51 @@ async fn a_claim_paid_by_one_insurer_changes_the_price_another_one_quotes() {
     assert_eq!(rating["accident"]["code"], json!("E4"));
     assert_eq!(rating["claims"][0]["claimCode"], json!(story.claim_code));
     assert_eq!(rating["claims"][0]["verdict"], json!("counted"));
+}
+
+/// CLAIM_DATA: what a customer needs to dispute a claim stands beside the rating.
+#[tokio::test]
+async fn a_quote_lists_every_claim_it_judged_as_a_customer_can_dispute_it() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &message(world.clock.now(), VIN, PLATE)).await;
+    let (compulsory_policy, commercial_policy) =
+        (sale.compulsory.unwrap(), sale.commercial.unwrap());
+    // Closed and paid on 1 June; reported on the 20th and open since.
+    let closed = world.settled(&world.picc, &compulsory_policy, "R-1", noon(2025, 6, 1)).await;
+    world.clock.set(noon(2025, 6, 21));
+    let mut open = Story::new(&world.picc, &commercial_policy, "R-2", noon(2025, 6, 20));
+    let report = open.report();
+    world.report(&mut open, &report).await.unwrap();
+
+    world.clock.set(noon(2026, 3, 1));
+    let body = message(world.clock.now(), VIN, PLATE);
+    let quoted = world.quote(&world.cpic, &body).await.unwrap();
+    let expected = json!([
+        { "claimCode": closed.claim_code, "class": "compulsory", "insurer": "PICC",
+          "accidentOn": "2025-06-01", "closedOn": "2025-06-01", "verdict": "counted" },
+        { "claimCode": open.claim_code, "class": "commercial", "insurer": "PICC",
+          "accidentOn": "2025-06-20", "verdict": "open" },
+    ]);
+    assert_eq!(quoted["claims"], expected);
+    // Read back, the quote says the same; the rating it is digested by does not hold it.
+    let call = world.read(&world.cpic, &function::QUOTE_READ);
+    let query = word(&quoted, "/queryCode");
+    let read = world.production.read_quote(call, &query, QuoteQuery::default()).await;
+    let read = view(read).unwrap();
+    assert_eq!((&read["claims"], &read["replay"]["identical"]), (&expected, &json!(true)));
+    assert_eq!(read["rating"]["claims"], Value::Null);
+
+    // Nothing of other insurers before the image is read; then all of it.
+    world.set_parameter("production.quote_challenge", "320000", "image").await;
+    world.pass(1);
+    let quoted = world.quote(&world.cpic, &body).await.unwrap();
+    assert_eq!(quoted["claims"], Value::Null);
+    let query = word(&quoted, "/queryCode");
+    let digits = world.challenges.digits(PlatformNumber::parse(&query).unwrap());
+    let call = world.call(&world.cpic, &function::QUOTE_CHECK);
+    let answer = parsed(&json!({ "answer": digits }));
+    let shown = view(world.production.check_quote(call, &query, answer).await).unwrap();
+    assert_eq!(shown["claims"], expected);
 }
 
 #[tokio::test]
