@@ -9,6 +9,7 @@ use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::claim::hint::renamed;
 use crate::claim::lock::RecoveryLock;
 use crate::claim::score::FraudScore;
 
@@ -106,7 +107,8 @@ pub struct PolicePartyView {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct HintView {
-    /// `L52`, `L53`, `H01` to `H07`, or `F01` (docs/guides/claims.md).
+    /// `L52`, `L53` or `H01` to `H08` (docs/guides/claims.md).
+    #[serde(deserialize_with = "named")]
     pub rule: String,
     /// What it is about: `frame`, `plate`, `phone`, `driver`, `repairer`, `injured`, `start`,
     /// `liability`, `part` or `score`.
@@ -126,4 +128,9 @@ pub struct HintView {
     /// Where in the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pointer: Option<String>,
+}
+
+/// A rule as stored answers name it.
+fn named<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    String::deserialize(deserializer).map(renamed)
 }

@@ -17,6 +17,23 @@ use crate::claim::read::PricedPart;
 use crate::claim::terms::Terms;
 use crate::store::claim_mark::{MarkQuestion, MarkRow, Marked};
 
+/// The rule of a score's hint.
+pub(crate) const BY_SCORE: &str = "H08";
+
+/// A stored rule by the name it has now: a score's was `F01` once, which is a validation rule's too.
+pub(crate) fn renamed(rule: String) -> String {
+    match rule.as_str() {
+        "F01" => BY_SCORE.to_owned(),
+        _ => rule,
+    }
+}
+
+/// Every name a rule is stored under.
+pub(crate) fn names_of(rule: &str) -> Vec<String> {
+    let once = (rule == BY_SCORE).then_some("F01");
+    [Some(rule), once].into_iter().flatten().map(str::to_owned).collect()
+}
+
 /// Most other cases looked for under one mark.
 pub(crate) const MOST_CASES: i32 = 5;
 

@@ -24,6 +24,7 @@ use utoipa::ToSchema;
 
 use crate::Production;
 use crate::claim::answer::HintView;
+use crate::claim::hint::BY_SCORE;
 use crate::claim::referral::read::ReferralLine;
 use crate::claim::score::{Band, FraudScore};
 use crate::error::{self, ProductionError};
@@ -31,9 +32,6 @@ use crate::pre_confirm::number;
 use crate::quote::{checks, read as wording};
 use crate::store::claim;
 use crate::store::referral::{self as store, EvidenceRow, Origin, ReferralRow};
-
-/// The rule of a score's hint.
-const BY_SCORE: &str = "F01";
 
 /// When a step refers its claim; both are parameters of `tenancy`.
 #[derive(Clone, Debug, PartialEq, Eq)]

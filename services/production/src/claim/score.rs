@@ -21,6 +21,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::claim::answer::HintView;
+use crate::claim::hint::BY_SCORE;
 
 /// How long a score is waited for. Timers tick by the millisecond and are rounded up, so that this is
 /// at most two.
@@ -197,7 +198,7 @@ impl FraudScore {
         let reasons: Vec<String> = reasons.collect();
         let colon = if reasons.is_empty() { "" } else { ": " };
         (self.band != Band::Low).then(|| HintView {
-            rule: "F01".to_owned(),
+            rule: BY_SCORE.to_owned(),
             kind: "score".to_owned(),
             text: format!(
                 "the fraud score is {} ({}.{:02} %) by model {} of the {}{colon}{}",
@@ -397,7 +398,7 @@ mod tests {
     #[test]
     fn a_handler_reads_the_band_the_model_and_what_speaks_for_fraud() {
         let hint = fair().hint().unwrap();
-        assert_eq!((hint.rule.as_str(), hint.kind.as_str()), ("F01", "score"));
+        assert_eq!((hint.rule.as_str(), hint.kind.as_str()), ("H08", "score"));
         assert_eq!(
             hint.text,
             "the fraud score is high (31.23 %) by model 3 of the tenant: hoursSinceStart is 5: \

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::claim::answer::HintView;
+use crate::claim::hint::{names_of, renamed};
 use crate::claim::score::Band;
 use crate::error::ProductionError;
 
@@ -155,12 +156,13 @@ pub(crate) async fn list(
         let all = [Band::Low, Band::Review, Band::High].into_iter();
         all.filter(|band| *band >= least).map(|band| band.name().to_owned()).collect::<Vec<_>>()
     });
+    let rules = filter.rule.as_deref().map(names_of);
     let (after_at, after_no) = filter.after.clone().unzip();
     let rows = referrals!(
         "where r.tenant_id = $1
            and ($2::text is null or r.state = $2)
            and ($3::text[] is null or r.band = any ($3))
-           and ($4::text is null or $4 = any (r.rules))
+           and ($4::text[] is null or r.rules && $4)
            and ($5::text is null or r.assignee = $5)
            and ($6::timestamptz is null or (r.changed_at, r.claim_no) < ($6, $7))
          order by r.changed_at desc, r.claim_no desc
@@ -168,7 +170,7 @@ pub(crate) async fn list(
         tenant.0,
         filter.state,
         bands.as_deref(),
-        filter.rule,
+        rules.as_deref(),
         filter.assignee,
         after_at.map(|at| at.to_sqlx()) as _,
         after_no,
@@ -288,7 +290,7 @@ pub(crate) async fn evidence(
     let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| EvidenceRow {
         round: row.round,
         sequence: row.sequence,
-        rule: row.rule,
+        rule: row.rule.map(renamed),
         text: row.text,
         other_claim_no: row.other_claim_no,
         told_by: row.told_by,
@@ -454,7 +456,7 @@ impl TryFrom<StoredReferral> for ReferralRow {
             origin: Origin::parse(&row.origin).ok_or_else(corrupt)?,
             band,
             chance_ppm: row.chance_ppm.and_then(|chance| u32::try_from(chance).ok()),
-            rules: row.rules,
+            rules: row.rules.into_iter().map(renamed).collect(),
             opened_at: row.opened_at.to_jiff(),
             changed_at: row.changed_at.to_jiff(),
             assignee,

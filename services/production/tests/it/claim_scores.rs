@@ -96,7 +96,7 @@ async fn a_step_is_answered_with_its_score_and_the_figures_are_kept_beside_it() 
             "chancePpm": 400_000, "band": "high",
             "reasons": [{ "feature": "vehicleLossFen", "value": "1100000", "oddsPct": 660 }] })
     );
-    assert_eq!(word(&told, "/riskHints/0/rule"), "F01");
+    assert_eq!(word(&told, "/riskHints/0/rule"), "H08");
     assert_eq!(
         word(&told, "/riskHints/0/text"),
         "the fraud score is high (40.00 %) by model 2 of the market: vehicleLossFen is 1100000: \

@@ -121,6 +121,19 @@ async fn a_high_score_opens_a_referral_that_is_worked_on_and_opened_again_by_wha
     assert_eq!(sequences, [&json!(4), &json!(5)]);
     assert_eq!(found["scores"].as_array().unwrap().len(), 3);
     assert_eq!(word(&found, "/scores/2/score/reasons/0/feature"), "vehicleLossFen");
+    assert_eq!(found["rules"], json!(["H08"]));
+    // The rule was `F01` once, which is a validation rule's name: what was stored so reads as H08.
+    for statement in [
+        "update production.referral set rules = array_replace(rules, 'H08', 'F01')",
+        "update production.referral_evidence set rule = 'F01' where rule = 'H08'",
+        "update production.claim_step
+         set answer = convert_to(replace(convert_from(answer, 'utf8'), 'H08', 'F01'), 'utf8')",
+    ] {
+        sqlx::query(statement).execute(&world.test.owner).await.unwrap();
+    }
+    assert_eq!(world.referral(&story).await.unwrap(), found);
+    let scored = ReferralListQuery { rule: Some("H08".into()), ..ReferralListQuery::default() };
+    assert_eq!(world.queue(scored).await.len(), 1);
     // The same score again is no news.
     assess(&world, &story, "AS-3", "9500.00").await;
     assert_eq!(world.referral(&story).await.unwrap()["evidence"].as_array().unwrap().len(), 2);
