@@ -96,8 +96,12 @@ impl Production {
         let found = outside::look(&self.outside, &read, insured.as_ref(), &windows).await;
         notices.extend(found.notices);
         let key = self.sealer.market_key(now).await?;
-        let digested =
-            |mark: &Mark| MarkRow { kind: mark.kind, mark: mark.digest(key), own: mark.own };
+        let digested = |mark: &Mark| MarkRow {
+            kind: mark.kind,
+            mark: mark.digest(key),
+            own: mark.own,
+            pointer: mark.pointer.clone(),
+        };
         // What every other case of the vehicle carries as well.
         let own = match (target, &insured) {
             (Target::Report(_), Some(vehicle)) => vehicle.marks(),

@@ -106,6 +106,7 @@ impl Windows {
                 mark: mark.mark.clone(),
                 from: accident_at.checked_sub(around).unwrap_or(Timestamp::MIN),
                 to: accident_at.checked_add(around).unwrap_or(Timestamp::MAX),
+                pointer: mark.pointer.clone(),
             })
         };
         marks.iter().filter_map(question).collect()
@@ -158,9 +159,11 @@ pub(crate) fn in_common(viewer: &Viewer<'_>, found: &[Marked]) -> Vec<HintView> 
             claim_code: Some(other.claim_no.to_string()),
             insurer: Some(other.insurer.as_str().to_owned()),
             accident_on: Some(time::day_of(other.accident_at)),
-            pointer: None,
+            pointer: other.pointer.clone(),
         };
-        if !hints.contains(&hint) {
+        // What a message says twice is hinted at where it is said first.
+        let told = |own: &HintView| own.rule == hint.rule && own.claim_code == hint.claim_code;
+        if !hints.iter().any(told) {
             hints.push(hint);
         }
     }

@@ -67,6 +67,8 @@ pub struct Mark {
     value: String,
     /// Of the insured vehicle's side.
     pub own: bool,
+    /// JSON pointer of the element of the message that says it; `None` where no message does.
+    pub pointer: Option<String>,
 }
 
 impl Mark {
@@ -83,7 +85,12 @@ impl Mark {
             let national = value.strip_prefix("+86").or_else(|| value.strip_prefix("0086"));
             value = national.unwrap_or(&value).to_owned();
         }
-        (!value.is_empty()).then_some(Mark { kind, value, own })
+        (!value.is_empty()).then_some(Mark { kind, value, own, pointer: None })
+    }
+
+    /// The same mark, said by this element of the message.
+    pub fn said_at(self, pointer: impl Into<String>) -> Mark {
+        Mark { pointer: Some(pointer.into()), ..self }
     }
 
     /// What is stored: a keyed digest, the same for every insurer.

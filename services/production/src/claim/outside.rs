@@ -29,12 +29,12 @@ pub(super) struct InsuredVehicle {
 }
 
 impl InsuredVehicle {
-    /// What every other case of the vehicle carries as well.
+    /// What every other case of the vehicle carries as well: the report says it by its policy.
     pub(super) fn marks(&self) -> Vec<Mark> {
         let frame = Mark::of(MarkKind::Frame, self.frame.as_str(), true);
         let plate = self.plate.as_ref();
         let plate = plate.and_then(|plate| Mark::of(MarkKind::Plate, plate.number(), true));
-        frame.into_iter().chain(plate).collect()
+        frame.into_iter().chain(plate).map(|mark| mark.said_at("/confirmCode")).collect()
     }
 }
 

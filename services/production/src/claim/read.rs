@@ -143,6 +143,16 @@ pub trait StepBody: Serialize {
     fn read(&self, insurer: InsurerCode, found: &mut Findings) -> Option<ReadStep>;
 }
 
+/// A vehicle as a message tells it, as far as others may know it.
+#[derive(Default)]
+pub(super) struct ToldVehicle<'a> {
+    pub(super) plate: Option<&'a Plate>,
+    pub(super) frame: Option<&'a FrameNo>,
+    pub(super) driver: Option<&'a DriverBody>,
+    /// The insured one.
+    pub(super) own: bool,
+}
+
 /// What the readers of one message share.
 pub(super) struct Reader<'a> {
     pub(super) found: &'a mut Findings,
@@ -319,34 +329,36 @@ impl<'a> Reader<'a> {
         format::frame_no(raw, FrameForm::ShortAllowed, at, self.found)
     }
 
-    /// Notes a plate, a frame number and a driver others may know as well.
-    pub(super) fn mark_vehicle(
+    /// Notes a plate, a frame number and a driver others may know as well, of the vehicle at `at`.
+    pub(super) fn mark_vehicle(&mut self, at: &str, vehicle: &ToldVehicle<'_>) {
+        let own = vehicle.own;
+        if let Some(plate) = vehicle.plate {
+            self.mark(MarkKind::Plate, plate.number(), own, format!("{at}/plate"));
+        }
+        if let Some(frame) = vehicle.frame {
+            self.mark(MarkKind::Frame, frame.as_str(), own, format!("{at}/frameNo"));
+        }
+        if let Some(driver) = vehicle.driver {
+            let (licence_no, phone) = (driver.licence_no.as_ref(), driver.phone.as_ref());
+            self.maybe_mark(MarkKind::Driver, licence_no, own, format!("{at}/driver/licenceNo"));
+            self.maybe_mark(MarkKind::Phone, phone, own, format!("{at}/driver/phone"));
+        }
+    }
+
+    pub(super) fn maybe_mark(
         &mut self,
-        plate: Option<&Plate>,
-        frame: Option<&FrameNo>,
-        driver: Option<&DriverBody>,
+        kind: MarkKind,
+        value: Option<&String>,
         own: bool,
+        at: impl Into<String>,
     ) {
-        if let Some(plate) = plate {
-            self.mark(MarkKind::Plate, plate.number(), own);
-        }
-        if let Some(frame) = frame {
-            self.mark(MarkKind::Frame, frame.as_str(), own);
-        }
-        if let Some(driver) = driver {
-            self.maybe_mark(MarkKind::Driver, driver.licence_no.as_ref(), own);
-            self.maybe_mark(MarkKind::Phone, driver.phone.as_ref(), own);
-        }
-    }
-
-    pub(super) fn maybe_mark(&mut self, kind: MarkKind, value: Option<&String>, own: bool) {
         if let Some(value) = value {
-            self.mark(kind, value, own);
+            self.mark(kind, value, own, at);
         }
     }
 
-    pub(super) fn mark(&mut self, kind: MarkKind, value: &str, own: bool) {
-        self.marks.extend(Mark::of(kind, value, own));
+    pub(super) fn mark(&mut self, kind: MarkKind, value: &str, own: bool, at: impl Into<String>) {
+        self.marks.extend(Mark::of(kind, value, own).map(|mark| mark.said_at(at)));
     }
 
     pub(super) fn officer(&mut self, officer: Option<&OfficerBody>, at: &str) {

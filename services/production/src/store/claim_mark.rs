@@ -20,6 +20,8 @@ pub struct MarkRow {
     pub mark: Vec<u8>,
     /// Of the insured vehicle's side.
     pub own: bool,
+    /// Where the message says it; not stored.
+    pub pointer: Option<String>,
 }
 
 /// Another case that carries a mark.
@@ -41,6 +43,8 @@ pub struct Marked {
     pub district: Option<String>,
     /// Of its insured vehicle's side.
     pub own: bool,
+    /// Where the message that was looked for says it.
+    pub pointer: Option<String>,
 }
 
 /// Which mark to look for, and when the other accident may have happened.
@@ -54,6 +58,8 @@ pub struct MarkQuestion {
     pub from: Timestamp,
     /// To here, included.
     pub to: Timestamp,
+    /// Where the message says it.
+    pub pointer: Option<String>,
 }
 
 /// Notes what cases can be recognised by; a mark that is there already stays.
@@ -125,8 +131,9 @@ pub async fn marked(
     let corrupt = || ProductionError::Corrupt("claim mark");
     let mut found = Vec::new();
     for row in rows.fetch_all(tx.conn()).await? {
+        let place = usize::try_from(row.place - 1).map_err(|_| corrupt())?;
         found.push(Marked {
-            place: usize::try_from(row.place - 1).map_err(|_| corrupt())?,
+            place,
             kind: MarkKind::parse(&row.kind)?,
             claim_no: PlatformNumber::parse(&row.claim_no).map_err(|_| corrupt())?,
             insurer: InsurerCode::parse(&row.insurer).map_err(|_| corrupt())?,
@@ -134,7 +141,9 @@ pub async fn marked(
             accident_at: row.accident_at.to_jiff(),
             district: row.district,
             own: row.own,
+            pointer: questions.get(place).and_then(|question| question.pointer.clone()),
         });
     }
+    found.sort_by_key(|marked| marked.place);
     Ok(found)
 }

@@ -323,6 +323,20 @@ async fn what_other_insurers_know_comes_back_as_hints() {
     rules.sort();
     // The vehicle, its plate, the telephone and the driver are in the other insurer's case.
     assert_eq!(rules, ["H01", "H02", "H03", "L52"]);
+    let mut places: Vec<(String, String)> = told["riskHints"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|hint| (word(hint, "/rule"), word(hint, "/pointer")))
+        .collect();
+    places.sort();
+    let expected = [
+        ("H01", "/thirdVehicles/0/plate"),
+        ("H02", "/driver/phone"),
+        ("H03", "/driver/licenceNo"),
+        ("L52", "/thirdVehicles/0/frameNo"),
+    ];
+    assert_eq!(places, expected.map(|(rule, at)| (rule.to_owned(), at.to_owned())));
     for hint in told["riskHints"].as_array().unwrap() {
         assert_eq!(hint["claimCode"], json!(one.claim_code));
         assert_eq!((&hint["insurer"], &hint["accidentOn"]), (&json!("PICC"), &json!("2025-06-01")));

@@ -17,6 +17,7 @@ mod export;
 mod export_claims;
 mod export_limits;
 mod fees;
+mod hint_windows;
 mod reading;
 mod recovery;
 mod referrals;

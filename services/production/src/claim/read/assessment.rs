@@ -10,7 +10,7 @@ use production_core::mark::VehicleMark;
 use production_core::rule::{Findings, RuleId};
 use production_core::rules::claim::{self as rules, PartRow};
 
-use super::{PricedPart, ReadStep, Reader, StepBody, item, listed, own_side};
+use super::{PricedPart, ReadStep, Reader, StepBody, ToldVehicle, item, listed, own_side};
 use crate::claim::mark::MarkKind;
 use crate::claim::wire::{AssessBody, AssessPersonBody, AssessVehicleBody};
 
@@ -62,10 +62,17 @@ impl AssessBody {
             let loss = reader.money(vehicle.loss.as_ref(), &format!("{at}/loss"));
             let salvage = reader.maybe_money(vehicle.salvage.as_ref(), &format!("{at}/salvage"));
             let residual = reader.maybe_money(vehicle.residual.as_ref(), &format!("{at}/residual"));
-            reader.mark_vehicle(plate.as_ref(), frame.as_ref(), None, own.unwrap_or(false));
+            let told = ToldVehicle {
+                plate: plate.as_ref(),
+                frame: frame.as_ref(),
+                driver: None,
+                own: own.unwrap_or(false),
+            };
+            reader.mark_vehicle(&at, &told);
             let marks = VehicleMark::of(frame.as_ref(), plate.as_ref());
             let repairer = vehicle.repairer.as_ref().and_then(|repairer| repairer.code.as_ref());
-            reader.maybe_mark(MarkKind::Repairer, repairer, own.unwrap_or(false));
+            let repairer_at = format!("{at}/repairer/code");
+            reader.maybe_mark(MarkKind::Repairer, repairer, own.unwrap_or(false), repairer_at);
             if let Some(frame) = frame.filter(|_| own == Some(true)) {
                 reader.own_frames.push((frame_at, frame));
             }
@@ -136,7 +143,8 @@ impl AssessBody {
                 rules::person(harm, died.is_some(), injury, count, &at, reader.found);
             }
             let certificate = person.certificate_no.as_ref();
-            reader.maybe_mark(MarkKind::Injured, certificate, own.unwrap_or(false));
+            let certificate_at = format!("{at}/certificateNo");
+            reader.maybe_mark(MarkKind::Injured, certificate, own.unwrap_or(false), certificate_at);
             if let (Some(item), Some(own), Some(harm)) = (item, own, harm) {
                 read.push(LossPerson { item, own, harm, death_disability, medical });
             }

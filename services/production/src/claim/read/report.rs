@@ -10,7 +10,7 @@ use production_core::rule::{Findings, RuleId};
 use production_core::rules::claim::{self as rules, Coordinates, DESCRIPTION, PLACE};
 use production_core::rules::format;
 
-use super::{ReadStep, Reader, StepBody, listed};
+use super::{ReadStep, Reader, StepBody, ToldVehicle, listed};
 use crate::claim::mark::MarkKind;
 use crate::claim::wire::{EstimateBody, NotifyBody, RegisterBody};
 
@@ -37,12 +37,19 @@ impl StepBody for NotifyBody {
         let liability =
             reader.maybe_code(self.liability.as_ref(), RuleId::F28, Liability::parse, "/liability");
         let own_plate = reader.plate(self.plate.as_ref(), self.plate_kind.as_ref(), "");
-        reader.mark_vehicle(own_plate.as_ref(), None, self.driver.as_ref(), true);
-        for phone in listed(&self.reporter_phones) {
+        let told = ToldVehicle {
+            plate: own_plate.as_ref(),
+            frame: None,
+            driver: self.driver.as_ref(),
+            own: true,
+        };
+        reader.mark_vehicle("", &told);
+        for (place, phone) in listed(&self.reporter_phones).iter().enumerate() {
             format_phone(phone, &mut reader);
-            reader.mark(MarkKind::Phone, phone, true);
+            reader.mark(MarkKind::Phone, phone, true, format!("/reporterPhones/{place}"));
         }
-        reader.maybe_mark(MarkKind::Police, self.police_accident_no.as_ref(), false);
+        let accident_no = self.police_accident_no.as_ref();
+        reader.maybe_mark(MarkKind::Police, accident_no, false, "/policeAccidentNo");
         for (place, kind) in listed(&self.loss_kinds).iter().enumerate() {
             if !LOSS_KINDS.contains(&kind.as_str()) {
                 let message =
@@ -94,7 +101,13 @@ impl NotifyBody {
             let at = format!("/thirdVehicles/{place}");
             let plate = reader.plate(vehicle.plate.as_ref(), vehicle.plate_kind.as_ref(), &at);
             let frame = reader.frame(vehicle.frame_no.as_ref(), &format!("{at}/frameNo"));
-            reader.mark_vehicle(plate.as_ref(), frame.as_ref(), vehicle.driver.as_ref(), false);
+            let told = ToldVehicle {
+                plate: plate.as_ref(),
+                frame: frame.as_ref(),
+                driver: vehicle.driver.as_ref(),
+                own: false,
+            };
+            reader.mark_vehicle(&at, &told);
             plates.extend(plate);
         }
         plates
@@ -117,7 +130,9 @@ impl NotifyBody {
             let frame = reader.frame(party.frame_no.as_ref(), &format!("{at}/frameNo"));
             let engine = party.engine_no.as_deref().is_some_and(|no| !no.trim().is_empty());
             told |= plate.is_some() || frame.is_some() || engine;
-            reader.mark_vehicle(plate.as_ref(), frame.as_ref(), None, false);
+            let party =
+                ToldVehicle { plate: plate.as_ref(), frame: frame.as_ref(), ..Default::default() };
+            reader.mark_vehicle(&at, &party);
         }
         if !told {
             let message = "at least one liable party must be told by plate, frame or engine number";

@@ -12,7 +12,7 @@ use production_core::rule::{Findings, RuleId};
 use production_core::rules::claim::{OPINION, PLACE};
 
 use super::report::handled_by;
-use super::{ReadStep, Reader, StepBody, item, listed, own_side};
+use super::{ReadStep, Reader, StepBody, ToldVehicle, item, listed, own_side};
 use crate::claim::mark::MarkKind;
 use crate::claim::wire::{DocumentsBody, SurveyBody};
 
@@ -43,7 +43,8 @@ impl StepBody for SurveyBody {
         let handled_by = handled_by(&mut reader, self.handled_by.as_ref());
         let cause = reader.maybe_code(self.cause.as_ref(), RuleId::S02, Cause::parse, "/cause");
         reader.text(self.opinion.as_ref(), OPINION, "/opinion");
-        reader.maybe_mark(MarkKind::Police, self.police_accident_no.as_ref(), false);
+        let accident_no = self.police_accident_no.as_ref();
+        reader.maybe_mark(MarkKind::Police, accident_no, false, "/policeAccidentNo");
         let mut seen = Seen::default();
         self.vehicles(&mut reader, &mut seen);
         self.persons(&mut reader, &mut seen);
@@ -101,7 +102,13 @@ impl SurveyBody {
             seen.vehicles += 1;
             let own = own.unwrap_or(false);
             seen.third += u32::from(!own);
-            reader.mark_vehicle(plate.as_ref(), frame.as_ref(), vehicle.driver.as_ref(), own);
+            let told = ToldVehicle {
+                plate: plate.as_ref(),
+                frame: frame.as_ref(),
+                driver: vehicle.driver.as_ref(),
+                own,
+            };
+            reader.mark_vehicle(&at, &told);
             let marks = VehicleMark::of(frame.as_ref(), plate.as_ref());
             if let Some(item) = item.filter(|_| !own && !marks.is_empty()) {
                 seen.others.push(OtherVehicle { item, marks });
@@ -128,7 +135,9 @@ impl SurveyBody {
             seen.estimates.push(estimate);
             seen.persons += 1;
             let own = own.unwrap_or(false);
-            reader.maybe_mark(MarkKind::Injured, person.certificate_no.as_ref(), own);
+            let certificate_at = format!("{at}/certificateNo");
+            let certificate = person.certificate_no.as_ref();
+            reader.maybe_mark(MarkKind::Injured, certificate, own, certificate_at);
         }
     }
 
