@@ -74,7 +74,7 @@ async fn accident(outside: &Outside, read: &ReadStep, insured: Option<&InsuredVe
     let Some(question) = question else { return Found::default() };
     let answer = outside.accident(&question).await;
     let mut found = Found { notices: answer.notice().into_iter().collect(), ..Found::default() };
-    // Several of one vehicle in a few hours: which is meant is for a person to say.
+    // Several of one vehicle in a few hours: which is meant is for a person to say (N2133).
     let AccidentAnswer::Found(accidents) = &answer else { return found };
     let [accident] = accidents.as_slice() else { return found };
     let own = accident.party(insured.plate.as_ref(), &insured.frame);

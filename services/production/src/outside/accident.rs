@@ -63,7 +63,12 @@ impl AccidentAnswer {
     /// What the insurer ought to know of the answer.
     pub fn notice(&self) -> Option<Notice> {
         let (code, detail) = match self {
-            AccidentAnswer::Found(_) => return None,
+            AccidentAnswer::Found(accidents) if accidents.len() < 2 => return None,
+            AccidentAnswer::Found(_) => (
+                "N2133",
+                "交管有多起事故 the traffic police know several accidents of the vehicle in these \
+                 hours; none is taken: send policeAccidentNo to name the one that is meant",
+            ),
             AccidentAnswer::Unavailable { .. } => (
                 "N2131",
                 "交管未应答事故查询 the traffic police did not answer about the accident; liability \

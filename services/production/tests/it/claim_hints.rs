@@ -72,6 +72,26 @@ async fn the_police_are_asked_and_another_liability_is_hinted_at() {
 }
 
 #[tokio::test]
+async fn of_several_accidents_the_police_know_none_is_taken_until_one_is_named() {
+    let world = World::new().await;
+    world.sandbox.load_accident(collision());
+    let later = noon(2025, 6, 1).checked_add(jiff::SignedDuration::from_hours(3)).unwrap();
+    world.sandbox.load_accident(Accident {
+        accident_no: "320102120250000602".into(),
+        at: later,
+        ..collision()
+    });
+    let (story, told) = reported(&world, |_| {}).await;
+    assert_eq!(notices(&told), ["N2133"]);
+    assert_eq!(told["police"], json!(null));
+    let mut survey = story.survey("2");
+    survey["policeAccidentNo"] = json!(ACCIDENT_NO);
+    let told = world.step(&story, "survey", &survey).await.unwrap();
+    assert!(notices(&told).is_empty(), "{told:#}");
+    assert_eq!(word(&told, "/police/accidentNo"), ACCIDENT_NO);
+}
+
+#[tokio::test]
 async fn silent_police_are_a_notice_and_stop_nothing() {
     let world = World::new().await;
     let sale = world.insure(&world.picc, &compulsory(world.clock.now(), VIN, PLATE)).await;
