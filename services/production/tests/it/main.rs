@@ -3,12 +3,14 @@
 
 mod changes;
 mod check;
+mod claim_batches;
 mod claim_hints;
 mod claim_reading;
 mod claim_scores;
 mod claim_story;
 mod claim_ways;
 mod claims;
+mod concurrent_histories;
 mod dispute;
 mod endorsement;
 mod endorsement_amounts;

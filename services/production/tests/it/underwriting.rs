@@ -282,7 +282,28 @@ async fn an_insurer_uses_a_policy_number_once_per_class() {
     let (quoted, mut echo) = world.paid(&world.picc, &body, &json!({})).await;
     echo["compulsory"]["policyNo"] = sale.confirmed["policies"][0]["policyNo"].clone();
     let refused = world.confirm(&world.picc, &word(&quoted, "/queryCode"), &echo).await;
-    assert_eq!(code(refused).0, "E2006");
+    assert_eq!(broken(refused), ("E2006", "S09"));
+}
+
+#[tokio::test]
+async fn duplicate_commercial_cover_is_a_notice_that_names_the_other_policy() {
+    let world = World::new().await;
+    let sale = world.insure(&world.picc, &message(world.clock.now(), VIN, PLATE)).await;
+    let commercial = |world: &World| {
+        let mut body = message(world.clock.now(), VIN, PLATE);
+        body.as_object_mut().unwrap().remove("compulsory");
+        body["commercial"]["start"] = json!("2025041500");
+        body
+    };
+    for (insurer, flag) in [(&world.picc, "1"), (&world.cpic, "2")] {
+        let quoted = world.quote(insurer, &commercial(&world)).await.unwrap();
+        assert_eq!(quoted["reinsureFlag"], json!(flag));
+        let notices = quoted["notices"].as_array().unwrap();
+        let told: Vec<_> = notices.iter().filter(|own| own["rule"] == "L20").collect();
+        assert_eq!((told.len(), &told[0]["code"]), (1, &json!("N2002")));
+        let commercial = sale.commercial.as_deref().unwrap();
+        assert!(word(told[0], "/detail").contains(commercial), "{told:?}");
+    }
 }
 
 #[tokio::test]
