@@ -1,6 +1,7 @@
 //! `commonwheel demo`: the market's story on a platform of its own, told to a person and checked.
 //!
-//! Three insurers, one private car in Jiangsu, five policy years. Every expected amount is a
+//! Four insurers in Jiangsu: one private car over its policy years, then the accidents, recoveries and
+//! settlements of it and of other cars, and a premium the platform collects. Every expected amount is a
 //! literal worked out from the tariff tables by hand; nothing is expected because the platform
 //! said so before. The first step that differs ends the story and names itself.
 
