@@ -70,6 +70,11 @@ impl Selection {
         Ok(development)
     }
 
+    /// Whether every link ratio that counts goes on counting when others come in.
+    pub(crate) fn keeps_links(&self) -> bool {
+        self.recent.is_none() && self.without_highest + self.without_lowest == 0
+    }
+
     /// Amounts before and after of the link ratios that count.
     fn links(
         &self,

@@ -3,7 +3,8 @@
 //! A [`Selection`] turns link ratios into a [`Development`], which the chain ladder applies; every
 //! other method starts from those. Methods with an error say it in the unit of the amounts, as a
 //! standard deviation. Sources: Mack 1993 and 1999, Bornhuetter and Ferguson 1972, Benktander 1976,
-//! Stanard and Bühlmann (Cape Cod), Quarg and Mack 2004, England and Verrall 2002.
+//! Stanard and Bühlmann (Cape Cod), Quarg and Mack 2004, England and Verrall 2002, Merz and Wüthrich
+//! 2008 and 2014 (one-year view).
 
 mod backtest;
 mod bootstrap;
@@ -14,6 +15,7 @@ mod hindsight;
 mod mack;
 mod munich;
 mod odp;
+mod run_off;
 mod tail;
 
 pub use backtest::{Calibration, Predictive};
@@ -25,6 +27,7 @@ pub use hindsight::{Hindsight, Seen, Spread, Valuation};
 pub use mack::{LastSigma, Mack, MackError, mack};
 pub use munich::{Munich, munich};
 pub use odp::{Odp, OdpError, odp};
+pub use run_off::{RunOff, YearAhead};
 pub(crate) use tail::line;
 pub use tail::{Tail, TailCurve, TailFit};
 
@@ -99,6 +102,9 @@ pub enum ReservingError {
         /// How many origins there are.
         origins: usize,
     },
+    /// Ages from which no year can be told.
+    #[error("ages do not stand evenly apart, by a part of a year")]
+    NoYears,
     /// Too few past valuations to learn from.
     #[error("{0} past valuations with their outcomes are too few to calibrate a distribution")]
     TooFew(usize),

@@ -3,8 +3,8 @@
 use actuarial_models::Triangle;
 use actuarial_models::reserving::{
     Average, Bootstrap, Calibration, CapeCodTrend, ChainLadder, Hindsight, LastSigma, Mack,
-    Predictive, Projected, Residuals, Seen, Selection, Tail, Valuation, benktander,
-    bornhuetter_ferguson, cape_cod, chain_ladder, mack, munich, odp,
+    Predictive, Projected, ReservingError, Residuals, Seen, Selection, Tail, Valuation, YearAhead,
+    benktander, bornhuetter_ferguson, cape_cod, chain_ladder, mack, munich, odp,
 };
 use serde_json::Value;
 
@@ -96,6 +96,178 @@ fn mack_errors_are_those_of_the_package_under_both_rules() {
             near(&what, found.total.total(), number(&want["mack_std_err_total"]), 1e-10, 0.0);
         }
     }
+}
+
+/// Errors of the claims development results of the years to come, by origin, then in total, and Mack's: printed by
+/// `CDR(MackChainLadder(MW2008, est.sigma="Mack"), dev="all")` of the R package ChainLadder, in the page of
+/// `CDR` in its reference. The total of the first year and Mack's are those of Table 4 of Merz and Wüthrich,
+/// Modelling the claims development result for solvency purposes, CAS E-Forum Fall 2008: 81,080 and 108,401.
+const MW2008: [[f64; 9]; 10] = [
+    [0.0; 9],
+    [566.1744, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 566.1744],
+    [1486.5603, 485.4195, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1563.8075],
+    [3923.0986, 1305.9869, 431.9915, 0.0, 0.0, 0.0, 0.0, 0.0, 4157.2733],
+    [9722.8598, 3830.3960, 1277.0783, 423.8641, 0.0, 0.0, 0.0, 0.0, 10536.4380],
+    [28442.6216, 9689.5440, 3820.5641, 1274.3261, 423.4215, 0.0, 0.0, 0.0, 30319.4638],
+    [20954.2870, 27423.5036, 9340.4725, 3684.4291, 1229.1060, 408.6786, 0.0, 0.0, 35967.0384],
+    [
+        28119.3180, 20421.8007, 26951.8084, 9178.4040, 3621.3651, 1208.1604, 401.9014, 0.0,
+        45090.1821,
+    ],
+    [
+        53320.8210, 27782.3071, 20193.6339, 26778.3919, 9118.5624, 3598.2399, 1200.5081, 399.4584,
+        69552.3397,
+    ],
+    [
+        81080.5468,
+        52222.0516,
+        38517.4943,
+        29104.1066,
+        10109.0020,
+        3876.0093,
+        1281.3024,
+        399.4584,
+        108401.3875,
+    ],
+];
+
+/// The same of the first year alone, for the triangle of the paper of 2014.
+const MW2014: [f64; 18] = [
+    0.0,
+    0.4083149,
+    2.5393857,
+    16.7232632,
+    156.4022713,
+    137.6522771,
+    171.1812092,
+    70.3161155,
+    271.6352221,
+    310.1268449,
+    103.3834357,
+    632.6388191,
+    315.0489135,
+    406.1424672,
+    285.2076540,
+    668.2337878,
+    733.2222786,
+    1842.8507073,
+];
+
+#[test]
+fn claims_development_results_are_as_uncertain_as_the_paper_and_the_package_say() {
+    let (Some(paper), Some(later)) = (named("mw2008"), named("mw2014")) else { return };
+    let selection = Selection::default();
+    let found = mack(&paper, &selection, LastSigma::Minimum, Tail::default()).unwrap();
+    let run_off = found.run_off(&selection, paper.ages()).unwrap();
+    assert_eq!(run_off.years.len(), 8);
+    // Printed to four decimals.
+    let printed = |what: &str, got: f64, want: f64| {
+        assert!((got - want).abs() < 6e-5, "{what}: {got} is not {want}");
+    };
+    for (year, ahead) in run_off.years.iter().enumerate() {
+        for (origin, error) in ahead.origins.iter().enumerate() {
+            printed(&format!("origin {origin} in year {year}"), *error, MW2008[origin][year]);
+        }
+        printed(&format!("year {year}"), ahead.total, MW2008[9][year]);
+    }
+    for (origin, error) in found.origins.iter().enumerate() {
+        printed(&format!("origin {origin}"), error.total(), MW2008[origin][8]);
+    }
+    printed("total", found.total.total(), MW2008[9][8]);
+
+    let found = mack(&later, &selection, LastSigma::Minimum, Tail::default()).unwrap();
+    let run_off = found.run_off(&selection, later.ages()).unwrap();
+    for (origin, error) in run_off.next().origins.iter().enumerate() {
+        printed(&format!("origin {origin} of 2014"), *error, MW2014[origin]);
+    }
+    printed("2014", run_off.next().total, MW2014[17]);
+}
+
+#[test]
+fn squared_errors_of_the_years_add_up_to_macks() {
+    let Some(cases) = triangles() else { return };
+    let tail = Tail { factor: 1.03, sigma: 0.4, factor_error: 0.01 };
+    for (name, triangle, _) in cases {
+        for average in [Average::Volume, Average::Simple, Average::Regression] {
+            for (without, tail) in [(vec![], Tail::default()), (vec![(1, 0), (0, 1)], tail)] {
+                let selection = Selection { average, without, ..Selection::default() };
+                let found = mack(&triangle, &selection, LastSigma::LogLinear, tail).unwrap();
+                let run_off = found.run_off(&selection, triangle.ages()).unwrap();
+                let what = format!("{name} {average:?}");
+                let sum = |of: &dyn Fn(&YearAhead) -> f64| {
+                    run_off.years.iter().map(|year| of(year).powi(2)).sum::<f64>().sqrt()
+                };
+                for (origin, error) in found.origins.iter().enumerate() {
+                    near(&what, sum(&|year| year.origins[origin]), error.total(), 1e-10, 1e-9);
+                    let next = run_off.next().origins[origin];
+                    assert!(next <= error.total() * (1.0 + 1e-12), "{what}");
+                    let is_developed =
+                        found.ladder.origins[origin].age + 1 == triangle.ages().len();
+                    assert_eq!(next == 0.0, is_developed && tail.sigma == 0.0, "{what} {origin}");
+                }
+                near(&what, sum(&|year| year.total), found.total.total(), 1e-10, 0.0);
+                // Ultimates that share their factors move together, and never more than in step.
+                for year in &run_off.years {
+                    let apart = year.origins.iter().map(|own| own * own).sum::<f64>().sqrt();
+                    let in_step = year.origins.iter().sum::<f64>();
+                    let within =
+                        apart * (1.0 - 1e-9) <= year.total && year.total <= in_step * (1.0 + 1e-9);
+                    assert!(within, "{what}: {} of {apart} to {in_step}", year.total);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn years_of_quarters_are_four_steps_and_rules_that_drop_links_are_refused() {
+    let Some(quarters) = quarterly() else { return };
+    let selection = Selection::default();
+    let found = mack(&quarters, &selection, LastSigma::LogLinear, Tail::default()).unwrap();
+    let run_off = found.run_off(&selection, quarters.ages()).unwrap();
+    // Its youngest origin has one quarter of 45.
+    let youngest = found.ladder.origins.last().unwrap().age + 1;
+    assert_eq!((quarters.ages().len(), youngest, run_off.years.len()), (45, 1, 11));
+    let squares: f64 = run_off.years.iter().map(|year| year.total.powi(2)).sum();
+    near("quarters", squares.sqrt(), found.total.total(), 1e-10, 0.0);
+    // A step taken for a year is a part of the year: its errors are less.
+    let years: Vec<u32> = (1..=45).map(|age| 12 * age).collect();
+    let steps = found.run_off(&selection, &years).unwrap();
+    let first: f64 = steps.years[..4].iter().map(|step| step.total.powi(2)).sum();
+    near("four quarters", first.sqrt(), run_off.next().total, 1e-12, 0.0);
+
+    let refused = |selection: Selection, ages: &[u32]| found.run_off(&selection, ages).unwrap_err();
+    let uneven = refused(selection.clone(), &[12, 24, 48]);
+    assert_eq!(uneven, ReservingError::NoYears);
+    for selection in [
+        Selection { recent: Some(3), ..selection.clone() },
+        Selection { without_highest: 1, ..selection.clone() },
+        Selection { without_lowest: 1, ..selection },
+    ] {
+        let refused = refused(selection, quarters.ages());
+        assert_eq!(refused, ReservingError::Argument("recent, highest or lowest of a run-off"));
+    }
+}
+
+/// Paid amounts of yearly origins by quarter, as the file names them.
+fn quarterly() -> Option<Triangle> {
+    let mut cells = std::collections::BTreeMap::new();
+    for row in csv::Reader::from_path(shared("triangles/quarterly.csv")?).unwrap().records() {
+        let row = row.unwrap();
+        let number = |text: &str| text.parse::<usize>().unwrap();
+        let (year, month) = row[0].split_once('-').unwrap();
+        let origin = number(&row[1]);
+        let age = 4 * (number(year) - origin) + number(month).div_ceil(3);
+        cells.insert((origin, age), row[3].parse::<f64>().unwrap());
+    }
+    let last = cells.keys().map(|(_, age)| *age).max().unwrap();
+    let years: std::collections::BTreeSet<usize> = cells.keys().map(|(year, _)| *year).collect();
+    let rows: Vec<Vec<Option<f64>>> = years
+        .iter()
+        .map(|year| (1..=last).map(|age| cells.get(&(*year, age)).copied()).collect())
+        .collect();
+    let ages = (1..=last as u32).map(|age| 3 * age).collect();
+    Some(Triangle::cumulative(12, ages, &rows).unwrap())
 }
 
 #[test]

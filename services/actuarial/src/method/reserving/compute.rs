@@ -145,8 +145,7 @@ impl Reserving {
             let step = step.filter(|step| step + 1 < named.triangle.ages().len());
             let Some(link) = place.zip(step) else {
                 let detail = format!("there is no link ratio of origin {origin} from {age} months");
-                let ages: Vec<String> = named.triangle.ages().iter().map(u32::to_string).collect();
-                let advice = format!("ages are {}", ages.join(", "));
+                let advice = format!("ages are {}", listed(named.triangle.ages()));
                 return Err(Failure::new(&error::UNFIT_VALUE, detail, advice));
             };
             without.push(link);
@@ -350,6 +349,10 @@ fn distribution(name: &str, draws: &Simulated) -> DistributionResult {
     }
 }
 
+fn listed(ages: &[u32]) -> String {
+    ages.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
+}
+
 /// What is the matter with a triangle, with its periods by name, and what to change.
 pub(super) fn refused(error: &ReservingError, origins: &[Period], ages: &[u32]) -> Failure {
     let origin = |place: usize| {
@@ -417,6 +420,12 @@ pub(super) fn refused(error: &ReservingError, origins: &[Period], ages: &[u32]) 
             &error::UNFIT_VALUE,
             format!("periods of {from} months do not make up periods of {to} months"),
             "set originMonths to a multiple of the months of an origin period",
+        ),
+        ReservingError::NoYears => (
+            &error::UNFIT_VALUE,
+            format!("ages of {} months do not make up years", listed(ages)),
+            "oneYear needs ages evenly apart, by 12, 6, 4, 3, 2 or 1 months: set ageMonths, or leave it \
+             out of methods",
         ),
         ReservingError::NoConvergence(_) => (
             &error::NO_CONVERGENCE,
