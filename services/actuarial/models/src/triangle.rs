@@ -143,6 +143,44 @@ impl Triangle {
         Some(Triangle { origin_months: months, ages: self.ages[..origins].to_vec(), cells })
     }
 
+    /// What was known so many months after the first origin began: without the origins and ages of which
+    /// nothing was. `None` when nothing at all was known.
+    pub fn as_of(&self, months: u32) -> Option<Triangle> {
+        let width = self.ages.len();
+        let mut cells = self.cells.clone();
+        let (mut origins, mut ages) = (0, 0);
+        for (place, cell) in cells.iter_mut().enumerate() {
+            let (origin, age) = (place / width, place % width);
+            let seen_at = origin as u64 * u64::from(self.origin_months) + u64::from(self.ages[age]);
+            if seen_at > u64::from(months) {
+                *cell = f64::NAN;
+            } else if !cell.is_nan() {
+                origins = origins.max(origin + 1);
+                ages = ages.max(age + 1);
+            }
+        }
+        cells.truncate(origins * width);
+        let seen = Triangle { origin_months: self.origin_months, ages: self.ages.clone(), cells };
+        (ages > 0).then(|| seen.up_to(ages))
+    }
+
+    /// Its first `ages` ages, or all where it has fewer; at least one.
+    pub fn up_to(&self, ages: usize) -> Triangle {
+        let ages = ages.clamp(1, self.ages.len());
+        let rows = self.cells.chunks_exact(self.ages.len());
+        let cells = rows.flat_map(|row| row[..ages].iter().copied()).collect();
+        Triangle { origin_months: self.origin_months, ages: self.ages[..ages].to_vec(), cells }
+    }
+
+    /// Months from the beginning of the first origin to the latest date anything is known of.
+    pub fn months(&self) -> u32 {
+        let latest = (0..self.origins()).filter_map(|origin| {
+            let (age, _) = self.latest(origin)?;
+            Some(origin as u32 * self.origin_months + self.ages[age])
+        });
+        latest.max().unwrap_or(0)
+    }
+
     /// The amounts of an origin; NaN where one is missing.
     pub(crate) fn row(&self, origin: usize) -> &[f64] {
         &self.cells[origin * self.ages.len()..][..self.ages.len()]
@@ -187,6 +225,21 @@ mod tests {
         assert_eq!((view.origins(), view.ages()), (2, [12, 24].as_slice()));
         assert!(triangle.earlier(2, 2).is_none() && triangle.earlier(0, 4).is_none());
         assert!(triangle.earlier(0, 0).is_none());
+    }
+
+    #[test]
+    fn an_earlier_date_leaves_out_what_nobody_knew() {
+        let rows = [known(&[1.0, 2.0, 3.0]), known(&[10.0, 20.0, 30.0]), known(&[100.0, 200.0])];
+        let triangle = Triangle::cumulative(12, vec![12, 24, 36], &rows).unwrap();
+        assert_eq!(triangle.months(), 48);
+        let seen = triangle.as_of(35).unwrap();
+        assert_eq!((seen.origins(), seen.ages(), seen.months()), (2, [12, 24].as_slice(), 24));
+        assert_eq!((seen.get(0, 1), seen.get(1, 0), seen.get(1, 1)), (Some(2.0), Some(10.0), None));
+        let all = triangle.as_of(48).unwrap();
+        assert_eq!((all.origins(), all.months(), all.get(2, 1)), (3, 48, Some(200.0)));
+        assert_eq!(triangle.as_of(11), None);
+        assert_eq!(triangle.up_to(1).ages(), [12]);
+        assert_eq!(triangle.up_to(9).ages(), triangle.ages());
     }
 
     #[test]

@@ -89,6 +89,11 @@ impl Simulated {
         (squares / (self.draws.len() as f64 - 1.0)).sqrt()
     }
 
+    /// The part of the draws below `outcome`.
+    pub fn percentile(&self, outcome: f64) -> f64 {
+        self.draws.partition_point(|draw| *draw < outcome) as f64 / self.draws.len() as f64
+    }
+
     /// The amount that a part `p` (0 to 1) of the draws stays below, interpolated.
     pub fn quantile(&self, p: f64) -> f64 {
         let place = p.clamp(0.0, 1.0) * (self.draws.len() - 1) as f64;
