@@ -1,7 +1,9 @@
 //! The page of a reserving run: triangle, development, reserves with their errors.
 
 use crate::figure::Figure;
-use crate::method::reserving::{BestResult, CalibratedResult, DistributionResult, ReservingResult};
+use crate::method::reserving::{
+    AheadResult, BestResult, CalibratedResult, DistributionResult, OneYearResult, ReservingResult,
+};
 use crate::report::html::{Page, amount, number, percent};
 use crate::report::svg::{self, Bar, Series};
 
@@ -11,6 +13,9 @@ pub(crate) fn write(page: &mut Page, found: &ReservingResult) {
     triangle(page, found);
     development(page, found);
     reserves(page, found);
+    if let Some(one_year) = &found.one_year {
+        write_one_year(page, one_year);
+    }
     others(page, found);
     if let Some(calibrated) = &found.calibrated {
         write_calibrated(page, calibrated);
@@ -147,6 +152,34 @@ fn reserves(page: &mut Page, found: &ReservingResult) {
         })
         .collect();
     page.drawing(&svg::bars("Reserve by origin, with one standard error", &bars));
+}
+
+fn write_one_year(page: &mut Page, found: &OneYearResult) {
+    page.heading("One-year view");
+    let total = &found.total;
+    let part = total.part.map_or(String::new(), |part| format!(", {} of", percent(part.0)));
+    page.paragraph(&format!(
+        "A year from now the chain ladder will say other ultimates: their sum moves by {} (one standard \
+         error{part} the {} until everything has come in). Squared errors of the years add up to Mack's.",
+        amount(total.next_year.0),
+        amount(total.all_years.0)
+    ));
+    let row = |it: &AheadResult| {
+        let part = it.part.map_or(String::new(), |part| percent(part.0));
+        let (next, all) = (amount(it.next_year.0), amount(it.all_years.0));
+        vec![it.name.clone(), amount(it.reserve.0), next, all, part]
+    };
+    let mut rows: Vec<Vec<String>> = found.origins.iter().map(row).collect();
+    rows.push(row(total));
+    page.table(&["Origin", "Reserve", "Next year", "All years", "Part"], &rows, true);
+    let years = (1..).zip(&total.years);
+    let bars: Vec<Bar> = years
+        .map(|(year, error)| Bar { name: format!("year {year}"), value: error.0, error: None })
+        .collect();
+    page.drawing(&svg::bars(
+        "Standard error of the claims development result by year ahead",
+        &bars,
+    ));
 }
 
 fn others(page: &mut Page, found: &ReservingResult) {

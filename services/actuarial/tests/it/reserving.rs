@@ -315,6 +315,59 @@ async fn the_workbook_computes_the_chain_ladder_by_formulas() {
     near("the formula's value", &json!(sum(2) / sum(1)), factor, 0.0, 1e-12);
 }
 
+#[tokio::test]
+async fn the_one_year_view_is_that_of_the_paper_in_result_report_and_workbook() {
+    let world = World::new().await;
+    let Some(name) = triangle(&world, "mw2008").await else { return };
+    let mut asked = json!({ "origin": "origin", "development": "development", "amount": "values",
+        "methods": ["oneYear"], "lastSigma": "minimum" });
+    let (run, result) = world.done("reserving", &name, &asked).await;
+    // Merz and Wüthrich, Modelling the claims development result for solvency purposes, CAS E-Forum Fall
+    // 2008, Table 4: totals of one year and of all, and the youngest origin.
+    let found = &result["oneYear"];
+    near("one year", &found["total"]["nextYear"], &json!(81_080.0), 1.0, 0.0);
+    near("all years", &found["total"]["allYears"], &json!(108_401.0), 1.0, 0.0);
+    near("youngest", &found["origins"][8]["nextYear"], &json!(53_320.8), 0.1, 0.0);
+    near("figure", &run["figures"]["oneYearError"], &found["total"]["nextYear"], 0.0, 0.0);
+    assert_eq!(found["origins"][0]["part"], Value::Null);
+    assert_eq!(found["total"]["years"].as_array().unwrap().len(), 8);
+
+    let page = String::from_utf8(world.report(&word(&run, "runId")).await.unwrap()).unwrap();
+    for text in ["One-year view", "81,081", "108,401", "year 8"] {
+        assert!(page.contains(text), "{text}");
+    }
+    let book = world.workbook(&word(&run, "runId")).await.unwrap();
+    let mut book: Xlsx<_> = Xlsx::new(std::io::Cursor::new(book)).unwrap();
+    let formulas = book.worksheet_formula("One-year view").unwrap();
+    let formula = |cell| formulas.get_value(cell).cloned().unwrap_or_default();
+    assert_eq!(formula((13, 10)), "SQRT(SUMSQ(C14:J14))");
+    assert_eq!(formula((13, 11)), "C14/K14");
+    let values = book.worksheet_range("One-year view").unwrap();
+    assert_eq!(values.get_value((3, 9)), Some(&Data::String("Year 8".to_owned())));
+
+    // Rules that leave next year's link ratios open are refused at once; ages that make no year by the run.
+    asked["recent"] = json!(3);
+    let body = json!({ "method": "reserving", "dataset": name, "parameters": asked });
+    let problem = world.start(&world.picc, &body).await.unwrap_err();
+    assert_eq!(crate::support::pointers(&problem), ["/parameters/methods"]);
+    let wide = "year,a,b,c\n2021,100,150,165\n2022,110,170,\n2023,120,,\n";
+    world.import(&world.picc, &json!({ "name": "uneven" }), wide.as_bytes()).await;
+    let ages = json!([{ "column": "a", "months": 12 }, { "column": "b", "months": 24 },
+        { "column": "c", "months": 48 }]);
+    let asked = json!({ "origin": "year", "ages": ages, "methods": ["oneYear"], "tail": { "factor": 1.0 } });
+    let run = world.run("reserving", "uneven", &asked).await;
+    assert_eq!(run["failure"]["code"], "E5102", "one sigma is no line: {run}");
+    let wide =
+        "year,a,b,c,d\n2020,90,130,140,141\n2021,100,150,165,\n2022,110,170,,\n2023,120,,,\n";
+    world.import(&world.picc, &json!({ "name": "uneven" }), wide.as_bytes()).await;
+    let mut ages = ages;
+    ages.as_array_mut().unwrap().push(json!({ "column": "d", "months": 60 }));
+    let asked = json!({ "origin": "year", "ages": ages, "methods": ["oneYear"] });
+    let run = world.run("reserving", "uneven", &asked).await;
+    assert_eq!(run["failure"]["code"], "E5101");
+    assert!(word(&run["failure"], "detail").contains("12, 24, 48, 60 months"), "{run}");
+}
+
 /// A company of the back-test as it stood at the end of 2007, with the others of its line.
 const COMPANIES: &str = "triangles/cas_comauto_1998_2007.csv.gz";
 

@@ -7,6 +7,7 @@ use actuarial_models::reserving::{
 };
 use actuarial_models::{Stop, Triangle};
 
+use super::one_year;
 use super::result::{
     BootstrapResult, CapeCodResult, DevelopmentResult, DistributionResult, ErrorResult, MackResult,
     MunichResult, OdpResult, OriginResult, ProjectionResult, QuantileResult, ReservingResult,
@@ -55,6 +56,7 @@ impl Plan for Reserving {
             development: self.development_result(&selection, &ladder),
             chain_ladder: projection(&named, &ladder.origins),
             mack: None,
+            one_year: None,
             bornhuetter_ferguson: None,
             benktander: None,
             cape_cod: None,
@@ -73,6 +75,11 @@ impl Plan for Reserving {
             let mack = mack(&named.triangle, &selection, self.last_sigma, tail).map_err(refuse)?;
             shown.push(("mackError", mack.total.total()));
             found.mack = Some(self.mack_result(&named, &mack));
+            if self.one_year {
+                let run_off = mack.run_off(&selection, named.triangle.ages()).map_err(refuse)?;
+                shown.push(("oneYearError", run_off.next().total));
+                found.one_year = Some(one_year::result(&named, &mack, &run_off));
+            }
         }
         watch.stage("leaning on expectations", 40);
         self.expectations(data, &named, &ladder, &mut found, &mut shown)?;

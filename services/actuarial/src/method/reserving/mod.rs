@@ -1,12 +1,14 @@
 //! 准备金: reserves from a triangle that is long or wide in a dataset.
 //!
-//! The chain ladder always; its error after Mack, methods that lean on an expectation, paid and
-//! incurred together, and increments with a distribution where they are asked for; a distribution learnt
-//! from a market's past valuations; and what is taken of each method, origin by origin.
+//! The chain ladder always; its error after Mack, that of the next year's claims development result,
+//! methods that lean on an expectation, paid and incurred together, and increments with a distribution
+//! where they are asked for; a distribution learnt from a market's past valuations; and what is taken of
+//! each method, origin by origin.
 
 mod best;
 mod calibrated;
 mod compute;
+mod one_year;
 mod read;
 mod result;
 mod triangle;
@@ -21,7 +23,8 @@ use utoipa::ToSchema;
 
 pub(crate) use read::read;
 pub(crate) use result::{
-    BestResult, CalibratedResult, DistributionResult, ReservingResult, TriangleResult,
+    AheadResult, BestResult, CalibratedResult, DistributionResult, OneYearResult, ReservingResult,
+    TriangleResult,
 };
 
 use crate::method::prepare::{ConditionBody, Prepare};
@@ -59,7 +62,7 @@ pub struct ReservingBody {
     /// Months between ages; told from the data when absent.
     pub age_months: Option<u64>,
     /// What is computed beside the chain ladder: `mack` (the default), `bornhuetterFerguson`,
-    /// `benktander`, `capeCod`, `munich`, `odp`, `bootstrap`.
+    /// `benktander`, `capeCod`, `munich`, `odp`, `bootstrap`, `oneYear`.
     pub methods: Option<Vec<String>>,
     /// How link ratios are averaged: `volume` (the default), `simple` or `regression`.
     pub average: Option<String>,
@@ -207,6 +210,7 @@ pub(crate) struct Reserving {
     tail: TailAsked,
     last_sigma: LastSigma,
     mack: bool,
+    one_year: bool,
     bornhuetter_ferguson: bool,
     benktander: Option<u32>,
     expected: Option<Expected>,

@@ -27,9 +27,10 @@ enum Beside {
     Munich,
     Odp,
     Bootstrap,
+    OneYear,
 }
 
-const BESIDE: [(&str, Beside); 7] = [
+const BESIDE: [(&str, Beside); 8] = [
     ("mack", Beside::Mack),
     ("bornhuetterFerguson", Beside::BornhuetterFerguson),
     ("benktander", Beside::Benktander),
@@ -37,6 +38,7 @@ const BESIDE: [(&str, Beside); 7] = [
     ("munich", Beside::Munich),
     ("odp", Beside::Odp),
     ("bootstrap", Beside::Bootstrap),
+    ("oneYear", Beside::OneYear),
 ];
 
 /// Reads parameters; what is wrong with them is noted in `check`.
@@ -53,6 +55,13 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
     };
     if has(Beside::Munich) && matches!(layout, Layout::Wide(_)) {
         check.fault("/methods", "munich takes a dataset with one row for each cell");
+    }
+    let drops = body.recent.is_some()
+        || body.without_highest.unwrap_or(0) + body.without_lowest.unwrap_or(0) > 0;
+    if has(Beside::OneYear) && drops {
+        let detail = "oneYear does not go with recent, withoutHighest or withoutLowest: they leave open \
+                      which link ratios next year's factors are taken over";
+        check.fault("/methods", detail);
     }
     let ratio = body.expected.as_ref().is_some_and(|expected| expected.loss_ratio.is_some());
     let exposure = match has(Beside::CapeCod) || ratio || body.calibrate.is_some() {
@@ -95,7 +104,9 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
         average: check.word("/average", body.average.as_ref(), &averages),
         last_sigma: check.word("/lastSigma", body.last_sigma.as_ref(), &sigmas),
         is_incremental: check.word("/amounts", body.amounts.as_ref(), &amounts),
-        mack: has(Beside::Mack),
+        // The one-year view takes Mack's error apart.
+        mack: has(Beside::Mack) || has(Beside::OneYear),
+        one_year: has(Beside::OneYear),
         bornhuetter_ferguson: has(Beside::BornhuetterFerguson),
         benktander: has(Beside::Benktander).then_some(rounds),
         cape_cod: has(Beside::CapeCod).then_some(trend),

@@ -14,6 +14,8 @@ pub(crate) struct ReservingResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) mack: Option<MackResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) one_year: Option<OneYearResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) bornhuetter_ferguson: Option<ProjectionResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) benktander: Option<ProjectionResult>,
@@ -175,6 +177,30 @@ pub(crate) struct ErrorResult {
     pub(crate) error: Figure,
     /// As part of the reserve; null where that is zero.
     pub(crate) coefficient: Option<Figure>,
+}
+
+/// Errors of the claims development results of the years to come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct OneYearResult {
+    pub(crate) origins: Vec<AheadResult>,
+    pub(crate) total: AheadResult,
+}
+
+/// How far an ultimate may move, as standard deviations.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct AheadResult {
+    pub(crate) name: String,
+    pub(crate) reserve: Figure,
+    /// Within the next year.
+    pub(crate) next_year: Figure,
+    /// Until everything has come in: Mack's error, the root of the years' squares.
+    pub(crate) all_years: Figure,
+    /// The former as part of the latter; null where nothing moves.
+    pub(crate) part: Option<Figure>,
+    /// Within each year to come, the next one first.
+    pub(crate) years: Vec<Figure>,
 }
 
 /// Cape Cod.

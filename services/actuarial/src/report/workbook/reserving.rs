@@ -6,7 +6,7 @@
 
 use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 
-use crate::method::reserving::{BestResult, ReservingResult, TriangleResult};
+use crate::method::reserving::{BestResult, OneYearResult, ReservingResult, TriangleResult};
 use crate::report::workbook::{Styles, formula_at, place};
 use crate::store::run::RunRecord;
 
@@ -25,6 +25,12 @@ pub(crate) fn write(record: &RunRecord, found: &ReservingResult) -> Result<Vec<u
         let mut sheet = Worksheet::new();
         sheet.set_name("Mack error")?;
         errors(&mut sheet, &styles, found)?;
+        book.push_worksheet(sheet);
+    }
+    if let Some(one_year) = &found.one_year {
+        let mut sheet = Worksheet::new();
+        sheet.set_name("One-year view")?;
+        years_ahead(&mut sheet, &styles, one_year)?;
         book.push_worksheet(sheet);
     }
     if let Some(best) = &found.best {
@@ -232,6 +238,43 @@ fn errors(
         if let Some(part) = error.coefficient {
             let formula = format!("={}/ABS({})", place(row, 4), place(row, 1));
             formula_at(sheet, row, 5, &formula, part.0, &styles.part)?;
+        }
+    }
+    Ok(())
+}
+
+/// Errors of the years are entered; that of all years and the part of the next one are formulas.
+fn years_ahead(
+    sheet: &mut Worksheet,
+    styles: &Styles,
+    found: &OneYearResult,
+) -> Result<(), XlsxError> {
+    sheet.write_with_format(0, 0, "One-year view (claims development result)", &styles.title)?;
+    let note = "Standard errors of the moves of the ultimates by year ahead; squares add up to Mack's error.";
+    sheet.write_with_format(1, 0, note, &styles.note)?;
+    let years = found.total.years.len() as u16;
+    sheet.set_column_width(0, 22)?;
+    sheet.set_column_range_width(1, years + 3, 15)?;
+    let heads = ["Origin".to_owned(), "Reserve".to_owned()].into_iter();
+    let heads = heads.chain((1..=years).map(|year| format!("Year {year}")));
+    let heads = heads.chain(["All years".to_owned(), "Part of the next year".to_owned()]);
+    for (column, text) in (0..).zip(heads) {
+        sheet.write_with_format(3, column, text, &styles.head)?;
+    }
+    for (row, own) in (4..).zip(found.origins.iter().chain([&found.total])) {
+        let is_total = row as usize == 4 + found.origins.len();
+        let style = if is_total { &styles.total } else { &styles.amount };
+        sheet.write_with_format(row, 0, &own.name, &styles.name)?;
+        sheet.write_with_format(row, 1, own.reserve.0, style)?;
+        for (column, error) in (2..).zip(&own.years) {
+            sheet.write_with_format(row, column, error.0, style)?;
+        }
+        let (first, all) = (place(row, 2), years + 2);
+        let formula = format!("=SQRT(SUMSQ({first}:{}))", place(row, years + 1));
+        formula_at(sheet, row, all, &formula, own.all_years.0, style)?;
+        if let Some(part) = own.part {
+            let formula = format!("={first}/{}", place(row, all));
+            formula_at(sheet, row, all + 1, &formula, part.0, &styles.part)?;
         }
     }
     Ok(())
