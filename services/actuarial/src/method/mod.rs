@@ -314,6 +314,11 @@ impl Failure {
         Failure(Box::new(problem.clone()))
     }
 
+    /// What is the matter, in words.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// The document as it is kept and shown.
     pub(crate) fn document(&self) -> Value {
         serde_json::to_value(self.0.document(None)).unwrap_or_default()

@@ -2,7 +2,8 @@
 
 use crate::figure::Figure;
 use crate::method::reserving::{
-    AheadResult, BestResult, CalibratedResult, DistributionResult, OneYearResult, ReservingResult,
+    AheadResult, BackTestResult, BestResult, CalibratedResult, DistributionResult, OneYearResult,
+    ReservingResult, TestedMethodResult,
 };
 use crate::report::html::{Page, amount, number, percent};
 use crate::report::svg::{self, Bar, Series};
@@ -22,6 +23,9 @@ pub(crate) fn write(page: &mut Page, found: &ReservingResult) {
     }
     if let Some(best) = &found.best {
         write_best(page, best);
+    }
+    if let Some(back_test) = &found.back_test {
+        write_back_test(page, back_test);
     }
 }
 
@@ -296,6 +300,78 @@ fn write_best(page: &mut Page, found: &BestResult) {
         .map(|own| Bar { name: own.name.clone(), value: own.reserve.0, error: None })
         .collect();
     page.drawing(&svg::bars("Best estimate of the reserve by origin", &bars));
+}
+
+/// Most views the page shows; the workbook has all of them.
+const SHOWN: usize = 60;
+
+fn write_back_test(page: &mut Page, found: &BackTestResult) {
+    page.heading("Back-test");
+    let estimated = found.views.iter().filter(|view| !view.is_outcome_known).count();
+    page.paragraph(&format!(
+        "Reserves as of {} earlier valuations against what has come since. An error above zero is a reserve \
+         that was too high.",
+        found.views.len()
+    ));
+    if estimated > 0 {
+        page.note(&format!(
+            "In {estimated} of them something is still to come; what the method expects of it by now is part of \
+             the outcome."
+        ));
+    }
+    let part = |part: Option<Figure>| part.map_or(String::new(), |part| percent(part.0));
+    let row = |it: &TestedMethodResult| {
+        let mut row = vec![it.method.clone(), it.views.to_string()];
+        row.extend([amount(it.reserve.0), amount(it.outcome.0), amount(it.error.0)]);
+        row.extend([part(it.part), part(it.absolute_part)]);
+        row.extend(match &it.calibration {
+            Some(own) => {
+                let limit = own.limit.map_or(String::new(), |limit| number(limit.0, 3));
+                let inside = [percent(own.inside_half.0), percent(own.inside_nine_tenths.0)];
+                let [half, nine] = inside;
+                [number(own.distance.0, 3), limit, half, nine]
+            }
+            None => Default::default(),
+        });
+        row
+    };
+    let head = [
+        "Method",
+        "Views",
+        "Reserve",
+        "Outcome",
+        "Error",
+        "Part",
+        "Absolute",
+        "Distance",
+        "Limit",
+        "Inside half",
+        "Inside nine tenths",
+    ];
+    page.table(&head, &found.methods.iter().map(row).collect::<Vec<_>>(), false);
+    page.note(
+        "Distance: of the percentiles of outcomes from even ones; right distributions stay below the limit \
+         nineteen times out of twenty.",
+    );
+    let mut rows = vec![];
+    for view in found.views.iter().take(SHOWN) {
+        for own in &view.methods {
+            let mut row = vec![view.company.clone().unwrap_or_default(), view.as_of.clone()];
+            row.extend([own.method.clone(), amount(own.reserve.0), amount(own.outcome.0)]);
+            row.extend([amount(own.error.0), part(own.part), part(own.percentile)]);
+            rows.push(row);
+        }
+    }
+    let head = ["Company", "As of", "Method", "Reserve", "Outcome", "Error", "Part", "Percentile"];
+    page.table(&head, &rows, false);
+    if found.views.len() > SHOWN {
+        page.note(&format!("{} more are in the workbook.", found.views.len() - SHOWN));
+    }
+    for own in found.left_out.iter().take(SHOWN) {
+        let names = [own.company.as_deref(), own.as_of.as_deref()];
+        let names: Vec<&str> = names.into_iter().flatten().collect();
+        page.note(&format!("{} could not be tested: {}.", names.join(" as of "), own.reason));
+    }
 }
 
 fn grid(

@@ -432,6 +432,136 @@ async fn a_calibrated_reserve_is_spread_as_past_valuations_teach() {
 }
 
 #[tokio::test]
+async fn reserves_of_94_companies_are_back_tested_as_by_the_reference() {
+    let Some(case) = oracle("reserving_backtest_comauto") else { return };
+    let case = &case["lines"]["comauto"];
+    let wanted = case["company_results"].as_array().unwrap();
+    let codes: Vec<String> = wanted.iter().map(|own| own["company"].to_string()).collect();
+    let world = World::new().await;
+    world.import_shared("comauto", COMPANIES).await.unwrap();
+    let mut asked = backtest();
+    asked["rows"] = json!([{ "column": "GRCODE", "in": codes }]);
+    asked["methods"] = json!(["mack", "capeCod"]);
+    asked["lastSigma"] = json!("minimum");
+    asked["backtest"] = json!({ "company": "GRCODE", "asOf": ["2007"] });
+    // What scipy learns from the companies of 1988 to 1997: nothing of those tested here.
+    asked["calibrate"] = json!({ "parameters": { "mack": 0.85503, "reserve": 0.098176, "apart": 0.63586,
+        "degrees": 2.63205 } });
+    let (run, result) = world.done("reserving", "comauto", &asked).await;
+    let found = &result["backTest"];
+    let views = found["views"].as_array().unwrap();
+    assert_eq!((views.len(), &found["leftOut"]), (94, &json!([])));
+    let number = |value: &Value| value.as_f64().unwrap();
+    for want in wanted {
+        let code = want["company"].to_string();
+        let view = views.iter().find(|view| view["company"] == code).unwrap();
+        let named = |name: &str| {
+            let all = view["methods"].as_array().unwrap().iter();
+            all.clone().find(|own| own["method"] == name).unwrap()
+        };
+        near(&code, &view["known"], &want["paid_to_date"], 0.0, 1e-8);
+        assert_eq!(view["isOutcomeKnown"], true);
+        let (ladder, cape) = (named("chainLadder"), named("capeCod"));
+        let paid = 1e-8 * number(&want["paid_to_date"]);
+        near(&code, &ladder["reserve"], &want["chain_ladder_reserve"], paid, 1e-8);
+        near(&code, &cape["reserve"], &want["cape_cod_reserve"], paid, 1e-8);
+        near(&code, &ladder["outcome"], &want["outcome"], 1e-6, 1e-8);
+        let percentile = &want["mack_lognormal_percentile_of_outcome"];
+        near(&code, &ladder["percentile"], percentile, 1e-6, 0.0);
+        assert_eq!(cape["percentile"], Value::Null);
+    }
+    let methods = found["methods"].as_array().unwrap();
+    let method = |name: &str| methods.iter().find(|own| own["method"] == name).unwrap();
+    for (name, key) in [("chainLadder", "chain_ladder"), ("capeCod", "cape_cod")] {
+        let (own, want) = (method(name), &case[key]);
+        near(name, &own["reserve"], &want["sum_of_reserves"], 0.0, 1e-8);
+        near(name, &own["outcome"], &want["sum_of_outcomes"], 0.0, 1e-8);
+        near(name, &own["part"], &json!(number(&want["total_bias_pct"]) / 100.0), 1e-7, 0.0);
+        let absolute = number(&want["weighted_abs_error_pct"]) / 100.0;
+        near(name, &own["absolutePart"], &json!(absolute), 1e-6, 0.0);
+    }
+    let (mack, want) = (&method("chainLadder")["calibration"], &case["mack_calibration"]);
+    near("distance", &mack["distance"], &want["kolmogorov_smirnov_distance"], 1e-5, 0.0);
+    near("limit", &mack["limit"], &want["ks_5pct_limit"], 0.003, 0.0);
+    near("half", &mack["insideHalf"], &want["share_inside_central_50"], 1e-4, 0.0);
+    near("nine tenths", &mack["insideNineTenths"], &want["share_inside_central_90"], 1e-4, 0.0);
+    // The targets: what was learnt from other years keeps its word.
+    let calibrated = &method("calibrated")["calibration"];
+    let (distance, inside) =
+        (number(&calibrated["distance"]), number(&calibrated["insideNineTenths"]));
+    assert!(distance < number(&want["ks_5pct_limit"]), "{calibrated}");
+    assert!((0.85..=0.95).contains(&inside), "{calibrated}");
+
+    let page = String::from_utf8(world.report(&word(&run, "runId")).await.unwrap()).unwrap();
+    for text in ["Back-test", "0.247", "2,281,956", "34 more are in the workbook"] {
+        assert!(page.contains(text), "{text}");
+    }
+    let book = world.workbook(&word(&run, "runId")).await.unwrap();
+    let mut book: Xlsx<_> = Xlsx::new(std::io::Cursor::new(book)).unwrap();
+    let formulas = book.worksheet_formula("Back-test").unwrap();
+    assert_eq!(formulas.get_value((4, 5)), Some(&"D5-E5".to_owned()));
+
+    // Of one company alone, with what cannot be tested named.
+    asked["rows"] = json!([{ "column": "GRCODE", "in": [codes[0]] }]);
+    asked["backtest"] = json!({ "asOf": ["2007", "1997", "2016"] });
+    let (_, result) = world.done("reserving", "comauto", &asked).await;
+    let found = &result["backTest"];
+    assert_eq!(list(&result, "/backTest/views", "asOf"), [&json!("2007")]);
+    let reasons = list(&result, "/backTest/leftOut", "reason");
+    assert_eq!(
+        reasons,
+        [
+            &json!("nothing was known as of 1997: the first origin is 1998"),
+            &json!("nothing has come in after 2016")
+        ]
+    );
+    assert_eq!(found["methods"][0]["calibration"]["limit"], Value::Null);
+    asked["backtest"] = json!({ "asOf": ["2016"] });
+    let run = world.run("reserving", "comauto", &asked).await;
+    assert_eq!(run["failure"]["detail"], "nothing has come in after 2016");
+    asked["backtest"] = json!({ "company": "nobody", "asOf": ["2007", "long ago"] });
+    let body = json!({ "method": "reserving", "dataset": "comauto", "parameters": asked });
+    let problem = world.start(&world.picc, &body).await.unwrap_err();
+    let wanted = ["/parameters/backtest/company", "/parameters/backtest/asOf/1"];
+    assert_eq!(crate::support::pointers(&problem), wanted);
+    asked["backtest"] = json!({});
+    let body = json!({ "method": "reserving", "dataset": "comauto", "parameters": asked });
+    let problem = world.start(&world.picc, &body).await.unwrap_err();
+    assert_eq!(crate::support::pointers(&problem), ["/parameters/backtest/asOf"]);
+}
+
+#[tokio::test]
+async fn an_earlier_reserve_is_tested_by_what_came_and_what_is_expected_by_now() {
+    let world = World::new().await;
+    // As of 2022: 2021 at 24 months, 2022 at 12. Factor 1.5, so 110 becomes 165: a reserve of 55.
+    // By now 2022 has 170, which is its outcome at 24 months: 60, and nothing is left to come until then.
+    let file = "origin,age,paid,premium\n2021,12,100,200\n2021,24,150,200\n2021,36,165,200\n\
+                2022,12,110,220\n2022,24,170,220\n2023,12,120,240\n";
+    world.import(&world.picc, &json!({ "name": "cells" }), file.as_bytes()).await;
+    let mut asked = json!({ "origin": "origin", "development": "age", "amount": "paid",
+        "exposure": "premium", "expected": { "lossRatio": 0.75 }, "methods": ["bornhuetterFerguson"],
+        "backtest": { "asOf": ["2022"] } });
+    let (_, result) = world.done("reserving", "cells", &asked).await;
+    let view = &result["backTest"]["views"][0];
+    assert_eq!((&view["isOutcomeKnown"], &view["origins"]), (&json!(true), &json!(2)));
+    let methods = view["methods"].as_array().unwrap();
+    near("ladder", &methods[0]["reserve"], &json!(55.0), 1e-9, 0.0);
+    near("ladder", &methods[0]["error"], &json!(-5.0), 1e-9, 0.0);
+    // 165 expected, a third of it to come.
+    near("BF", &methods[1]["reserve"], &json!(55.0), 1e-9, 0.0);
+    near("part", &methods[1]["part"], &json!(-5.0 / 60.0), 1e-12, 0.0);
+
+    // With a tail the end is never known: both sides carry it. 1.1 of 150 and 165 then, and now of 170.
+    asked["tail"] = json!({ "factor": 1.1 });
+    let (_, result) = world.done("reserving", "cells", &asked).await;
+    let view = &result["backTest"]["views"][0];
+    assert_eq!(view["isOutcomeKnown"], false);
+    let ladder = &view["methods"][0];
+    near("reserve", &ladder["reserve"], &json!(1.1 * 315.0 - 260.0), 1e-9, 0.0);
+    near("outcome", &ladder["outcome"], &json!(1.1 * 320.0 - 260.0), 1e-9, 0.0);
+}
+
+#[tokio::test]
 async fn a_best_estimate_takes_of_each_method_what_is_said() {
     let world = World::new().await;
     let file = "origin,age,paid,premium\n2021,12,100,200\n2021,24,150,200\n2021,36,165,200\n\

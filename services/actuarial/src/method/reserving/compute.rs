@@ -34,6 +34,9 @@ pub(super) const QUANTILES: [(&str, f64); 8] = [
     ("99.5%", 0.995),
 ];
 
+/// Exposure and expected ultimate of each origin.
+type LeantOn = (Option<Vec<f64>>, Option<Vec<f64>>);
+
 impl Plan for Reserving {
     fn columns(&self) -> Vec<String> {
         self.columns.clone()
@@ -65,6 +68,7 @@ impl Plan for Reserving {
             bootstrap: None,
             calibrated: None,
             best: None,
+            back_test: None,
         };
         let mut shown = vec![
             ("latest", found.chain_ladder.latest.0),
@@ -137,13 +141,17 @@ impl Plan for Reserving {
         }
         found.best = self.best(&named, &found)?;
         shown.extend(found.best.as_ref().map(|best| ("bestReserve", best.reserve.0)));
+        if self.backtest.is_some() {
+            watch.stage("testing what was said earlier", 90);
+            found.back_test = self.back_test(&market, seed, watch)?;
+        }
         watch.stage("writing down", 95);
         Outcome::of(&found, shown)
     }
 }
 
 impl Reserving {
-    fn selection(&self, named: &Named) -> Result<Selection, Failure> {
+    pub(super) fn selection(&self, named: &Named) -> Result<Selection, Failure> {
         let mut without = Vec::new();
         for (origin, age) in &self.without {
             let wanted = Period::parse(origin).map(|period| period.month);
@@ -166,7 +174,11 @@ impl Reserving {
         })
     }
 
-    fn tail(&self, development: &Development, ages: &[u32]) -> Result<Tail, ReservingError> {
+    pub(super) fn tail(
+        &self,
+        development: &Development,
+        ages: &[u32],
+    ) -> Result<Tail, ReservingError> {
         match self.tail {
             TailAsked::Factor(factor) => Ok(Tail::certain(factor)),
             TailAsked::Curve { curve, from_age, ages: steps } => {
@@ -174,6 +186,27 @@ impl Reserving {
                 TailFit { curve, from_step, steps }.fit(development)
             }
         }
+    }
+
+    /// Whether the oldest age is taken for the end.
+    pub(super) fn has_no_tail(&self) -> bool {
+        matches!(self.tail, TailAsked::Factor(1.0))
+    }
+
+    /// Exposure and expected ultimate of each origin, where they are given.
+    pub(super) fn leant_on(&self, data: &Data, named: &Named) -> Result<LeantOn, Failure> {
+        let exposure = match &self.exposure {
+            Some(column) => Some(self.by_origin(data, column, named)?),
+            None => None,
+        };
+        let expected = match (&self.expected, &exposure) {
+            (Some(Expected::LossRatio(ratio)), Some(exposure)) => {
+                Some(exposure.iter().map(|exposure| exposure * ratio).collect())
+            }
+            (Some(Expected::Column(column)), _) => Some(self.by_origin(data, column, named)?),
+            _ => None,
+        };
+        Ok((exposure, expected))
     }
 
     fn expectations(
@@ -185,17 +218,7 @@ impl Reserving {
         shown: &mut Vec<(&'static str, f64)>,
     ) -> Result<(), Failure> {
         let refuse = |error: ReservingError| refused(&error, &named.origins, named.triangle.ages());
-        let exposure = match &self.exposure {
-            Some(column) => Some(self.by_origin(data, column, named)?),
-            None => None,
-        };
-        let expected = match (&self.expected, &exposure) {
-            (Some(Expected::LossRatio(ratio)), Some(exposure)) => {
-                Some(exposure.iter().map(|exposure| exposure * ratio).collect::<Vec<f64>>())
-            }
-            (Some(Expected::Column(column)), _) => Some(self.by_origin(data, column, named)?),
-            _ => None,
-        };
+        let (exposure, expected) = self.leant_on(data, named)?;
         if let (true, Some(expected)) = (self.bornhuetter_ferguson, &expected) {
             let origins = bornhuetter_ferguson(ladder, expected).map_err(refuse)?;
             let result = projection(named, &origins);

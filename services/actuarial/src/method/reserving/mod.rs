@@ -2,9 +2,10 @@
 //!
 //! The chain ladder always; its error after Mack, that of the next year's claims development result,
 //! methods that lean on an expectation, paid and incurred together, and increments with a distribution
-//! where they are asked for; a distribution learnt from a market's past valuations; and what is taken of
-//! each method, origin by origin.
+//! where they are asked for; a distribution learnt from a market's past valuations; what is taken of each
+//! method, origin by origin; and what methods said earlier, against what came.
 
+mod backtest;
 mod best;
 mod calibrated;
 mod compute;
@@ -23,10 +24,11 @@ use utoipa::ToSchema;
 
 pub(crate) use read::read;
 pub(crate) use result::{
-    AheadResult, BestResult, CalibratedResult, DistributionResult, OneYearResult, ReservingResult,
-    TriangleResult,
+    AheadResult, BackTestResult, BestResult, CalibratedResult, DistributionResult, OneYearResult,
+    ReservingResult, TestedMethodResult, TriangleResult,
 };
 
+use crate::method::period::Period;
 use crate::method::prepare::{ConditionBody, Prepare};
 
 /// What reserves are estimated from, and how.
@@ -94,6 +96,8 @@ pub struct ReservingBody {
     pub calibrate: Option<CalibrateBody>,
     /// What is taken of each method: the best estimate.
     pub best: Option<BestBody>,
+    /// What the methods of the run said at earlier valuations, against what has come since.
+    pub backtest: Option<BackTestBody>,
 }
 
 /// What a reserve is calibrated on: a market in the dataset, or what another run learnt.
@@ -109,6 +113,18 @@ pub struct CalibrateBody {
     pub views: Option<Vec<u64>>,
     /// What another run learnt: `hindsight` of its result.
     pub parameters: Option<HindsightBody>,
+}
+
+/// Which triangles are tested, and as of when.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", default)]
+#[schema(as = ReservingBackTest)]
+pub struct BackTestBody {
+    /// The column that names companies, each with a triangle of its own; one triangle when absent. The run's
+    /// own triangle is then that of all of them together, unless `calibrate` names one.
+    pub company: Option<String>,
+    /// Earlier valuations: at the end of these periods.
+    pub as_of: Option<Vec<String>>,
 }
 
 /// How much each sign of an error counts.
@@ -220,6 +236,13 @@ pub(crate) struct Reserving {
     bootstrap: Option<(usize, Residuals)>,
     calibrate: Option<Calibrate>,
     best: Option<Best>,
+    backtest: Option<BackTest>,
+}
+
+#[derive(Clone, Debug)]
+struct BackTest {
+    company: Option<String>,
+    as_of: Vec<Period>,
 }
 
 #[derive(Clone, Debug)]

@@ -7,8 +7,8 @@ use actuarial_models::reserving::{
 };
 
 use super::{
-    Best, BestBody, Calibrate, CalibrateBody, DevelopmentIs, Expected, ExpectedBody, Layout,
-    Method, Reserving, ReservingBody, TailAsked, TailBody,
+    BackTest, BackTestBody, Best, BestBody, Calibrate, CalibrateBody, DevelopmentIs, Expected,
+    ExpectedBody, Layout, Method, Reserving, ReservingBody, TailAsked, TailBody,
 };
 use crate::dataset::Role;
 use crate::method::check::Check;
@@ -17,6 +17,9 @@ use crate::method::prepare::Prepare;
 
 /// Most months of an age or origin period.
 const MOST_MONTHS: u64 = 1_200;
+
+/// Most earlier valuations of a back-test.
+const MOST_VALUATIONS: usize = 100;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Beside {
@@ -75,6 +78,7 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
     }
     let calibrate = body.calibrate.as_ref().map(|body| calibration(body, check));
     let best = body.best.as_ref().map(|body| best(body, &beside, check));
+    let backtest = body.backtest.as_ref().map(|body| backtest(body, check));
     let months = |check: &mut Check<'_>, at: &str, value: Option<u64>| {
         value.map(|value| check.whole(at, Some(value), 1, 1..=MOST_MONTHS) as u32)
     };
@@ -121,6 +125,7 @@ pub(crate) fn read(body: &ReservingBody, check: &mut Check<'_>) -> Reserving {
         exposure,
         calibrate,
         best,
+        backtest,
         origin_months,
         age_months,
         expected,
@@ -207,6 +212,27 @@ fn calibration(body: &CalibrateBody, check: &mut Check<'_>) -> Calibrate {
         .map(|(at, view)| check.whole(&format!("/calibrate/views/{at}"), Some(view), 4, 3..=50))
         .collect();
     Calibrate::Market { company, of, views }
+}
+
+fn backtest(body: &BackTestBody, check: &mut Check<'_>) -> BackTest {
+    let company = body.company.as_ref();
+    let company = company.and_then(|name| check.optional("/backtest/company", Some(name), None));
+    let given = body.as_of.as_deref().unwrap_or_default();
+    if !(1..=MOST_VALUATIONS).contains(&given.len()) {
+        let detail = format!("names 1 to {MOST_VALUATIONS} earlier valuations, such as 2023");
+        check.fault("/backtest/asOf", detail);
+    }
+    let mut as_of = Vec::with_capacity(given.len());
+    for (place, text) in given.iter().enumerate() {
+        match Period::parse(text) {
+            Some(period) => as_of.push(period),
+            None => check.fault(
+                &format!("/backtest/asOf/{place}"),
+                "is a period such as 2023, 2023Q4 or 2023-12, at whose end things are valued",
+            ),
+        }
+    }
+    BackTest { company, as_of }
 }
 
 fn best(body: &BestBody, beside: &[Beside], check: &mut Check<'_>) -> Best {

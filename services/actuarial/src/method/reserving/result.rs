@@ -31,6 +31,8 @@ pub(crate) struct ReservingResult {
     pub(crate) calibrated: Option<CalibratedResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) best: Option<BestResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) back_test: Option<BackTestResult>,
 }
 
 /// A distribution calibrated on past valuations.
@@ -94,6 +96,89 @@ pub(crate) struct WeightResult {
     pub(crate) method: String,
     pub(crate) weight: Figure,
     pub(crate) ultimate: Figure,
+}
+
+/// What methods said earlier, against what came.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct BackTestResult {
+    /// Each method over all views.
+    pub(crate) methods: Vec<TestedMethodResult>,
+    pub(crate) views: Vec<ViewResult>,
+    pub(crate) left_out: Vec<LeftOutResult>,
+}
+
+/// A method over all views.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct TestedMethodResult {
+    pub(crate) method: String,
+    pub(crate) views: usize,
+    pub(crate) reserve: Figure,
+    pub(crate) outcome: Figure,
+    /// Reserve less outcome.
+    pub(crate) error: Figure,
+    /// The error as part of the outcome; null where that is zero.
+    pub(crate) part: Option<Figure>,
+    /// Errors of the views without their signs, as part of the outcome.
+    pub(crate) absolute_part: Option<Figure>,
+    /// Absent where the method says no distribution.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) calibration: Option<CalibrationResult>,
+}
+
+/// Whether distributions kept their word.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct CalibrationResult {
+    pub(crate) outcomes: usize,
+    /// Kolmogorov and Smirnov's, of the percentiles from uniform ones.
+    pub(crate) distance: Figure,
+    /// What right distributions stay below nineteen times out of twenty; null below five outcomes.
+    pub(crate) limit: Option<Figure>,
+    /// Part of the outcomes inside the central half and nine tenths.
+    pub(crate) inside_half: Figure,
+    pub(crate) inside_nine_tenths: Figure,
+}
+
+/// A triangle at an earlier valuation.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ViewResult {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) company: Option<String>,
+    pub(crate) as_of: String,
+    pub(crate) origins: usize,
+    /// What had come in by then.
+    pub(crate) known: Figure,
+    /// Whether all has come in by now; what the method still expects is part of the outcome otherwise.
+    pub(crate) is_outcome_known: bool,
+    pub(crate) methods: Vec<ViewMethodResult>,
+}
+
+/// What a method said of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ViewMethodResult {
+    pub(crate) method: String,
+    pub(crate) reserve: Figure,
+    pub(crate) outcome: Figure,
+    /// Reserve less outcome.
+    pub(crate) error: Figure,
+    pub(crate) part: Option<Figure>,
+    /// Where in the method's distribution the outcome lies, 0 to 1.
+    pub(crate) percentile: Option<Figure>,
+}
+
+/// What could not be tested.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct LeftOutResult {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) company: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) as_of: Option<String>,
+    pub(crate) reason: String,
 }
 
 /// The triangle as it was read.

@@ -138,7 +138,8 @@ impl Reserving {
         Ok((ages.iter().map(|lag| (lag + first) * step).collect(), step))
     }
 
-    /// An amount for each origin from a column that says it in each of the origin's rows.
+    /// An amount for each origin from a column that says it in each of the origin's rows; where companies
+    /// are tested, in each of the company's, and theirs are added up.
     pub(super) fn by_origin(
         &self,
         data: &Data,
@@ -147,12 +148,17 @@ impl Reserving {
     ) -> Result<Vec<f64>, Failure> {
         let values = data.gapped(column)?;
         let months = periods(data, &self.origin)?;
-        let mut found: BTreeMap<i32, f64> = BTreeMap::new();
+        let company = self.backtest.as_ref().and_then(|asked| asked.company.as_ref());
+        let companies = match company {
+            Some(company) => data.factor(company)?.1,
+            None => vec![0; months.len()],
+        };
+        let mut each: BTreeMap<(i32, u32), f64> = BTreeMap::new();
         for (row, (origin, &value)) in months.iter().zip(&*values).enumerate() {
             if value.is_nan() {
                 continue;
             }
-            let known = *found.entry(origin.month).or_insert(value);
+            let known = *each.entry((origin.month, companies[row])).or_insert(value);
             if known != value {
                 let origin = Period::beginning(origin.month, named.origin_months_found);
                 let detail = format!(
@@ -163,6 +169,10 @@ impl Reserving {
                               import a dataset that is summed up";
                 return Err(Failure::new(&error::UNFIT_VALUE, detail, advice).of_column(column));
             }
+        }
+        let mut found: BTreeMap<i32, f64> = BTreeMap::new();
+        for ((month, _), value) in each {
+            *found.entry(month).or_default() += value;
         }
         let parts = named.triangle.origin_months() / named.origin_months_found.max(1);
         let mut amounts = Vec::with_capacity(named.origins.len());

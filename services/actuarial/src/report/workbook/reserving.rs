@@ -6,7 +6,9 @@
 
 use rust_xlsxwriter::{Workbook, Worksheet, XlsxError};
 
-use crate::method::reserving::{BestResult, OneYearResult, ReservingResult, TriangleResult};
+use crate::method::reserving::{
+    BackTestResult, BestResult, OneYearResult, ReservingResult, TriangleResult,
+};
 use crate::report::workbook::{Styles, formula_at, place};
 use crate::store::run::RunRecord;
 
@@ -37,6 +39,12 @@ pub(crate) fn write(record: &RunRecord, found: &ReservingResult) -> Result<Vec<u
         let mut sheet = Worksheet::new();
         sheet.set_name("Best estimate")?;
         selected(&mut sheet, &styles, best)?;
+        book.push_worksheet(sheet);
+    }
+    if let Some(back_test) = &found.back_test {
+        let mut sheet = Worksheet::new();
+        sheet.set_name("Back-test")?;
+        tested(&mut sheet, &styles, back_test)?;
         book.push_worksheet(sheet);
     }
     book.save_to_buffer()
@@ -275,6 +283,38 @@ fn years_ahead(
         if let Some(part) = own.part {
             let formula = format!("={first}/{}", place(row, all));
             formula_at(sheet, row, all + 1, &formula, part.0, &styles.part)?;
+        }
+    }
+    Ok(())
+}
+
+/// Reserves, outcomes and percentiles are entered, one row for each view and method; errors are formulas.
+fn tested(sheet: &mut Worksheet, styles: &Styles, found: &BackTestResult) -> Result<(), XlsxError> {
+    sheet.write_with_format(0, 0, "Back-test", &styles.title)?;
+    let note = "Reserves as of earlier valuations against what has come since; an error is reserve less outcome.";
+    sheet.write_with_format(1, 0, note, &styles.note)?;
+    sheet.set_column_width(0, 22)?;
+    sheet.set_column_range_width(1, 7, 15)?;
+    let heads = ["Company", "As of", "Method", "Reserve", "Outcome", "Error", "Part", "Percentile"];
+    for (column, text) in (0..).zip(heads) {
+        sheet.write_with_format(3, column, text, &styles.head)?;
+    }
+    let rows = found.views.iter().flat_map(|view| view.methods.iter().map(move |own| (view, own)));
+    for (row, (view, own)) in (4..).zip(rows) {
+        let company = view.company.as_deref().unwrap_or_default();
+        sheet.write_with_format(row, 0, company, &styles.name)?;
+        sheet.write_with_format(row, 1, &view.as_of, &styles.name)?;
+        sheet.write_with_format(row, 2, &own.method, &styles.name)?;
+        sheet.write_with_format(row, 3, own.reserve.0, &styles.amount)?;
+        sheet.write_with_format(row, 4, own.outcome.0, &styles.amount)?;
+        let formula = format!("={}-{}", place(row, 3), place(row, 4));
+        formula_at(sheet, row, 5, &formula, own.error.0, &styles.amount)?;
+        if let Some(part) = own.part {
+            let formula = format!("={}/ABS({})", place(row, 5), place(row, 4));
+            formula_at(sheet, row, 6, &formula, part.0, &styles.part)?;
+        }
+        if let Some(percentile) = own.percentile {
+            sheet.write_with_format(row, 7, percentile.0, &styles.part)?;
         }
     }
     Ok(())
