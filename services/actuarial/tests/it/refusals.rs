@@ -42,6 +42,10 @@ async fn all_faults_of_parameters_are_named_at_once() {
         "/parameters/terms/4/product",
     ];
     assert_eq!(refused(&world, "glm", parameters).await, wanted);
+    for power in [0.5, 1.0005, 1.9995, 11.0] {
+        let parameters = json!({ "family": "tweedie", "response": "claims", "power": power });
+        assert_eq!(refused(&world, "glm", parameters).await, ["/parameters/power"], "{power}");
+    }
     let parameters = json!({ "origin": "claims", "development": "x", "amount": "area",
         "methods": ["mack", "magic"], "tail": {}, "recent": 0, "rounds": "two" });
     assert_eq!(refused(&world, "reserving", parameters).await, ["/parameters/rounds"]);
@@ -92,6 +96,10 @@ async fn what_only_the_data_can_tell_ends_the_run_with_the_column_and_what_to_ch
     assert_eq!(told.0, "E5102");
     let gamma = json!({ "family": "gamma", "response": "claims" });
     assert_eq!(failure(&world, "glm", "motor", gamma).await.0, "E5101");
+    let tweedie = json!({ "family": "tweedie", "power": 3, "response": "claims" });
+    let run = world.run("glm", "motor", &tweedie).await;
+    let detail = word(&run["failure"], "detail");
+    assert!(detail.contains("row 1") && detail.contains("positive"), "{run}");
 
     let gaps = "claims,years,age\n0,1,20\n1,0,30\n1,1,\n0,1,40\n";
     world.import(&world.picc, &json!({ "name": "gaps" }), gaps.as_bytes()).await;
@@ -106,6 +114,21 @@ async fn what_only_the_data_can_tell_ends_the_run_with_the_column_and_what_to_ch
         "missing": "drop", "ridge": 1 });
     let (_, result) = world.done("glm", "gaps", &parameters).await;
     assert_eq!((&result["rows"], &result["rowsDropped"]), (&json!(3), &json!(1)));
+}
+
+#[tokio::test]
+async fn a_power_of_three_is_fitted_with_its_likelihood() {
+    let world = World::new().await;
+    let rows = "x,amount,weight\n0.1,1.2,1\n0.4,0.7,2\n0.5,1.9,1\n0.9,1.4,3\n1.2,3.1,1\n1.5,1.1,1\n\
+                1.7,2.6,2\n2.2,4.2,1\n2.4,2.3,1\n2.9,6.5,2\n3.1,3.8,1\n3.6,7.7,1\n";
+    world.import(&world.picc, &json!({ "name": "severity" }), rows.as_bytes()).await;
+    let parameters = json!({ "family": "tweedie", "power": 3, "response": "amount",
+        "weight": "weight", "terms": [{ "number": "x" }] });
+    let (run, _) = world.done("glm", "severity", &parameters).await;
+    // statsmodels 0.15.0, InverseGaussian with log link and var_weights.
+    let figures = &run["figures"];
+    near("deviance", &figures["deviance"], &json!(1.184_490_755_493), 0.0, 1e-9);
+    near("likelihood", &figures["logLikelihood"], &json!(-17.311_502_254_690), 0.0, 1e-9);
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ impl<'a, S: Source> Problem<'a, S> {
 
     /// Whether both curvatures are the same, so that no pass is needed for standard errors.
     pub(crate) fn canonical(&self) -> bool {
-        match (self.model.family, self.model.link) {
+        match (self.model.family.plain(), self.model.link) {
             (Family::Poisson, Link::Log) | (Family::Binomial, Link::Logit) => true,
             (Family::Gamma | Family::Tweedie { .. } | Family::NegativeBinomial { .. }, link) => {
                 link != Link::Log
@@ -205,7 +205,7 @@ impl<'a, S: Source> Problem<'a, S> {
         if !self.model.penalty.is_none() {
             return Ok(());
         }
-        let edges = match (self.model.family, self.model.link) {
+        let edges = match (self.model.family.plain(), self.model.link) {
             (Family::Gaussian | Family::Gamma, _) => (false, false),
             (Family::Binomial, _) => (true, true),
             (_, link) => (link == Link::Log, false),

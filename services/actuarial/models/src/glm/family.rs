@@ -1,6 +1,6 @@
 //! Families of responses, their links, and what one row contributes to a fit.
 
-use super::GlmError;
+use super::{GlmError, tweedie};
 use crate::special::ln_gamma;
 
 /// The distribution of a response around its mean μ.
@@ -12,7 +12,9 @@ pub enum Family {
     Poisson,
     /// Variance μ²; positive amounts.
     Gamma,
-    /// Variance μ^p, 1 < p < 2; zero or positive amounts.
+    /// Variance μ^p: any p but between 0 and 1, where there is no such distribution. 0 is Gaussian, 1
+    /// quasi-Poisson, 2 Gamma, 3 inverse Gaussian. Any response up to 0, zero or positive amounts from 1 on,
+    /// positive ones from 2 on; the mean is positive but for p = 0.
     Tweedie {
         /// The power p.
         power: f64,
@@ -58,13 +60,29 @@ pub(crate) enum Curvature {
 }
 
 impl Family {
+    /// The family with the same mean, variance and deviance that has formulas of its own.
+    pub(crate) fn plain(self) -> Family {
+        match self {
+            Family::Tweedie { power: 0.0 } => Family::Gaussian,
+            Family::Tweedie { power: 1.0 } => Family::Poisson,
+            Family::Tweedie { power: 2.0 } => Family::Gamma,
+            other => other,
+        }
+    }
+
+    /// Whether [`Family::log_density`] says something: not of a quasi-likelihood, and not below p = 0,
+    /// where nobody has claims.
+    pub(crate) fn has_density(self) -> bool {
+        !matches!(self, Family::Tweedie { power } if power < 0.0 || power == 1.0)
+    }
+
     /// Whether φ is one rather than estimated.
     pub(crate) fn dispersion_is_one(self) -> bool {
         matches!(self, Family::Poisson | Family::Binomial | Family::NegativeBinomial { .. })
     }
 
     pub(crate) fn variance(self, mean: f64) -> f64 {
-        match self {
+        match self.plain() {
             Family::Gaussian => 1.0,
             Family::Poisson => mean,
             Family::Gamma => mean * mean,
@@ -77,8 +95,10 @@ impl Family {
     /// Refuses parameters and links that do not go with the family.
     pub(crate) fn check(self, link: Link) -> Result<(), GlmError> {
         match self {
-            Family::Tweedie { power } if !(power > 1.0 && power < 2.0) => {
-                return Err(GlmError::Argument("power of the Tweedie family"));
+            Family::Tweedie { power } if !power.is_finite() || (power > 0.0 && power < 1.0) => {
+                return Err(GlmError::Argument(
+                    "power of the Tweedie family (none is between 0 and 1)",
+                ));
             }
             Family::NegativeBinomial { alpha } if !(alpha > 0.0 && alpha.is_finite()) => {
                 return Err(GlmError::Argument("alpha of the negative binomial family"));
@@ -98,9 +118,13 @@ impl Family {
 
     /// What responses are known, in words; `None` when `response` is one of them.
     pub(crate) fn refuses(self, response: f64) -> Option<&'static str> {
-        let (known, wanted) = match self {
+        let (known, wanted) = match self.plain() {
             Family::Gaussian => (response.is_finite(), "a finite number"),
             Family::Gamma => (response > 0.0 && response.is_finite(), "positive"),
+            Family::Tweedie { power } if power < 0.0 => (response.is_finite(), "a finite number"),
+            Family::Tweedie { power } if power > 2.0 => {
+                (response > 0.0 && response.is_finite(), "positive")
+            }
             Family::Binomial => ((0.0..=1.0).contains(&response), "between 0 and 1"),
             Family::Poisson | Family::Tweedie { .. } | Family::NegativeBinomial { .. } => {
                 (response >= 0.0 && response.is_finite(), "zero or positive")
@@ -111,7 +135,7 @@ impl Family {
 
     /// Whether a response can have this mean.
     pub(crate) fn reaches(self, mean: f64) -> bool {
-        match self {
+        match self.plain() {
             Family::Gaussian => mean.is_finite(),
             Family::Binomial => mean > 0.0 && mean < 1.0,
             _ => mean > 0.0 && mean.is_finite(),
@@ -121,11 +145,14 @@ impl Family {
     /// The part of the unit deviance that depends on the response alone.
     pub(crate) fn constant(self, y: f64) -> f64 {
         let y_ln_y = if y > 0.0 { y * y.ln() } else { 0.0 };
-        match self {
+        match self.plain() {
             Family::Gaussian => y * y,
             Family::Poisson => 2.0 * (y_ln_y - y),
             Family::Gamma => -2.0 * (y.ln() + 1.0),
-            Family::Tweedie { power: p } => 2.0 * y.powf(2.0 - p) / ((1.0 - p) * (2.0 - p)),
+            // Below p = 0 what is negative counts as nothing here.
+            Family::Tweedie { power: p } => {
+                2.0 * y.max(0.0).powf(2.0 - p) / ((1.0 - p) * (2.0 - p))
+            }
             Family::Binomial => {
                 let rest = 1.0 - y;
                 2.0 * (y_ln_y + if rest > 0.0 { rest * rest.ln() } else { 0.0 })
@@ -136,7 +163,7 @@ impl Family {
         }
     }
 
-    /// Log-density of a response with this mean; `None` for a family without a closed one.
+    /// Log-density of a response with this mean; `None` for a family without one.
     pub(crate) fn log_density(
         self,
         y: f64,
@@ -147,7 +174,10 @@ impl Family {
         let y_ln = |x: f64| if y > 0.0 { y * x.ln() } else { 0.0 };
         // Most counts are 0 or 1, whose factorial needs no computing.
         let ln_factorial = |y: f64| if y == 0.0 || y == 1.0 { 0.0 } else { ln_gamma(y + 1.0) };
-        Some(match self {
+        if !self.has_density() {
+            return None;
+        }
+        Some(match self.plain() {
             Family::Gaussian => {
                 let scale = dispersion / weight;
                 -0.5 * ((y - mean).powi(2) / scale + (std::f64::consts::TAU * scale).ln())
@@ -157,7 +187,7 @@ impl Family {
                 let shape = weight / dispersion;
                 shape * (shape * y / mean).ln() - shape * y / mean - y.ln() - ln_gamma(shape)
             }
-            Family::Tweedie { .. } => return None,
+            Family::Tweedie { power } => tweedie::ln_density(power, y, mean, dispersion / weight),
             Family::Binomial => {
                 let rest = if y < 1.0 { (1.0 - y) * (-mean).ln_1p() } else { 0.0 };
                 weight * (y_ln(mean) + rest)
@@ -173,7 +203,7 @@ impl Family {
 
     /// The unit deviance without [`Family::constant`].
     pub(crate) fn moving_deviance(self, y: f64, mean: f64) -> f64 {
-        match self {
+        match self.plain() {
             Family::Gaussian => mean * mean - 2.0 * y * mean,
             Family::Poisson => 2.0 * (mean - if y > 0.0 { y * mean.ln() } else { 0.0 }),
             Family::Gamma => 2.0 * (mean.ln() + y / mean),
@@ -243,7 +273,7 @@ pub(crate) fn with_kernel<W: WithKernel>(
     curvature: Curvature,
     todo: W,
 ) -> W::Out {
-    match (family, link) {
+    match (family.plain(), link) {
         (Family::Poisson, Link::Log) => todo.with(PoissonLog),
         (Family::Gamma, Link::Log) => todo.with(GammaLog(curvature)),
         (Family::Tweedie { power }, Link::Log) => todo.with(TweedieLog(power, curvature)),
@@ -263,7 +293,8 @@ struct PoissonLog;
 #[derive(Clone, Copy)]
 struct GammaLog(Curvature);
 
-/// Tweedie with log link.
+/// Tweedie with log link, by expected curvature unless p is between 1 and 2: elsewhere that of these data may
+/// be negative.
 #[derive(Clone, Copy)]
 struct TweedieLog(f64, Curvature);
 
@@ -303,8 +334,8 @@ impl Kernel for TweedieLog {
         let power = ((1.0 - p) * eta).exp(); // μ^(1−p)
         let (level, seen) = (power * eta.exp(), y * power);
         let information = match self.1 {
-            Curvature::Observed => (2.0 - p) * level + (p - 1.0) * seen,
-            Curvature::Expected => level,
+            Curvature::Observed if p > 1.0 && p < 2.0 => (2.0 - p) * level + (p - 1.0) * seen,
+            _ => level,
         };
         let deviance = 2.0 * (level / (2.0 - p) - seen / (1.0 - p));
         Point { score: seen - level, information, deviance }
@@ -387,9 +418,48 @@ mod tests {
     }
 
     #[test]
+    fn a_power_decides_which_responses_there_are_and_what_they_cost() {
+        let refuses = |power: f64, y: f64| Family::Tweedie { power }.refuses(y).is_some();
+        let cases = [
+            // p, then whether −1, 0 and 1 are refused.
+            (-0.5, [false, false, false]),
+            (0.0, [false, false, false]),
+            (1.0, [true, false, false]),
+            (1.5, [true, false, false]),
+            (2.0, [true, true, false]),
+            (2.5, [true, true, false]),
+        ];
+        for (power, wanted) in cases {
+            assert_eq!([-1.0, 0.0, 1.0].map(|y| refuses(power, y)), wanted, "{power}");
+        }
+        // At p = 3 (y − μ)²/(μ²·y); at −1 2·(y³/6 − y·μ²/2 + μ³/3), without the first below zero.
+        let cost = |power: f64, y: f64, mean: f64| {
+            let family = Family::Tweedie { power };
+            family.constant(y) + family.moving_deviance(y, mean)
+        };
+        let cases = [
+            (cost(3.0, 2.0, 5.0), 9.0 / 50.0),
+            (cost(-1.0, 3.0, 2.0), 2.0 * (4.5 - 6.0 + 8.0 / 3.0)),
+            (cost(-1.0, -3.0, 2.0), 2.0 * (6.0 + 8.0 / 3.0)),
+            (cost(0.0, 3.0, 1.0), 4.0),
+            (cost(1.0, 0.0, 0.3), 0.6),
+            (cost(2.0, 2.0, 1.0), 2.0 * (1.0 - 2f64.ln())),
+        ];
+        for (found, wanted) in cases {
+            assert!((found - wanted).abs() < 1e-13, "{found} is not {wanted}");
+        }
+    }
+
+    #[test]
     fn parameters_and_links_that_do_not_go_together_are_refused() {
-        let tweedie = Family::Tweedie { power: 2.5 }.check(Link::Log);
-        assert_eq!(tweedie, Err(GlmError::Argument("power of the Tweedie family")));
+        for power in [0.5, 1e-9, f64::NAN, f64::INFINITY] {
+            let tweedie = Family::Tweedie { power }.check(Link::Log);
+            let wanted = "power of the Tweedie family (none is between 0 and 1)";
+            assert_eq!(tweedie, Err(GlmError::Argument(wanted)), "{power}");
+        }
+        for power in [-1.0, 0.0, 1.0, 1.5, 2.0, 2.5, 3.0] {
+            assert!(Family::Tweedie { power }.check(Link::Log).is_ok(), "{power}");
+        }
         assert!(Family::Poisson.check(Link::Logit).is_err());
         assert!(Family::Gamma.check(Link::Power(-1.0)).is_ok());
         assert!(Family::NegativeBinomial { alpha: 0.0 }.check(Link::Log).is_err());

@@ -97,7 +97,7 @@ impl<S: Source> Problem<'_, S> {
     }
 
     fn log_likelihood(&mut self, fitted: &[f64], dispersion: f64) -> Result<Option<f64>, S::Error> {
-        if let Family::Tweedie { .. } = self.model.family {
+        if !self.model.family.has_density() {
             return Ok(None);
         }
         let design = Design { model: self.model, layout: &self.layout };
@@ -108,7 +108,7 @@ impl<S: Source> Problem<'_, S> {
     /// Deviance of the best intercept with the offset as it is.
     fn null_deviance(&mut self, level: f64) -> Result<f64, S::Error> {
         let model = self.model;
-        let poisson = (model.family, model.link) == (Family::Poisson, Link::Log);
+        let poisson = (model.family.plain(), model.link) == (Family::Poisson, Link::Log);
         if poisson || !self.source.has_offset() {
             // The level of the totals is the best, and where the fit began.
             return Ok(self.first_deviance);

@@ -84,7 +84,7 @@ pub struct Fit {
     pub null_deviance: f64,
     /// Pearson's chi-squared.
     pub pearson: f64,
-    /// Log-likelihood; `None` for the Tweedie family, which has no closed density.
+    /// Log-likelihood; `None` for a Tweedie family of p = 1, a quasi-likelihood, and below p = 0.
     pub log_likelihood: Option<f64>,
     /// Rows with a weight above zero.
     pub rows: usize,
@@ -169,7 +169,7 @@ impl Model {
     /// The predictor of the mean of all rows, offset aside.
     pub(crate) fn level(&self, totals: Totals) -> Result<f64, GlmError> {
         let mean = totals.claims / totals.exposure;
-        let inside = match self.family {
+        let inside = match self.family.plain() {
             Family::Gaussian => mean.is_finite(),
             Family::Binomial => mean > 0.0 && mean < 1.0,
             _ => mean > 0.0 && mean.is_finite(),

@@ -25,6 +25,7 @@ mod reading;
 mod source;
 mod spread;
 mod term;
+mod tweedie;
 
 pub use family::{Family, Link};
 pub use fit::{Aliased, Coefficient, Fit, Model, Observations};

@@ -476,11 +476,11 @@ fn tests(tests: &[Test]) -> Vec<TestResult> {
 fn unit_deviance(family: Family, y: f64, mean: f64) -> f64 {
     let y_ln = |ratio: f64| if y == 0.0 { 0.0 } else { y * ratio.ln() };
     2.0 * match family {
-        Family::Gaussian => 0.5 * (y - mean) * (y - mean),
-        Family::Poisson => y_ln(y / mean) - (y - mean),
-        Family::Gamma => (y - mean) / mean - (y / mean).ln(),
+        Family::Gaussian | Family::Tweedie { power: 0.0 } => 0.5 * (y - mean) * (y - mean),
+        Family::Poisson | Family::Tweedie { power: 1.0 } => y_ln(y / mean) - (y - mean),
+        Family::Gamma | Family::Tweedie { power: 2.0 } => (y - mean) / mean - (y / mean).ln(),
         Family::Tweedie { power: p } => {
-            y.powf(2.0 - p) / ((1.0 - p) * (2.0 - p)) - y * mean.powf(1.0 - p) / (1.0 - p)
+            y.max(0.0).powf(2.0 - p) / ((1.0 - p) * (2.0 - p)) - y * mean.powf(1.0 - p) / (1.0 - p)
                 + mean.powf(2.0 - p) / (2.0 - p)
         }
         Family::Binomial => {
@@ -529,6 +529,12 @@ mod tests {
             (Family::Gaussian, 3.0, 1.0, 4.0),
             // At p = 1.5: 2·(√y/(−0.25) + 2·y/√μ·... ) of y = 0 is 2·√μ/0.5.
             (Family::Tweedie { power: 1.5 }, 0.0, 4.0, 8.0),
+            // Inverse Gaussian: (y − μ)²/(μ²·y). Below p = 0 responses may be negative.
+            (Family::Tweedie { power: 3.0 }, 2.0, 5.0, 9.0 / 50.0),
+            (Family::Tweedie { power: 0.0 }, 3.0, 1.0, 4.0),
+            (Family::Tweedie { power: 1.0 }, 0.0, 0.3, 0.6),
+            (Family::Tweedie { power: 2.0 }, 2.0, 1.0, 2.0 * (1.0 - 2f64.ln())),
+            (Family::Tweedie { power: -1.0 }, -3.0, 2.0, 2.0 * (6.0 + 8.0 / 3.0)),
         ];
         for (family, y, mean, wanted) in cases {
             let found = unit_deviance(family, y, mean);

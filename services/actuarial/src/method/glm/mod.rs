@@ -32,7 +32,8 @@ pub struct GlmBody {
     /// `poisson` (the default), `gamma`, `tweedie`, `binomial`, `negativeBinomial`, `gaussian`.
     #[schema(example = "poisson")]
     pub family: Option<String>,
-    /// The power of `tweedie`, between 1 and 2; 1.5 when absent.
+    /// The power of `tweedie`: any from -10 to 10 but between 0 and 1, such as 0 (normal), 1 (quasi-Poisson), between 1
+    /// and 2 (sums of claims), 2 (gamma), 3 (inverse Gaussian); 1.5 when absent.
     pub power: Option<f64>,
     /// The overdispersion of `negativeBinomial`; estimated when absent.
     pub alpha: Option<f64>,

@@ -149,7 +149,15 @@ fn family(word: Word, body: &GlmBody, check: &mut Check<'_>) -> FamilyAsked {
         Word::Gaussian => Family::Gaussian,
         Word::Binomial => Family::Binomial,
         Word::Tweedie => {
-            Family::Tweedie { power: check.within("/power", body.power, 1.5, 1.001..=1.999) }
+            let power = check.within("/power", body.power, 1.5, -10.0..=10.0);
+            // So near to 1 or 2 digits are lost, and at 1 and 2 nothing is.
+            let lost = [1.0, 2.0].iter().any(|at| power != *at && (power - at).abs() < 0.001);
+            if (power > 0.0 && power < 1.0) || lost {
+                let detail = "is 0 or below, 1, or above 1: there is no such family between 0 and 1; within \
+                              0.001 of 1 or 2 give 1 or 2";
+                check.fault("/power", detail);
+            }
+            Family::Tweedie { power }
         }
         Word::NegativeBinomial => match body.alpha {
             None => return FamilyAsked::NegativeBinomial,
