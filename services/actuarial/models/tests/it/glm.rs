@@ -9,7 +9,7 @@ use actuarial_models::glm::{
 use serde_json::Value;
 
 use super::table::Texts;
-use super::{near, number, numbers, oracle};
+use super::{all_near, near, number, numbers, oracle};
 
 /// How close estimates and standard errors must come.
 pub(crate) struct Within {
@@ -659,6 +659,135 @@ fn lapses_are_fitted_once_what_separates_them_is_named_and_left_out() {
         }
     }
     assert_eq!(compared, 50);
+}
+
+/// The Swedish portfolio: kilometres, zone and bonus as factors and numbers, with years as offset and claims.
+fn swedish() -> Option<(Frame, Vec<f64>, Vec<f64>)> {
+    let texts = Texts::read("portfolios/swautoins.csv.gz")?;
+    let mut frame = Frame::new();
+    for name in ["Zone", "Bonus", "Kilometres"] {
+        frame.add_texts(&format!("{name} class"), texts.texts(name)).unwrap();
+        frame.add_numbers(name, texts.numbers(name)).unwrap();
+    }
+    let offset = texts.numbers("Insured").iter().map(|years| years.ln()).collect();
+    Some((frame, offset, texts.numbers("Claims")))
+}
+
+#[test]
+fn ridge_lasso_and_what_lies_between_are_those_of_glum() {
+    let Some((frame, offset, claims)) = swedish() else { return };
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    let terms = vec![Term::factor("Bonus class", "1"), Term::numeric("Kilometres")];
+    // glum 3.4.1, its alpha and l1_ratio times the 2,182 rows, gradient_tol 1e-13 (irls-ls) and 1e-11 (irls-cd,
+    // 60 rounds): intercept, bonus classes 2 to 7, kilometres.
+    let cases = [
+        (
+            Penalty { l1: 0.0, l2: 500.0 },
+            [
+                -2.490_983_827_235,
+                -0.346_981_792_821,
+                -0.535_302_372_361,
+                -0.643_477_841_078,
+                -0.735_852_068_583,
+                -0.813_475_021_608,
+                -1.194_698_086_872,
+                0.137_855_889_206,
+            ],
+        ),
+        (
+            Penalty { l1: 300.0, l2: 20.0 },
+            [
+                -2.476_182_031_273,
+                -0.349_128_367_431,
+                -0.544_261_519_027,
+                -0.659_084_493_930,
+                -0.757_197_877_595,
+                -0.834_712_215_825,
+                -1.214_464_681_903,
+                0.137_648_093_719,
+            ],
+        ),
+        (
+            Penalty { l1: 800.0, l2: 0.0 },
+            [
+                -2.637_329_794_568,
+                -0.117_789_294_724,
+                -0.296_177_199_063,
+                -0.397_378_671_601,
+                -0.502_126_167_720,
+                -0.605_052_593_319,
+                -1.013_504_349_120,
+                0.124_948_518_381,
+            ],
+        ),
+    ];
+    for (penalty, wanted) in cases {
+        let fit =
+            Model { penalty, ..Model::log(Family::Poisson, terms.clone()) }.fit(&data).unwrap();
+        let found: Vec<f64> = fit.coefficients.iter().map(|own| own.estimate).collect();
+        all_near(&format!("{penalty:?}"), &found, &wanted, 1e-7, 1.0);
+    }
+}
+
+#[test]
+fn splines_and_interactions_are_those_of_statsmodels() {
+    let Some((frame, offset, claims)) = swedish() else { return };
+    let data =
+        Observations { frame: &frame, response: &claims, weight: None, offset: Some(&offset) };
+    // statsmodels 0.15.0 and patsy 1.0.3: Claims ~ cr(Bonus, knots=(3, 5), lower_bound=1, upper_bound=7) +
+    // C(Zone) * Kilometres, tol 1e-14. Its basis of the spline is another, so effects are compared.
+    let zone = || Term::factor("Zone class", "1");
+    let spline = Term::spline("Bonus", &[1.0, 3.0, 5.0, 7.0]);
+    let terms = vec![
+        spline,
+        zone(),
+        Term::numeric("Kilometres"),
+        zone().times(Term::numeric("Kilometres")),
+    ];
+    let fit = Model::log(Family::Poisson, terms).fit(&data).unwrap();
+    near("deviance", fit.deviance, 4_679.887_375_559_841, 1e-10, 0.0);
+    near("likelihood", fit.log_likelihood.unwrap(), -6_158.882_924_685_48, 1e-10, 0.0);
+    let mut new = Frame::new();
+    new.add_texts("Zone class", &["1"; 7]).unwrap();
+    new.add_numbers("Bonus", (1..=7).map(f64::from).collect()).unwrap();
+    new.add_numbers("Kilometres", vec![1.0; 7]).unwrap();
+    let means = fit.predict(&new, None).unwrap();
+    let effects: Vec<f64> = means.iter().map(|mean| (mean / means[0]).ln()).collect();
+    let wanted = [
+        0.0,
+        -0.433_218_102_848,
+        -0.725_135_232_559,
+        -0.798_435_506_001,
+        -0.831_743_400_060,
+        -1.010_348_788_188,
+        -1.290_262_770_071,
+    ];
+    all_near("bonus", &effects, &wanted, 1e-9, 1.0);
+    let numbers: Vec<_> =
+        fit.coefficients.iter().filter(|own| own.name.contains("Kilometres")).collect();
+    let estimates: Vec<f64> = numbers.iter().map(|own| own.estimate).collect();
+    let wanted = [
+        0.134_278_395_802,
+        0.012_465_608_316,
+        0.010_761_588_643,
+        0.038_392_181_151,
+        -0.028_057_710_552,
+        0.009_146_735_544,
+        0.003_789_675_249,
+    ];
+    all_near("kilometres by zone", &estimates, &wanted, 1e-9, 1.0);
+    let errors: Vec<f64> = numbers.iter().filter_map(|own| own.error).collect();
+    let wanted = [
+        0.005_708_858_807,
+        0.008_143_123_020,
+        0.008_250_257_918,
+        0.007_332_219_022,
+        0.012_813_973_441,
+        0.010_068_425_677,
+        0.035_757_642_391,
+    ];
+    all_near("their errors", &errors, &wanted, 1e-7, 0.0);
 }
 
 #[test]
