@@ -64,37 +64,40 @@ pub(crate) struct Charts {
     run_length: f64,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// Charts, one for each group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ChartsResult {
-    kind: &'static str,
-    charts: Vec<ChartResult>,
+pub(crate) struct ChartsResult {
+    pub(crate) kind: String,
+    pub(crate) charts: Vec<ChartResult>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A chart and how long it runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ChartResult {
-    name: String,
-    mean: Figure,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    deviation: Option<Figure>,
-    reference: Figure,
-    limit: Figure,
+pub(crate) struct ChartResult {
+    pub(crate) name: String,
+    pub(crate) mean: Figure,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deviation: Option<Figure>,
+    pub(crate) reference: Figure,
+    pub(crate) limit: Figure,
     /// Periods it runs on average while nothing is wrong.
-    run_length_good: Figure,
+    pub(crate) run_length_good: Figure,
     /// Periods it runs on average once the mean has shifted.
-    run_length_bad: Figure,
-    signals: usize,
-    points: Vec<PointResult>,
+    pub(crate) run_length_bad: Figure,
+    pub(crate) signals: usize,
+    pub(crate) points: Vec<PointResult>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A period of a chart.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct PointResult {
-    name: String,
-    value: Figure,
-    sum: Figure,
-    signal: bool,
+pub(crate) struct PointResult {
+    pub(crate) name: String,
+    pub(crate) value: Figure,
+    pub(crate) sum: Figure,
+    pub(crate) signal: bool,
 }
 
 /// Reads parameters; what is wrong with them is noted in `check`.
@@ -160,7 +163,7 @@ impl Plan for Charts {
         let signals: usize = charts.iter().map(|chart| chart.signals).sum();
         let shown = [("charts", charts.len() as f64), ("signals", signals as f64)];
         let kind = if self.kind == Charted::Normal { "normal" } else { "poisson" };
-        Outcome::of(&ChartsResult { kind, charts }, shown)
+        Outcome::of(&ChartsResult { kind: kind.to_owned(), charts }, shown)
     }
 }
 

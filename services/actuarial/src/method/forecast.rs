@@ -10,7 +10,7 @@ use crate::figure::{Figure, figures};
 use crate::job::Watch;
 use crate::method::check::Check;
 use crate::method::data::Data;
-use crate::method::period::{Period, common_step};
+use crate::method::groups::{Groups, Periods};
 use crate::method::prepare::{ConditionBody, DerivedBody, Prepare};
 use crate::method::{Failure, Outcome, Plan};
 
@@ -78,35 +78,38 @@ const WORDS: [(&str, Word); 4] = [
     ("holt", Word::Holt),
 ];
 
-#[derive(Clone, Debug, Serialize)]
+/// How premium goes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct ForecastResult {
-    periods: Vec<String>,
-    forecast_periods: Vec<String>,
-    series: Vec<SeriesResult>,
+pub(crate) struct ForecastResult {
+    pub(crate) periods: Vec<String>,
+    pub(crate) forecast_periods: Vec<String>,
+    pub(crate) series: Vec<SeriesResult>,
     /// The sum of the forecasts of all series, by period.
-    total: Vec<Figure>,
+    pub(crate) total: Vec<Figure>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// How one series goes on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SeriesResult {
-    name: String,
-    observed: Vec<Figure>,
+pub(crate) struct SeriesResult {
+    pub(crate) name: String,
+    pub(crate) observed: Vec<Figure>,
     /// The way that was taken.
-    way: &'static str,
-    forecast: Vec<Figure>,
-    ways: Vec<WayResult>,
+    pub(crate) way: String,
+    pub(crate) forecast: Vec<Figure>,
+    pub(crate) ways: Vec<WayResult>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// What one way says.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WayResult {
-    name: &'static str,
+pub(crate) struct WayResult {
+    pub(crate) name: String,
     /// Mean absolute error in the back-test, relative to what was observed; null when the series is too
     /// short for it.
-    error: Option<Figure>,
-    forecast: Vec<Figure>,
+    pub(crate) error: Option<Figure>,
+    pub(crate) forecast: Vec<Figure>,
 }
 
 /// Reads parameters; what is wrong with them is noted in `check`.
@@ -147,46 +150,34 @@ impl Plan for Forecast {
 
     fn compute(&self, data: Data, _seed: u64, _watch: &Watch) -> Result<Outcome, Failure> {
         let data = self.prepare.apply(data)?;
-        let periods = self.periods(&data)?;
-        let months: Vec<i32> = periods.iter().map(|period| period.month).collect();
-        let named = periods.iter().map(|period| period.months).max().unwrap_or(12);
-        let step = match named {
-            1 => common_step(&months).unwrap_or(1),
-            months => months,
-        };
-        let first = months.iter().min().copied().unwrap_or(0);
-        let last = months.iter().max().copied().unwrap_or(0);
-        let all: Vec<i32> = (first..=last).step_by(step as usize).collect();
-        let (names, codes) = self.series(&data)?;
+        let periods = Periods::of(&data, &self.period)?;
+        let Groups { names, codes, .. } = Groups::of(&data, &self.by, MOST_SERIES)?;
         let premium = data.numbers(&self.premium)?;
-        let mut observed = vec![vec![0.0; all.len()]; names.len()];
-        let mut seen = vec![vec![false; all.len()]; names.len()];
-        for (row, month) in months.iter().enumerate() {
-            let place = (month - first) as usize / step as usize;
-            observed[codes[row]][place] += premium[row];
-            seen[codes[row]][place] = true;
+        let mut observed = vec![vec![0.0; periods.names.len()]; names.len()];
+        let mut seen = vec![vec![false; periods.names.len()]; names.len()];
+        for (row, place) in periods.places.iter().enumerate() {
+            observed[codes[row]][*place] += premium[row];
+            seen[codes[row]][*place] = true;
         }
-        let label = |month: i32| Period::beginning(month, step).to_string();
         let mut series = Vec::with_capacity(names.len());
         for ((name, observed), seen) in names.into_iter().zip(&observed).zip(&seen) {
             if let Some(gap) = seen.iter().position(|seen| !seen) {
-                let detail = format!("{name} has no premium in {}", label(all[gap]));
+                let detail = format!("{name} has no premium in {}", periods.names[gap]);
                 let advice = "every series has a value in every period: leave the series or the \
                               periods out, or sum up by fewer columns";
                 return Err(
                     Failure::new(&error::UNFIT_VALUE, detail, advice).of_column(&self.premium)
                 );
             }
-            series.push(self.continued(name, observed, step, &|place| label(all[place]))?);
+            series.push(self.continued(name, observed, &periods)?);
         }
         let total: Vec<f64> = (0..self.periods)
             .map(|ahead| series.iter().map(|series| series.forecast[ahead].0).sum())
             .collect();
-        let ahead = (1..=self.periods as i32).map(|ahead| label(last + ahead * step as i32));
         let shown = [("series", series.len() as f64), ("nextTotal", total[0])];
         let found = ForecastResult {
-            periods: all.into_iter().map(label).collect(),
-            forecast_periods: ahead.collect(),
+            forecast_periods: periods.ahead(self.periods).collect(),
+            periods: periods.names,
             series,
             total: figures(total),
         };
@@ -195,67 +186,13 @@ impl Plan for Forecast {
 }
 
 impl Forecast {
-    fn periods(&self, data: &Data) -> Result<Vec<Period>, Failure> {
-        let texts = data.texts(&self.period)?;
-        let each = texts.iter().enumerate().map(|(row, text)| {
-            text.as_deref().and_then(Period::parse).ok_or_else(|| {
-                let text = text.as_deref().unwrap_or("nothing");
-                let detail =
-                    format!("{} is {text:?} in row {}, which is no period", self.period, row + 1);
-                let advice =
-                    "periods are years (2024), quarters (2024Q1), months (2024-01) or days";
-                Failure::new(&error::UNFIT_VALUE, detail, advice).of_column(&self.period)
-            })
-        });
-        each.collect()
-    }
-
-    /// Names of the series, and which one each row belongs to.
-    fn series(&self, data: &Data) -> Result<(Vec<String>, Vec<usize>), Failure> {
-        let mut names = vec!["all".to_owned()];
-        let mut codes = vec![0; data.rows()];
-        for (at, column) in self.by.iter().enumerate() {
-            let (levels, own) = data.factor(column)?;
-            let mut all = Vec::with_capacity(names.len() * levels.len());
-            for name in &names {
-                all.extend(levels.iter().map(|level| match at {
-                    0 => level.clone(),
-                    _ => format!("{name}, {level}"),
-                }));
-            }
-            codes.iter_mut().zip(&own).for_each(|(code, own)| {
-                *code = *code * levels.len() + *own as usize;
-            });
-            names = all;
-        }
-        // Only combinations some row has.
-        let mut places = vec![usize::MAX; names.len()];
-        codes.iter().for_each(|code| places[*code] = 0);
-        let mut next = 0;
-        let mut kept = vec![];
-        for (place, name) in places.iter_mut().zip(names) {
-            if *place == 0 {
-                *place = next;
-                next += 1;
-                kept.push(name);
-            }
-        }
-        if kept.len() > MOST_SERIES {
-            let detail = format!("{} series are more than {MOST_SERIES}", kept.len());
-            return Err(Failure::new(&error::TOO_MUCH_DATA, detail, "name fewer columns under by"));
-        }
-        codes.iter_mut().for_each(|code| *code = places[*code]);
-        Ok((kept, codes))
-    }
-
     fn continued(
         &self,
         name: String,
         observed: &[f64],
-        step: u32,
-        label: &dyn Fn(usize) -> String,
+        periods: &Periods,
     ) -> Result<SeriesResult, Failure> {
-        let seasons = self.seasons.unwrap_or((12 / step.clamp(1, 12)) as usize);
+        let seasons = self.seasons.unwrap_or((12 / periods.months.clamp(1, 12)) as usize);
         let mut ways = vec![];
         let mut short = None;
         for (way_name, word) in WORDS.iter().filter(|(_, word)| self.ways.contains(word)) {
@@ -272,7 +209,7 @@ impl Forecast {
                     short = Some(error);
                     continue;
                 }
-                Err(error) => return Err(self.refused(&error, &name, label)),
+                Err(error) => return Err(self.refused(&error, &name, periods)),
             };
             let known = observed.len().saturating_sub(self.held_out);
             let error = way
@@ -280,7 +217,7 @@ impl Forecast {
                 .ok()
                 .and_then(|forecast| relative_error(&forecast, &observed[known..]));
             ways.push(WayResult {
-                name: way_name,
+                name: (*way_name).to_owned(),
                 error: error.map(Figure),
                 forecast: figures(forecast),
             });
@@ -292,27 +229,24 @@ impl Forecast {
         let Some(best) = ways.iter().min_by(by_error) else {
             let error =
                 short.unwrap_or(ForecastError::TooShort { found: observed.len(), needed: 1 });
-            return Err(self.refused(&error, &name, label));
+            return Err(self.refused(&error, &name, periods));
         };
         Ok(SeriesResult {
             name,
             observed: figures(observed.iter().copied()),
-            way: best.name,
+            way: best.name.clone(),
             forecast: best.forecast.clone(),
             ways,
         })
     }
 
-    fn refused(
-        &self,
-        error: &ForecastError,
-        name: &str,
-        label: &dyn Fn(usize) -> String,
-    ) -> Failure {
+    fn refused(&self, error: &ForecastError, name: &str, periods: &Periods) -> Failure {
         match error {
             ForecastError::Value(place) => {
-                let detail =
-                    format!("{} of {name} is not positive in {}", self.premium, label(*place));
+                let detail = format!(
+                    "{} of {name} is not positive in {}",
+                    self.premium, periods.names[*place]
+                );
                 let advice = "leave the series or the period out, or sum up by fewer columns";
                 Failure::new(&error::UNFIT_VALUE, detail, advice).of_column(&self.premium)
             }

@@ -13,6 +13,7 @@ pub(crate) mod features;
 pub mod forecast;
 pub mod fraud_score;
 pub mod glm;
+pub(crate) mod groups;
 pub mod indication;
 pub mod lapse;
 pub mod network;

@@ -51,53 +51,58 @@ pub(crate) struct Survival {
     ties: Ties,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// How long things last.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct SurvivalResult {
-    curves: Vec<CurveResult>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    cox: Option<CoxResult>,
+pub(crate) struct SurvivalResult {
+    pub(crate) curves: Vec<CurveResult>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) cox: Option<CoxResult>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// The part that lasts on, of one group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CurveResult {
-    name: String,
-    subjects: usize,
-    ended: usize,
+pub(crate) struct CurveResult {
+    pub(crate) name: String,
+    pub(crate) subjects: usize,
+    pub(crate) ended: usize,
     /// Null when more than half last on.
-    median: Option<Figure>,
-    steps: Vec<StepResult>,
+    pub(crate) median: Option<Figure>,
+    pub(crate) steps: Vec<StepResult>,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// A time at which something ended.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct StepResult {
-    time: Figure,
-    at_risk: usize,
-    events: usize,
-    survival: Figure,
-    error: Figure,
+pub(crate) struct StepResult {
+    pub(crate) time: Figure,
+    pub(crate) at_risk: usize,
+    pub(crate) events: usize,
+    pub(crate) survival: Figure,
+    pub(crate) error: Figure,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// What makes them last longer or shorter.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct CoxResult {
-    ties: &'static str,
-    coefficients: Vec<HazardResult>,
-    null_log_likelihood: Figure,
-    log_likelihood: Figure,
+pub(crate) struct CoxResult {
+    pub(crate) ties: String,
+    pub(crate) coefficients: Vec<HazardResult>,
+    pub(crate) null_log_likelihood: Figure,
+    pub(crate) log_likelihood: Figure,
 }
 
-#[derive(Clone, Debug, Serialize)]
+/// What one covariate does.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct HazardResult {
-    name: String,
-    estimate: Figure,
-    error: Figure,
+pub(crate) struct HazardResult {
+    pub(crate) name: String,
+    pub(crate) estimate: Figure,
+    pub(crate) error: Figure,
     /// Null where the error is zero.
-    z: Option<Figure>,
-    hazard_ratio: Figure,
+    pub(crate) z: Option<Figure>,
+    pub(crate) hazard_ratio: Figure,
 }
 
 /// Reads parameters; what is wrong with them is noted in `check`.
@@ -215,7 +220,7 @@ impl Survival {
             cox(lifetimes, &rows, self.ties).map_err(|error| self.refused(&error, "all"))?;
         let each = self.covariates.iter().zip(&found.coefficients).zip(&found.errors);
         Ok(CoxResult {
-            ties: if self.ties == Ties::Efron { "efron" } else { "breslow" },
+            ties: if self.ties == Ties::Efron { "efron" } else { "breslow" }.to_owned(),
             coefficients: each
                 .map(|((name, estimate), error)| HazardResult {
                     name: name.clone(),

@@ -1,13 +1,18 @@
 //! Reports: a run's result for people, as a page with charts or as a workbook with formulas.
 
 mod credibility;
+mod cusum;
+mod forecast;
+mod fraud_score;
 mod glm;
 mod html;
 mod indication;
 mod lapse;
+mod network;
 mod region;
 mod reserving;
 mod segments;
+mod survival;
 mod svg;
 mod trees;
 mod validation;
@@ -82,11 +87,11 @@ fn page(record: &RunRecord, result: &[u8]) -> Result<String, ActuarialError> {
         Method::Credibility => credibility::write(&mut page, &read(result)?),
         Method::Segments => segments::write(&mut page, &read(result)?),
         Method::Lapse => lapse::write(&mut page, &read(result)?),
-        Method::Cusum
-        | Method::Survival
-        | Method::Network
-        | Method::Forecast
-        | Method::FraudScore => return Err(no_report("report", record)),
+        Method::Network => network::write(&mut page, &read(result)?),
+        Method::Cusum => cusum::write(&mut page, &read(result)?),
+        Method::Survival => survival::write(&mut page, &read(result)?),
+        Method::Forecast => forecast::write(&mut page, &read(result)?),
+        Method::FraudScore => fraud_score::write(&mut page, &read(result)?),
     }
     Ok(page.end())
 }

@@ -239,6 +239,90 @@ pub(crate) fn two(title: &str, names: (&str, &str), levels: &[Compared]) -> Stri
     svg.end()
 }
 
+/// A line over named places; it breaks where there is nothing.
+pub(crate) struct Course {
+    pub(crate) name: String,
+    pub(crate) values: Vec<Option<f64>>,
+}
+
+/// Lines over named places, such as periods, with marks on the first line at some of them.
+pub(crate) fn courses(title: &str, names: &[String], lines: &[Course], marks: &[usize]) -> String {
+    let y = Axis::over(lines.iter().flat_map(|line| line.values.iter().flatten().copied()), true);
+    let (height, right) = (340.0, 110.0);
+    let mut svg = Drawing::new(title, height);
+    svg.grid(&y, height - 36.0, WIDTH - right);
+    let step = (WIDTH - right - LEFT) / names.len().max(1) as f64;
+    let across = |place: usize| LEFT + step * (place as f64 + 0.5);
+    let up = |value: f64| y.place(value, height - 36.0, TOP);
+    let every = (names.len() / 12) + 1;
+    for (place, name) in names.iter().enumerate().step_by(every) {
+        svg.text(across(place), height - 18.0, "middle", name);
+    }
+    for (index, line) in lines.iter().enumerate() {
+        let colour = COLOURS[index % COLOURS.len()];
+        let places: Vec<(usize, Option<f64>)> = line.values.iter().copied().enumerate().collect();
+        for part in places.split(|(_, value)| value.is_none()).filter(|part| !part.is_empty()) {
+            let points = part.iter().filter_map(|(place, value)| {
+                Some(format!("{:.1},{:.1}", across(*place), up((*value)?)))
+            });
+            svg.add(format_args!(
+                "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"1.6\" points=\"{}\"/>",
+                points.collect::<Vec<_>>().join(" ")
+            ));
+        }
+        let (x, y) = (WIDTH - right + 10.0, TOP + 12.0 * index as f64 + 8.0);
+        svg.add(format_args!(
+            "<rect x=\"{x:.1}\" y=\"{:.1}\" width=\"10\" height=\"3\" fill=\"{colour}\"/>",
+            y - 5.0
+        ));
+        svg.text(x + 14.0, y, "start", &line.name);
+    }
+    let marked = |place: usize| lines.first()?.values.get(place).copied().flatten();
+    for (place, value) in marks.iter().filter_map(|place| Some((*place, marked(*place)?))) {
+        svg.add(format_args!(
+            "<circle cx=\"{:.1}\" cy=\"{:.1}\" r=\"4.5\" fill=\"#c53030\"/>",
+            across(place),
+            up(value)
+        ));
+    }
+    svg.end()
+}
+
+/// Names to the left and to the right, and lines between those that are tied, by their places.
+pub(crate) fn ties(
+    title: &str,
+    left: &[String],
+    right: &[String],
+    links: &[(usize, usize)],
+) -> String {
+    let row = 20.0;
+    let height = TOP + row * left.len().max(right.len()) as f64 + 10.0;
+    let mut svg = Drawing::new(title, height);
+    let (from, to) = (0.32 * WIDTH, 0.68 * WIDTH);
+    // The shorter side is spread over the height of the longer.
+    let y = |place: usize, count: usize| {
+        TOP + (height - TOP - 10.0) * (place as f64 + 0.5) / count.max(1) as f64
+    };
+    for (a, b) in links {
+        svg.add(format_args!(
+            "<path d=\"M{from:.1} {:.1}L{to:.1} {:.1}\" stroke=\"{}\" stroke-opacity=\"0.5\"/>",
+            y(*a, left.len()),
+            y(*b, right.len()),
+            COLOURS[b % COLOURS.len()]
+        ));
+    }
+    for (names, x, anchor, off) in [(left, from, "end", -8.0), (right, to, "start", 8.0)] {
+        for (place, name) in names.iter().enumerate() {
+            let y = y(place, names.len());
+            svg.add(format_args!(
+                "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3.2\" fill=\"#1a2433\"/>"
+            ));
+            svg.text(x + off, y + 4.0, anchor, name);
+        }
+    }
+    svg.end()
+}
+
 /// A drawing being made.
 struct Drawing(String);
 
@@ -340,6 +424,27 @@ mod tests {
         assert_eq!(axis.place(25.0, 100.0, 0.0), 50.0);
         let marks = [18_680_855.6, 2_500.0, 0.25, 0.0].map(label);
         assert_eq!(marks, ["18.681M", "2.5k", "0.25", "0"]);
+    }
+
+    #[test]
+    fn courses_break_where_there_is_nothing_and_are_marked() {
+        let names = ["a", "b", "c", "d"].map(String::from);
+        let values = vec![Some(1.0), Some(2.0), None, Some(3.0)];
+        let lines = [Course { name: "seen".to_owned(), values }];
+        let svg = courses("t", &names, &lines, &[1, 2, 9]);
+        assert_eq!((svg.matches("<polyline").count(), svg.matches("<circle").count()), (2, 1));
+        assert!(!courses("t", &[], &[], &[]).contains("NaN"));
+    }
+
+    #[test]
+    fn ties_join_names_of_both_sides() {
+        let (left, right) = (["a", "b"].map(String::from), ["<y>"].map(String::from));
+        let svg = ties("t", &left, &right, &[(0, 0), (1, 0)]);
+        assert_eq!((svg.matches("<path").count(), svg.matches("<circle").count()), (2, 3));
+        // The one to the right lies between both to the left, at 26 and 46.
+        assert!(svg.contains("M307.2 26.0L652.8 36.0") && svg.contains("M307.2 46.0L652.8 36.0"));
+        assert!(svg.contains("&lt;y&gt;") && !svg.contains("<y>"));
+        assert!(!ties("t", &[], &[], &[]).contains("NaN"));
     }
 
     #[test]

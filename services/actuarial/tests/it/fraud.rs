@@ -115,6 +115,9 @@ async fn the_public_claims_are_scored_as_well_as_wanted_on_both_splits() {
     }
     assert_eq!(result["latest"]["from"], json!(1996.0));
     assert_eq!(run["figures"]["randomAuc"], result["random"]["auc"]);
+    let page = String::from_utf8(world.report(&word(&run, "runId")).await.unwrap()).unwrap();
+    assert!(page.contains("The latest claims") && page.contains("What the score follows"));
+    assert!(page.contains("<svg") && !page.contains("NaN"));
     // Its columns are not those of live claims: it may be looked at, not published.
     let refused = world.propose(&world.picc, json!({ "runId": run["runId"] })).await.unwrap_err();
     assert_eq!(refused.code.code, "E5008");

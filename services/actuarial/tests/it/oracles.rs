@@ -1,8 +1,10 @@
 //! The other methods end to end, against independent programs.
 
-use serde_json::json;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use crate::support::{World, near, oracle, unpacked, word};
+use serde_json::{Value, json};
+
+use crate::support::{World, near, oracle, pointers, unpacked, word};
 
 #[tokio::test]
 async fn credibility_of_hachemeister_is_that_of_actuar() {
@@ -127,6 +129,18 @@ async fn settlement_times_have_the_survival_of_lifelines() {
         near("estimate", &own["estimate"], &second["estimate"][at], 1e-7, 0.0);
         near("error", &own["error"], &second["se"][at], 1e-7, 0.0);
     }
+    let page = page(&world, &run).await;
+    assert!(page.contains("How many last how long") && page.contains("What makes it shorter"));
+    // The hazard ratio of the oracle's first estimate, as people read it.
+    let ratio = second["estimate"][0].as_f64().unwrap().exp();
+    assert!(page.contains(&format!("<td>{ratio:.4}</td>")), "{ratio}");
+}
+
+/// The page of a run: drawn, and without a number that is none.
+async fn page(world: &World, run: &Value) -> String {
+    let page = String::from_utf8(world.report(&word(run, "runId")).await.unwrap()).unwrap();
+    assert!(page.contains("<svg") && !page.contains("NaN") && !page.contains(">inf"), "{page}");
+    page
 }
 
 #[tokio::test]
@@ -152,6 +166,151 @@ async fn a_planted_ring_is_a_group_of_the_network() {
     near("core", &json!(core), &oracle["max_core"], 0.0, 0.0);
 }
 
+/// Claims and entities of the network whose ring is known, with the kind each entity's name begins with.
+fn kinds() -> Option<(Vec<(String, String)>, String)> {
+    let path = testkit::shared_data("fraud/claim_network_edges.csv")?;
+    let mut reader = csv::Reader::from_path(path).unwrap();
+    let (mut edges, mut file) = (vec![], "claim,entity,kind\n".to_owned());
+    for row in reader.records().map(Result::unwrap) {
+        let kind = row[1].trim_start_matches("ring_");
+        let kind = kind.trim_end_matches(|c: char| c.is_ascii_digit());
+        file += &format!("{},{},{kind}\n", &row[0], &row[1]);
+        edges.push((row[0].to_owned(), row[1].to_owned()));
+    }
+    Some((edges, file))
+}
+
+fn texts(list: &Value, member: &str) -> BTreeSet<String> {
+    list.as_array().unwrap().iter().map(|own| word(own, member)).collect()
+}
+
+#[tokio::test]
+async fn the_planted_ring_comes_first_and_claims_are_told_their_way_to_it() {
+    let (Some(oracle), Some((edges, file))) = (oracle("claim_network"), kinds()) else { return };
+    let world = World::new().await;
+    world.import(&world.picc, &json!({ "name": "edges" }), file.as_bytes()).await;
+    let mut parameters = json!({ "claim": "claim", "entity": "entity", "kind": "kind",
+        "commonAbove": 22, "leastClaims": 4 });
+    let (run, result) = world.done("network", "edges", &parameters).await;
+    let planted: BTreeSet<String> = oracle["planted"]["claims"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|name| name.as_str().unwrap().to_owned())
+        .collect();
+    let ring = &result["rings"][0];
+    assert_eq!(texts(&ring["claims"], "claim"), planted);
+    assert_eq!(run["figures"]["densestRing"], ring["density"]);
+    assert!(ring["density"].as_f64().unwrap() > 1.25, "{ring}");
+    // By hand from the edges: what two or more of its claims have, and the links to it.
+    let mut shared: BTreeMap<&str, usize> = BTreeMap::new();
+    for (_, entity) in edges.iter().filter(|(claim, _)| planted.contains(claim)) {
+        *shared.entry(entity).or_default() += 1;
+    }
+    shared.retain(|_, claims| *claims >= 2);
+    assert_eq!(ring["entityCount"], json!(shared.len()));
+    assert_eq!(ring["links"], json!(shared.values().sum::<usize>()));
+    for own in ring["entities"].as_array().unwrap() {
+        assert_eq!(own["claims"], json!(shared[own["name"].as_str().unwrap()]), "{own}");
+    }
+    // Those of the highest scores are its claims, each with what it shares and with whom.
+    let explained = result["explained"].as_array().unwrap();
+    let first: BTreeSet<String> =
+        explained.iter().take(planted.len()).map(|own| word(own, "claim")).collect();
+    assert_eq!(first, planted);
+    for own in explained.iter().take(planted.len()) {
+        assert_eq!((&own["isInRing"], &own["ring"]), (&json!(true), &json!(1)));
+        let shop = own["shares"].as_array().unwrap().iter().find(|it| it["kind"] == "shop");
+        assert_eq!(shop.unwrap()["withCount"], json!(planted.len() - 1), "{own}");
+        assert!(own["text"].as_str().unwrap().ends_with("; in ring 1"), "{own}");
+    }
+
+    // A claim outside finds the shortest way there that passes nothing of more than 22 claims.
+    let asked = ["claim0", "claim7", "claim100", "rclaim3"];
+    parameters["explain"] = json!(asked);
+    let (run, result) = world.done("network", "edges", &parameters).await;
+    let mut neighbours: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (claim, entity) in &edges {
+        neighbours.entry(claim).or_default().push(entity);
+        neighbours.entry(entity).or_default().push(claim);
+    }
+    let goals = |ring: &Value| texts(&ring["claims"], "claim");
+    let goals: Vec<BTreeSet<String>> =
+        result["rings"].as_array().unwrap().iter().map(goals).collect();
+    let steps = |from: &'static str| -> Option<usize> {
+        let mut far = BTreeMap::from([(from, 0)]);
+        let mut queue = VecDeque::from([from]);
+        while let Some(node) = queue.pop_front() {
+            if goals.iter().any(|goal| goal.contains(node)) {
+                return Some(far[node]);
+            }
+            for &next in &neighbours[node] {
+                if neighbours[next].len() <= 22 && !far.contains_key(next) {
+                    far.insert(next, far[node] + 1);
+                    queue.push_back(next);
+                }
+            }
+        }
+        None
+    };
+    let explained = result["explained"].as_array().unwrap();
+    assert_eq!(explained.len(), asked.len());
+    for (own, claim) in explained.iter().zip(asked).take(3) {
+        assert_eq!((&own["claim"], &own["isInRing"]), (&json!(claim), &json!(false)));
+        let path = own["path"].as_array().unwrap();
+        assert_eq!(Some(path.len() - 1), steps(claim), "{own}");
+        for pair in path.windows(2) {
+            let ends = (pair[0]["name"].as_str().unwrap(), pair[1]["name"].as_str().unwrap());
+            assert!(neighbours[ends.0].contains(&ends.1), "{ends:?}");
+        }
+        for link in path.iter().skip(1).step_by(2) {
+            let name = link["name"].as_str().unwrap().trim_start_matches("ring_");
+            assert!(name.starts_with(link["kind"].as_str().unwrap()), "{link}");
+            assert_eq!(link["claims"], json!(neighbours[link["name"].as_str().unwrap()].len()));
+        }
+        let ring = own["ring"].as_u64().unwrap() as usize;
+        assert!(goals[ring - 1].contains(path.last().unwrap()["name"].as_str().unwrap()));
+        assert!(own["text"].as_str().unwrap().starts_with(&format!("claim {claim} – ")), "{own}");
+    }
+    assert_eq!(explained[3]["path"].as_array().unwrap().len(), 3);
+    let page = page(&world, &run).await;
+    for wanted in ["Ring 1", "Claims of ring 1", "Why these claims", "What is central", "<svg"] {
+        assert!(page.contains(wanted), "{wanted}");
+    }
+    assert!(page.contains(explained[0]["text"].as_str().unwrap()));
+
+    parameters["explain"] = json!(["claim0", "no such claim"]);
+    let run = world.run("network", "edges", &parameters).await;
+    assert_eq!(
+        (&run["failure"]["code"], &run["failure"]["column"]),
+        (&json!("E5101"), &json!("claim"))
+    );
+}
+
+#[tokio::test]
+async fn what_claims_share_is_one_within_its_kind() {
+    let world = World::new().await;
+    // Claims 1 and 2 have the digits of one another's plate and telephone, and share nothing.
+    let rows = "claim,entity,kind\n1,777,phone\n2,777,plate\n3,888,phone\n1,888,phone\n";
+    world.import(&world.picc, &json!({ "name": "pairs" }), rows.as_bytes()).await;
+    let asked = json!({ "claim": "claim", "entity": "entity", "kind": "kind", "leastClaims": 1,
+        "explain": [2] });
+    let (run, result) = world.done("network", "pairs", &asked).await;
+    assert_eq!(run["figures"]["entities"], json!(3.0));
+    let sizes: Vec<&Value> =
+        result["groups"].as_array().unwrap().iter().map(|own| &own["claimCount"]).collect();
+    assert_eq!(sizes, [&json!(2), &json!(1)]);
+
+    let wrong = json!({ "claim": "claim", "entity": "claim", "ringDensity": 0.5, "rings": 0,
+        "explain": [] });
+    let body = json!({ "method": "network", "dataset": "pairs", "parameters": wrong });
+    let problem = world.start(&world.picc, &body).await.unwrap_err();
+    let mut at = pointers(&problem);
+    at.sort_unstable();
+    let wanted = ["entity", "explain", "ringDensity", "rings"];
+    assert_eq!(at, wanted.map(|member| format!("/parameters/{member}")));
+}
+
 #[tokio::test]
 async fn charts_signal_where_a_hand_calculation_does() {
     let world = World::new().await;
@@ -174,6 +333,10 @@ async fn charts_signal_where_a_hand_calculation_does() {
     // Brook and Evans: k = 0.5, h = 4 runs 335.4 observations without cause, 8.38 after one deviation.
     near("run length", &north["runLengthGood"], &json!(335.368), 0.0, 1e-4);
     near("run length", &north["runLengthBad"], &json!(8.3832), 0.0, 1e-4);
+    let page = page(&world, &run).await;
+    // One signal, marked on the sum and on the observations.
+    assert!(page.contains("Sum and limit of north") && page.contains("<td>335.4</td>"));
+    assert_eq!(page.matches("fill=\"#c53030\"").count(), 2);
 }
 
 #[tokio::test]
@@ -191,7 +354,7 @@ async fn premium_goes_on_as_the_closed_forms_say() {
     let parameters = json!({ "period": "period_end", "premium": "premium_aud_million",
         "by": ["class", "state"], "periods": 1, "heldOut": 2,
         "rows": [{ "column": "class", "in": ["Domestic motor vehicle"] }] });
-    let (_, result) = world.done("forecast", "premium", &parameters).await;
+    let (run, result) = world.done("forecast", "premium", &parameters).await;
     // The back-test fits the first nine half-years and forecasts the last two.
     let ways = [
         ("lastValue", "last_value"),
@@ -213,4 +376,9 @@ async fn premium_goes_on_as_the_closed_forms_say() {
         compared += 1;
     }
     assert!(compared >= 3, "{compared}");
+    let page = page(&world, &run).await;
+    assert!(page.contains("All series together") && page.contains("Ways and their errors"));
+    assert!(
+        page.contains("<th>seasonalGrowth</th>") && page.contains("Domestic motor vehicle, NSWACT")
+    );
 }
