@@ -18,6 +18,7 @@ base_http::functions! {
     VALIDATION = "actuarial.pricing.validate" "模型验证" "Judge predictions by what came" Required;
     RESERVING = "actuarial.reserving.estimate" "准备金评估" "Estimate reserves from a triangle" Required;
     WARNING = "actuarial.warning.chart" "超赔预警" "Chart early warnings" Required;
+    WATCH = "actuarial.warning.watch" "超赔多维预警" "Watch many groups for early warnings" Required;
     SURVIVAL = "actuarial.claims.survival" "结案时长分析" "Analyse how long claims stay open" Required;
     NETWORK = "actuarial.fraud.network" "理赔关系网络" "Analyse the network of claims" Required;
     MARKET_ASK = "actuarial.market.ask" "市场数据查询" "Ask about the market" Optional;

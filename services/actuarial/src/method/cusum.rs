@@ -250,16 +250,19 @@ impl Charts {
                 Failure::new(&error::UNFIT_VALUE, detail, "leave the period out")
                     .of_column(&self.value)
             }
-            WarningError::Argument(_) => Failure::new(
-                &error::UNFIT_VALUE,
-                text,
-                "a mean of counts is above zero: leave groups without claims out, or give mean",
-            ),
+            WarningError::Argument(_) | WarningError::Expected(_) | WarningError::NoSpread => {
+                Failure::new(
+                    &error::UNFIT_VALUE,
+                    text,
+                    "a mean of counts is above zero: leave groups without claims out, or give mean",
+                )
+            }
             WarningError::Step { .. } | WarningError::NoLimit(_) => Failure::new(
                 &error::NO_CONVERGENCE,
                 text,
                 "give limit, lower runLength, or chart smaller counts",
             ),
+            WarningError::Stopped(_) => Failure::stopped(),
             WarningError::NotFinite(what) => Failure::not_a_number(what.0),
         }
     }

@@ -25,6 +25,7 @@ pub mod segments;
 pub mod survival;
 pub mod trees;
 pub mod validation;
+pub mod watch;
 
 use base_http::{Function, Problem, ProblemCode};
 use serde::{Deserialize, Serialize};
@@ -59,6 +60,8 @@ pub enum Method {
     Reserving,
     /// Early-warning charts.
     Cusum,
+    /// Many groups watched together.
+    Watch,
     /// How long claims stay open.
     Survival,
     /// The network of claims.
@@ -99,6 +102,8 @@ pub(crate) enum Parameters {
     Reserving(reserving::ReservingBody),
     /// Of `cusum`.
     Cusum(cusum::CusumBody),
+    /// Of `watch`.
+    Watch(watch::WatchBody),
     /// Of `survival`.
     Survival(survival::SurvivalBody),
     /// Of `network`.
@@ -165,7 +170,7 @@ pub(crate) struct Failure(Box<Problem>);
 
 impl Method {
     /// Every method.
-    pub const ALL: [Method; 14] = [
+    pub const ALL: [Method; 15] = [
         Method::Glm,
         Method::BoostedTrees,
         Method::Credibility,
@@ -174,6 +179,7 @@ impl Method {
         Method::Validation,
         Method::Reserving,
         Method::Cusum,
+        Method::Watch,
         Method::Survival,
         Method::Network,
         Method::Forecast,
@@ -193,6 +199,7 @@ impl Method {
             Method::Validation => "validation",
             Method::Reserving => "reserving",
             Method::Cusum => "cusum",
+            Method::Watch => "watch",
             Method::Survival => "survival",
             Method::Network => "network",
             Method::Forecast => "forecast",
@@ -218,6 +225,7 @@ impl Method {
             Method::Validation => &function::VALIDATION,
             Method::Reserving => &function::RESERVING,
             Method::Cusum => &function::WARNING,
+            Method::Watch => &function::WATCH,
             Method::Survival => &function::SURVIVAL,
             Method::Network => &function::NETWORK,
             Method::Forecast => &function::FORECAST,
@@ -245,6 +253,7 @@ pub(crate) fn plan(
         Method::Validation => Box::new(validation::read(&check::body(parameters)?, &mut check)),
         Method::Reserving => Box::new(reserving::read(&check::body(parameters)?, &mut check)),
         Method::Cusum => Box::new(cusum::read(&check::body(parameters)?, &mut check)),
+        Method::Watch => Box::new(watch::read(&check::body(parameters)?, &mut check)),
         Method::Survival => Box::new(survival::read(&check::body(parameters)?, &mut check)),
         Method::Network => Box::new(network::read(&check::body(parameters)?, &mut check)),
         Method::Forecast => Box::new(forecast::read(&check::body(parameters)?, &mut check)),

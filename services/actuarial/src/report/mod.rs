@@ -16,6 +16,7 @@ mod survival;
 mod svg;
 mod trees;
 mod validation;
+mod watch;
 mod workbook;
 
 use axum::body::Body;
@@ -89,6 +90,7 @@ fn page(record: &RunRecord, result: &[u8]) -> Result<String, ActuarialError> {
         Method::Lapse => lapse::write(&mut page, &read(result)?),
         Method::Network => network::write(&mut page, &read(result)?),
         Method::Cusum => cusum::write(&mut page, &read(result)?),
+        Method::Watch => watch::write(&mut page, &read(result)?),
         Method::Survival => survival::write(&mut page, &read(result)?),
         Method::Forecast => forecast::write(&mut page, &read(result)?),
         Method::FraudScore => fraud_score::write(&mut page, &read(result)?),

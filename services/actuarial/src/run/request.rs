@@ -28,7 +28,7 @@ use crate::store::run::{self as store, RunRecord, RunStage};
 #[schema(as = RunRequest)]
 pub struct RunBody {
     /// `glm`, `boostedTrees`, `credibility`, `indication`, `region`, `validation`, `reserving`, `cusum`,
-    /// `survival`, `network`, `forecast`, `segments`, `lapse` or `fraudScore`.
+    /// `watch`, `survival`, `network`, `forecast`, `segments`, `lapse` or `fraudScore`.
     #[schema(example = "reserving")]
     pub method: Option<String>,
     /// Name or identifier of the dataset.

@@ -15,3 +15,4 @@ mod region;
 mod reserving;
 mod support;
 mod validation;
+mod warning;

@@ -4,14 +4,18 @@
 //! is left; it signals when the sum passes a limit. How long that takes on average (the average run
 //! length) is computed, not simulated: for normal observations by an integral equation, for counts
 //! by a Markov chain that is exact. Source of both: Brook and Evans 1972; Page 1954. [`Watch`] charts
-//! many groups whose expected claims change, with a stated rate of false alarms.
+//! many groups whose expected claims change, with a stated rate of false alarms; [`RatioWatch`] does the
+//! same for ratios of sums, such as losses and premium.
 
+mod ratios;
 mod watch;
 
 use crate::linalg::solve_general;
 use crate::number::{NotFinite, finite};
 use crate::special::{ln_gamma, normal_cdf, normal_density};
+use crate::stop::Stopped;
 
+pub use ratios::{RatioWatch, Sums, WatchedRatio};
 pub use watch::{Group, Watch, Watched};
 
 /// Why a chart cannot be drawn.
@@ -31,6 +35,15 @@ pub enum WarningError {
     /// An observation that is no number.
     #[error("observation {0} is not a finite number")]
     Observation(usize),
+    /// Expected claims of a group that are not above zero, or too many.
+    #[error("expected claims of {0} cannot be watched")]
+    Expected(f64),
+    /// Sums that say nothing: ratios of the first periods that do not differ, volumes of nothing.
+    #[error("the ratios of the first periods do not vary")]
+    NoSpread,
+    /// Somebody called it off.
+    #[error(transparent)]
+    Stopped(#[from] Stopped),
     /// No limit up to the largest tried runs so long.
     #[error("no limit runs for {0} observations on average")]
     NoLimit(f64),
