@@ -14,7 +14,7 @@ use crate::figure::Figure;
 use crate::job::Watch;
 use crate::method::check::Check;
 use crate::method::data::Data;
-use crate::method::glm::{self, ComparisonResult, Glm, compare};
+use crate::method::glm::{self, ComparisonResult, Glm, NestedResult, compare};
 use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare, meet};
 use crate::method::trees::{self, Trees};
 use crate::method::{Failure, Outcome, Plan};
@@ -48,6 +48,10 @@ pub struct ValidationBody {
     pub models: Option<Vec<JudgedModelBody>>,
     /// With `models`: the rows that are held out.
     pub hold_out: Option<Vec<ConditionBody>>,
+    /// With one `glm` under `models`: the terms that a smaller model keeps, named as its tests name them
+    /// (`Area`, `spline(DrivAge)`, `Area:VehGas`). A likelihood-ratio test says whether the others matter.
+    #[schema(example = json!(["Area", "BonusMalus"]))]
+    pub nested: Option<Vec<String>>,
     /// The column of what another model, or the market's premium, expects: for a double lift.
     pub rival: Option<String>,
     /// The column of exposure; one for each row when absent.
@@ -93,6 +97,7 @@ pub(crate) struct Validation {
     exposure: Option<String>,
     factors: Vec<String>,
     bands: usize,
+    nested: Option<Vec<String>>,
 }
 
 /// How predictions do.
@@ -104,6 +109,9 @@ pub(crate) struct ValidationResult {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rival: Option<RivalResult>,
     pub(crate) comparisons: Vec<ComparisonResult>,
+    /// The model against one with fewer terms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) nested: Option<NestedResult>,
 }
 
 /// A model's order and level, by exposure.
@@ -168,10 +176,21 @@ pub(crate) fn read(body: &ValidationBody, check: &mut Check<'_>) -> Validation {
         source: source(body, check),
         exposure: check.optional_number("/exposure", body.exposure.as_ref(), Some(Role::Exposure)),
         bands: check.whole("/bands", body.bands, 10, 2..=100),
+        nested: nested(body, check),
         columns: check.used(),
         prepare,
         factors,
     }
+}
+
+/// The terms a smaller model keeps.
+fn nested(body: &ValidationBody, check: &mut Check<'_>) -> Option<Vec<String>> {
+    let kept = body.nested.clone()?;
+    let models = body.models.as_deref().unwrap_or_default();
+    if !matches!(models, [one] if one.method.as_deref().is_none_or(|method| method == "glm")) {
+        check.fault("/nested", "goes with one glm under models");
+    }
+    Some(kept)
 }
 
 fn source(body: &ValidationBody, check: &mut Check<'_>) -> Source {
@@ -244,6 +263,7 @@ impl Plan for Validation {
 
     fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
         let data = self.prepare.apply(data)?;
+        let nested = self.tested(&data, watch)?;
         let Predicted { data, expected, rival } = self.predicted(data, seed, watch)?;
         let actual = data.numbers(&self.actual)?;
         let exposure = match &self.exposure {
@@ -282,8 +302,14 @@ impl Plan for Validation {
                 ("rivalDistance", rival.rival_distance.0),
             ]);
         }
+        if let Some(nested) = &nested {
+            shown.extend([
+                ("likelihoodRatio", nested.test.statistic.0),
+                ("likelihoodRatioP", nested.test.p.0),
+            ]);
+        }
         Outcome::of(
-            &ValidationResult { rows: actual.len(), judged: own, rival, comparisons },
+            &ValidationResult { rows: actual.len(), judged: own, rival, comparisons, nested },
             shown,
         )
     }
@@ -320,6 +346,18 @@ impl Validation {
         let mut found = found.into_iter();
         let expected = found.next().unwrap_or_default();
         Ok(Predicted { data: data.only(&held), expected, rival: found.next() })
+    }
+
+    /// The model against one with fewer terms, where that is asked for.
+    fn tested(&self, data: &Data, watch: &Watch) -> Result<Option<NestedResult>, Failure> {
+        let (Some(kept), Source::Models { models, hold_out }) = (&self.nested, &self.source) else {
+            return Ok(None);
+        };
+        let [Model::Glm(model)] = models.as_slice() else { return Ok(None) };
+        watch.stage("testing against fewer terms", 8);
+        let held = meet(hold_out, data)?;
+        let asked = || watch.is_stopped();
+        model.nested(data.clone(), &held, kept, Stop::when(&asked)).map(Some)
     }
 
     /// What predictions are called when they do not suit.

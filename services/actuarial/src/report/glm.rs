@@ -2,10 +2,10 @@
 //! expected.
 
 use crate::figure::Figure;
-use crate::method::glm::{ComparisonResult, GlmResult};
+use crate::method::glm::{ComparisonResult, GlmResult, NormalPointResult};
 use crate::report::compare;
 use crate::report::html::{Page, amount, number};
-use crate::report::svg::{self, Interval};
+use crate::report::svg::{self, Course, Interval, Series};
 use crate::report::validation;
 
 /// Writes what was found.
@@ -32,6 +32,7 @@ pub(crate) fn write(page: &mut Page, found: &GlmResult) {
     if let Some(judged) = found.hold_out.as_ref().and_then(|held| held.judged.as_ref()) {
         validation::judged(page, "Rows held out: ", judged);
     }
+    residuals(page, found);
     for comparison in &found.comparisons {
         compared(page, comparison);
     }
@@ -99,6 +100,49 @@ fn tests(page: &mut Page, found: &GlmResult) {
         });
         let head = ["Term", "Degrees", "Chi-squared", "p"];
         page.table(&head, &rows.collect::<Vec<_>>(), false);
+    }
+}
+
+fn residuals(page: &mut Page, found: &GlmResult) {
+    let Some(own) = &found.residuals else { return };
+    page.heading("Residuals");
+    let kinds = [
+        ("Deviance", Some(&own.deviance)),
+        ("Pearson", Some(&own.pearson)),
+        ("Quantile", own.quantile.as_ref()),
+    ];
+    let rows = kinds.into_iter().filter_map(|(name, own)| {
+        let own = own?;
+        let figures = [own.mean, own.deviation, own.least, own.most, own.squares];
+        let cells = figures.iter().map(|figure| number(figure.0, 4));
+        Some(std::iter::once(name.to_owned()).chain(cells).collect::<Vec<_>>())
+    });
+    let head = ["Residual", "Mean", "Deviation", "Least", "Most", "Sum of squares"];
+    page.table(&head, &rows.collect::<Vec<_>>(), false);
+    let names: Vec<String> = own.bands.iter().map(|band| number(band.expected.0, 4)).collect();
+    let mut lines = vec![Course {
+        name: "Pearson".to_owned(),
+        values: own.bands.iter().map(|band| Some(band.pearson.0)).collect(),
+    }];
+    if own.quantile.is_some() {
+        lines.push(Course {
+            name: "quantile".to_owned(),
+            values: own.bands.iter().map(|band| band.quantile.map(|it| it.0)).collect(),
+        });
+    }
+    let title = "Mean residual by what is expected of a row, in bands of as many rows";
+    page.drawing(&svg::courses(title, &names, &lines, &[]));
+    if !own.normal.is_empty() {
+        let points = |of: fn(&NormalPointResult) -> f64| {
+            own.normal.iter().map(|point| (point.normal.0, of(point))).collect()
+        };
+        let series = [
+            Series { name: "residuals".to_owned(), points: points(|point| point.residual.0) },
+            Series { name: "normal".to_owned(), points: points(|point| point.normal.0) },
+        ];
+        let title =
+            "Quantile residuals against the standard normal they have when the model is right";
+        page.drawing(&svg::lines(title, &series));
     }
 }
 

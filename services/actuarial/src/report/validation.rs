@@ -19,6 +19,23 @@ pub(crate) fn write(page: &mut Page, found: &ValidationResult) {
         judged(page, "Rival: ", &rival.judged);
         double(page, rival);
     }
+    if let Some(nested) = &found.nested {
+        page.heading("Do the other terms matter");
+        page.paragraph(&format!(
+            "Against a model of {} alone, by the likelihood ratio.",
+            nested.kept.join(", ")
+        ));
+        let row = vec![
+            nested.test.name.clone(),
+            nested.test.degrees.to_string(),
+            amount(nested.nested_deviance.0),
+            amount(nested.deviance.0),
+            number(nested.test.statistic.0, 2),
+            number(nested.test.p.0, 4),
+        ];
+        let head = ["Left out", "Degrees", "Deviance without", "With", "Chi-squared", "p"];
+        page.table(&head, &[row], false);
+    }
     for comparison in &found.comparisons {
         compare(page, comparison, "Observed and expected per unit of exposure,");
     }

@@ -5,11 +5,14 @@ use std::num::NonZero;
 
 use actuarial_models::Stop;
 use actuarial_models::glm::{
-    Compared, Family, Fit, Frame, Link, Model, Observations, Term, Test, type_three_until,
+    Compared, Family, Fit, Frame, Link, Model, Observations, Term, Test, likelihood_ratio,
+    type_three_until,
 };
 
+use super::residuals;
 use super::result::{
-    CoefficientResult, ComparisonResult, GlmResult, HoldOutResult, LevelResult, TestResult,
+    CoefficientResult, ComparisonResult, GlmResult, HoldOutResult, LevelResult, NestedResult,
+    TestResult,
 };
 use super::{FamilyAsked, Glm, TermAsked, refused};
 use crate::error;
@@ -28,10 +31,10 @@ const THREADS: Option<NonZero<usize>> = NonZero::new(2);
 const NINETY_FIVE: f64 = 1.959_963_984_540_054;
 
 /// Rows with everything a model takes from them.
-struct Rows {
+pub(super) struct Rows {
     frame: Frame,
-    response: Vec<f64>,
-    weight: Option<Vec<f64>>,
+    pub(super) response: Vec<f64>,
+    pub(super) weight: Option<Vec<f64>>,
     offset: Option<Vec<f64>>,
     /// What observed and expected are related to.
     volume: Vec<f64>,
@@ -49,7 +52,7 @@ impl Plan for Glm {
         self.columns.clone()
     }
 
-    fn compute(&self, data: Data, _seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
+    fn compute(&self, data: Data, seed: u64, watch: &Watch) -> Result<Outcome, Failure> {
         watch.stage("preparing the columns", 12);
         let data = self.prepare.apply(data)?;
         let before = data.rows();
@@ -83,7 +86,9 @@ impl Plan for Glm {
             true => type_three_until(&fit, &observations, stop).map_err(refuse)?,
             false => vec![],
         };
-        watch.stage("comparing with what was", 85);
+        watch.stage("looking at residuals", 80);
+        let residuals = residuals::residuals(&fit, &rows, seed)?;
+        watch.stage("comparing with what was", 88);
         let hold_out = match held_out {
             Some(held) => Some(self.hold_out(&fit, &held)?),
             None => None,
@@ -91,6 +96,7 @@ impl Plan for Glm {
         let about = About { shape, wald, third, rows_dropped };
         let found = GlmResult {
             comparisons: self.comparisons(&rows, means)?,
+            residuals: Some(residuals),
             hold_out,
             ..result(&fit, &about)
         };
@@ -134,6 +140,7 @@ pub(super) fn result(fit: &Fit, about: &About) -> GlmResult {
         wald: tests(&about.wald),
         type_three: tests(&about.third),
         comparisons: vec![],
+        residuals: None,
         hold_out: None,
     }
 }
@@ -290,6 +297,57 @@ impl Glm {
         let means = rows.means(&fit)?;
         let weight = |row: usize| rows.weight.as_ref().map_or(1.0, |weight| weight[row]);
         Ok(means.iter().enumerate().map(|(row, mean)| weight(row) * mean).collect())
+    }
+
+    /// Whether the terms a smaller model leaves out matter, both fitted to the rows that are not held: it
+    /// keeps the terms of these names.
+    pub(crate) fn nested(
+        &self,
+        data: Data,
+        held: &[bool],
+        kept: &[String],
+        stop: Stop<'_>,
+    ) -> Result<NestedResult, Failure> {
+        let refuse_names =
+            |detail: String, advice: &str| Err(Failure::new(&error::UNFIT_VALUE, detail, advice));
+        if !self.penalty.is_none() {
+            let detail = "a penalised model has no likelihood-ratio test".to_owned();
+            return refuse_names(detail, "leave ridge and lasso, or nested, out");
+        }
+        let data = self.prepare.apply(data)?;
+        let others: Vec<bool> = held.iter().map(|held| !held).collect();
+        let data = data.only(&others);
+        let terms = self.terms(&data)?;
+        let names: Vec<String> = terms.iter().map(Term::name).collect();
+        if let Some(unknown) = kept.iter().find(|name| !names.contains(name)) {
+            let detail = format!("the model has no term {unknown}; it has {}", names.join(", "));
+            return refuse_names(detail, "name terms of the model under nested");
+        }
+        let fewer: Vec<Term> =
+            terms.iter().filter(|term| kept.contains(&term.name())).cloned().collect();
+        if fewer.len() == terms.len() {
+            let detail = "nested keeps every term of the model".to_owned();
+            return refuse_names(detail, "leave at least one term out of nested");
+        }
+        let rows = self.rows(&data)?;
+        let observations = rows.observations();
+        let (full, _) = self.fit(terms, &observations, stop)?;
+        // Of the same family, also where its shape was looked for.
+        let small = Model { terms: fewer, ..full.model.clone() };
+        let small = small.fit_until(&observations, stop).map_err(|error| refused(&error))?;
+        let test = likelihood_ratio(&full, &small).map_err(|error| refused(&error))?;
+        Ok(NestedResult {
+            kept: kept.to_vec(),
+            test: TestResult {
+                name: test.name,
+                degrees: test.degrees,
+                statistic: test.statistic.into(),
+                p: test.p.into(),
+            },
+            deviance: full.deviance.into(),
+            nested_deviance: small.deviance.into(),
+            dispersion: full.dispersion.into(),
+        })
     }
 
     fn hold_out(&self, fit: &Fit, held: &Data) -> Result<HoldOutResult, Failure> {

@@ -4,6 +4,7 @@ mod compute;
 mod passes;
 mod read;
 mod refusal;
+mod residuals;
 mod result;
 
 use actuarial_models::glm::{Aliased, Family, Link, Penalty};
@@ -14,7 +15,8 @@ pub(crate) use compute::compare;
 pub(crate) use passes::{Asked, GlmPasses};
 pub(crate) use read::{conditions, read};
 pub(crate) use refusal::refused;
-pub(crate) use result::{ComparisonResult, GlmResult};
+pub(crate) use residuals::NormalPointResult;
+pub(crate) use result::{ComparisonResult, GlmResult, NestedResult};
 
 use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare};
 

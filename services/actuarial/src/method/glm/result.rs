@@ -3,6 +3,7 @@
 use actuarial_models::glm::Compared;
 use serde::{Deserialize, Serialize};
 
+use super::residuals::ResidualsResult;
 use crate::figure::Figure;
 use crate::method::validation::JudgedResult;
 
@@ -35,6 +36,9 @@ pub(crate) struct GlmResult {
     pub(crate) type_three: Vec<TestResult>,
     /// By factor of the model.
     pub(crate) comparisons: Vec<ComparisonResult>,
+    /// Of the rows it was fitted to; absent where they are read in passes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) residuals: Option<ResidualsResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) hold_out: Option<HoldOutResult>,
 }
@@ -65,6 +69,20 @@ pub(crate) struct TestResult {
     pub(crate) degrees: usize,
     pub(crate) statistic: Figure,
     pub(crate) p: Figure,
+}
+
+/// A model against one that keeps some of its terms, fitted to the same rows.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct NestedResult {
+    /// The terms of the smaller one.
+    pub(crate) kept: Vec<String>,
+    /// Named by the terms it leaves out.
+    pub(crate) test: TestResult,
+    pub(crate) deviance: Figure,
+    pub(crate) nested_deviance: Figure,
+    /// Of the larger one, by which the difference of deviances is divided.
+    pub(crate) dispersion: Figure,
 }
 
 /// What was and what was expected, by levels of a factor.
