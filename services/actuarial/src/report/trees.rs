@@ -12,9 +12,10 @@ const MOST_CELLS: usize = 400;
 /// Writes what was found.
 pub(crate) fn write(page: &mut Page, found: &TreesResult) {
     page.paragraph(&format!(
-        "{} trees of the frequency of {} claims in {} years insured, {} rows. Mean Poisson deviance \
+        "{} trees{} of the frequency of {} claims in {} years insured, {} rows. Mean Poisson deviance \
          of these rows: {}.",
         found.trees,
+        if found.seeds > 1 { format!(" of {} seeds, averaged,", found.seeds) } else { String::new() },
         amount(found.claims.0),
         amount(found.exposure.0),
         number(found.rows as f64, 0),
@@ -25,9 +26,53 @@ pub(crate) fn write(page: &mut Page, found: &TreesResult) {
     for comparison in &found.comparisons {
         compare(page, comparison, "Observed and expected frequency");
     }
+    explained(page, found);
     if let Some(tariff) = &found.tariff {
         write_tariff(page, tariff);
     }
+}
+
+/// Rows that are drawn.
+const MOST_DRAWN: usize = 5;
+
+fn explained(page: &mut Page, found: &TreesResult) {
+    if found.explained.is_empty() {
+        return;
+    }
+    page.heading("Why single rows");
+    page.note("The base and the effects of all factors add up to the score, the logarithm of the frequency.");
+    for own in found.explained.iter().take(MOST_DRAWN) {
+        let bars: Vec<Bar> = own
+            .effects
+            .iter()
+            .map(|effect| Bar {
+                name: format!("{} = {}", effect.name, effect.value),
+                value: effect.effect.0,
+                error: None,
+            })
+            .collect();
+        let title = format!(
+            "Row {}: frequency {}, base {}",
+            own.row,
+            number(own.frequency.0, 5),
+            number(own.base.0.exp(), 5)
+        );
+        page.heading(&title);
+        page.drawing(&svg::lying(&format!("Effects on the score of row {}", own.row), &bars));
+    }
+    let rows = found.explained.iter().map(|own| {
+        let effects = own.effects.iter().take(5);
+        let effects = effects
+            .map(|it| format!("{} = {}: ×{}", it.name, it.value, number(it.relativity.0, 3)));
+        vec![
+            own.row.to_string(),
+            number(own.frequency.0, 5),
+            number(own.score.0, 4),
+            effects.collect::<Vec<_>>().join("; "),
+        ]
+    });
+    let head = ["Row", "Frequency", "Score", "The strongest factors"];
+    page.table(&head, &rows.collect::<Vec<_>>(), false);
 }
 
 fn importance(page: &mut Page, found: &TreesResult) {

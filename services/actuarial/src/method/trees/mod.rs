@@ -1,17 +1,24 @@
 //! 提升树: gradient-boosted trees of claim frequency, explained, with a tariff distilled from them.
 
+mod explain;
+mod several;
+
 use actuarial_models::Stop;
 use actuarial_models::glm::Frame;
-use actuarial_models::trees::{Boost, Counts, Ensemble, Monotone, Tariff, TreesError};
+use actuarial_models::trees::{Boost, Counts, Monotone, Tariff, TreesError};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use self::explain::Explain;
+pub use self::explain::ExplainBody;
+pub(crate) use self::explain::ExplainedRowResult;
+use self::several::Several;
 use crate::dataset::Role;
 use crate::error;
 use crate::figure::{Figure, figures};
 use crate::job::Watch;
 use crate::method::check::Check;
-use crate::method::data::Data;
+use crate::method::data::{Data, MISSING_LEVEL};
 use crate::method::features::Features;
 use crate::method::glm::{self, ComparisonResult};
 use crate::method::prepare::{Condition, ConditionBody, DerivedBody, Prepare, meet};
@@ -58,7 +65,12 @@ pub struct TreesBody {
     pub rows_part: Option<f64>,
     /// Part of the features each tree looks at; 0.8 when absent.
     pub features_part: Option<f64>,
-    /// A tariff of tables is distilled from the trees, with this many two-way tables; none when absent.
+    /// How many times trees are grown, each from a seed of its own: their scores are averaged, which takes
+    /// as many times as long and does better. At most 10; 1 when absent.
+    pub seeds: Option<u64>,
+    /// Rows whose expected claims are explained: the effect of each factor, adding up to the score.
+    pub explain: Option<ExplainBody>,
+    /// A tariff of tables is distilled from the trees of the first seed, with this many two-way tables; none when absent.
     pub tariff_pairs: Option<u64>,
 }
 
@@ -86,6 +98,8 @@ pub(crate) struct Trees {
     exposure: String,
     features: Features,
     boost: Boost,
+    seeds: usize,
+    explain: Option<Explain>,
     tariff_pairs: Option<usize>,
 }
 
@@ -96,7 +110,11 @@ pub(crate) struct TreesResult {
     pub(crate) rows: usize,
     pub(crate) claims: Figure,
     pub(crate) exposure: Figure,
+    /// Of all seeds together.
     pub(crate) trees: usize,
+    /// How many seeds are averaged.
+    #[serde(default = "one")]
+    pub(crate) seeds: usize,
     /// Claims per exposure where trees start.
     pub(crate) base: Figure,
     /// Mean Poisson deviance of the rows grown from.
@@ -110,6 +128,14 @@ pub(crate) struct TreesResult {
     pub(crate) hold_out: Option<HeldResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tariff: Option<TariffResult>,
+    /// The rows that were asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) explained: Vec<ExplainedRowResult>,
+}
+
+/// Of results that do not say.
+fn one() -> usize {
+    1
 }
 
 /// How much a feature matters.
@@ -141,7 +167,7 @@ pub(crate) struct HeldResult {
     pub(crate) mean_deviance: Figure,
     pub(crate) observed: Figure,
     pub(crate) expected: Figure,
-    /// The mean deviance after 1, 2, 4, … trees and after all.
+    /// The mean deviance after 1, 2, 4, … trees of the first seed and after all of them.
     pub(crate) by_trees: Vec<StagedResult>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) tariff_mean_deviance: Option<Figure>,
@@ -187,6 +213,14 @@ struct Rows {
     frame: Frame,
     claims: Vec<f64>,
     exposure: Vec<f64>,
+}
+
+/// Rows that are explained.
+struct Picked {
+    data: Data,
+    rows: Rows,
+    /// Theirs among all rows.
+    places: Vec<usize>,
 }
 
 /// Reads parameters; what is wrong with them is noted in `check`.
@@ -235,8 +269,20 @@ pub(crate) fn read(body: &TreesBody, check: &mut Check<'_>) -> Trees {
     };
     let tariff_pairs =
         body.tariff_pairs.map(|pairs| check.whole("/tariffPairs", Some(pairs), 0, 0..=50));
-    let columns = check.used();
-    Trees { columns, prepare, hold_out, claims, exposure, features, boost, tariff_pairs }
+    let seeds = check.whole("/seeds", body.seeds, 1, 1..=10);
+    let explain = explain::read(body.explain.as_ref(), body.hold_out.is_some(), check);
+    Trees {
+        columns: check.used(),
+        prepare,
+        hold_out,
+        claims,
+        exposure,
+        features,
+        boost,
+        seeds,
+        explain,
+        tariff_pairs,
+    }
 }
 
 impl Plan for Trees {
@@ -253,24 +299,39 @@ impl Plan for Trees {
         };
         let grown: Vec<bool> = held.iter().map(|held| !held).collect();
         let held_out = held.contains(&true).then(|| data.clone().only(&held));
+        let asked = match &self.explain {
+            Some(explain) => self.picked(explain.places(&held)?, &data)?,
+            None => None,
+        };
         let rows = self.rows(&data.only(&grown))?;
         let boost = Boost { seed, ..self.boost.clone() };
         watch.stage("growing trees", 20);
         let refuse = |error: TreesError| refused(&error);
-        let asked = || watch.is_stopped();
-        let stop = Stop::when(&asked);
-        let trees = boost.fit_until(&rows.counts(), stop).map_err(refuse)?;
+        let stopped = || watch.is_stopped();
+        let stop = Stop::when(&stopped);
+        let grown = |seeds: usize| watch.at((20 + 40 * seeds / self.seeds) as u64);
+        let trees =
+            Several::grow(&boost, self.seeds, &rows.counts(), stop, grown).map_err(refuse)?;
         watch.stage("explaining them", 60);
-        let permuted = trees.permuted_until(&rows.counts(), seed, stop).map_err(refuse)?;
+        let permuted = trees.permuted(&rows.counts(), seed, stop).map_err(refuse)?;
         let frequencies = trees.frequencies(&rows.frame).map_err(refuse)?;
-        let mean_deviance = trees.deviance(&rows.counts()).map_err(refuse)?;
+        let mean_deviance = deviance(&frequencies, &rows);
+        let explained = match &asked {
+            Some(Picked { data, rows, places }) => {
+                explain::explained(&trees, &self.features, data, rows, places)?
+            }
+            None => vec![],
+        };
         if watch.is_stopped() {
             return Err(Failure::stopped());
         }
         let tariff = match self.tariff_pairs {
             Some(pairs) => {
                 watch.stage("distilling a tariff", 70);
-                Some(boost.distil_until(&trees, &rows.counts(), pairs, stop).map_err(refuse)?)
+                {
+                    let first = trees.first();
+                    Some(boost.distil_until(first, &rows.counts(), pairs, stop).map_err(refuse)?)
+                }
             }
             None => None,
         };
@@ -280,7 +341,8 @@ impl Plan for Trees {
             claims: rows.claims.iter().sum::<f64>().into(),
             exposure: rows.exposure.iter().sum::<f64>().into(),
             trees: trees.trees(),
-            base: trees.base.exp().into(),
+            seeds: trees.seeds(),
+            base: trees.first().base.exp().into(),
             mean_deviance: mean_deviance.into(),
             importance: importance(&trees, &permuted),
             interactions: interactions(&trees),
@@ -293,6 +355,7 @@ impl Plan for Trees {
                 Some(tariff) => Some(tariff_result(&tariff, &rows)?),
                 None => None,
             },
+            explained,
         };
         let mut shown = vec![
             ("rows", found.rows as f64),
@@ -320,7 +383,9 @@ impl Trees {
         let (held, others) = (data.clone().only(held), data.only(&others));
         let boost = Boost { seed, ..self.boost.clone() };
         let refuse = |error: TreesError| refused(&error);
-        let trees = boost.fit_until(&self.rows(&others)?.counts(), stop).map_err(refuse)?;
+        let others = self.rows(&others)?;
+        let trees = Several::grow(&boost, self.seeds, &others.counts(), stop, |_| {});
+        let trees = trees.map_err(refuse)?;
         let rows = self.rows(&held)?;
         let frequencies = trees.frequencies(&rows.frame).map_err(refuse)?;
         Ok(frequencies.iter().zip(&rows.exposure).map(|(rate, years)| rate * years).collect())
@@ -332,15 +397,30 @@ impl Trees {
         Ok(Rows { frame, claims, exposure })
     }
 
+    /// The rows at these places, in their order; `None` when there is none.
+    fn picked(&self, places: Vec<usize>, data: &Data) -> Result<Option<Picked>, Failure> {
+        let mut places = places;
+        places.sort_unstable();
+        places.dedup();
+        if places.is_empty() {
+            return Ok(None);
+        }
+        let mut keep = vec![false; data.rows()];
+        places.iter().for_each(|place| keep[*place] = true);
+        let data = data.clone().only(&keep);
+        let rows = self.rows(&data)?;
+        Ok(Some(Picked { data, rows, places }))
+    }
+
     fn judged(
         &self,
-        trees: &Ensemble,
+        trees: &Several,
         tariff: Option<&Tariff>,
         held: &Data,
     ) -> Result<HeldResult, Failure> {
         let rows = self.rows(held)?;
         let refuse = |error: TreesError| refused(&error);
-        let staged = trees.deviances(&rows.counts()).map_err(refuse)?;
+        let staged = trees.first().deviances(&rows.counts()).map_err(refuse)?;
         let frequencies = trees.frequencies(&rows.frame).map_err(refuse)?;
         let expected: f64 = frequencies.iter().zip(&rows.exposure).map(|(f, e)| f * e).sum();
         let exposure: f64 = rows.exposure.iter().sum();
@@ -355,7 +435,7 @@ impl Trees {
         };
         Ok(HeldResult {
             rows: rows.claims.len(),
-            mean_deviance: staged.last().copied().unwrap_or_default().into(),
+            mean_deviance: deviance(&frequencies, &rows).into(),
             observed: (rows.claims.iter().sum::<f64>() / exposure).into(),
             expected: (expected / exposure).into(),
             by_trees: places
@@ -411,7 +491,7 @@ fn deviance(frequencies: &[f64], rows: &Rows) -> f64 {
     sum / rows.claims.len() as f64
 }
 
-fn importance(trees: &Ensemble, permuted: &[f64]) -> Vec<ImportanceResult> {
+fn importance(trees: &Several, permuted: &[f64]) -> Vec<ImportanceResult> {
     let own = trees.importance();
     let all: f64 = own.iter().map(|feature| feature.gain).sum();
     let each = own.into_iter().zip(permuted);
@@ -428,8 +508,8 @@ fn importance(trees: &Ensemble, permuted: &[f64]) -> Vec<ImportanceResult> {
     found
 }
 
-fn interactions(trees: &Ensemble) -> Vec<InteractionResult> {
-    let name = |place: usize| &trees.features[place].name;
+fn interactions(trees: &Several) -> Vec<InteractionResult> {
+    let name = |place: usize| &trees.first().features[place].name;
     let pairs = trees.interactions().into_iter().take(20);
     pairs
         .map(|([one, other], gain)| InteractionResult {
