@@ -106,7 +106,7 @@ impl RatioWatch {
             if period >= self.learning {
                 let degrees = (period - 1) as f64;
                 let spread = (squares / degrees).sqrt();
-                if !(spread > 1e-12 * mean.abs()) {
+                if spread.is_nan() || spread <= 1e-12 * mean.abs() {
                     return Err(WarningError::NoSpread);
                 }
                 let student = off / spread;
