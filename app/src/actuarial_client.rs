@@ -48,6 +48,9 @@ pub(crate) enum ActuarialCommand {
     Datasets {
         /// Name or identifier of a dataset
         dataset: Option<String>,
+        /// List the versions of the dataset, the latest first
+        #[arg(long, requires = "dataset", conflicts_with_all = ["version", "rows", "errors"])]
+        versions: bool,
         /// Which version; the latest that can be read when left out
         #[arg(long)]
         version: Option<i32>,
@@ -57,6 +60,16 @@ pub(crate) enum ActuarialCommand {
         /// Write what did not fit at the import to this file
         #[arg(long)]
         errors: Option<PathBuf>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Cancel an import, or throw the data of a version away; runs keep their results
+    Discard {
+        /// Name or identifier of the dataset
+        dataset: String,
+        /// Which version
+        #[arg(long)]
+        version: i32,
     },
     /// Run a method on a dataset
     Run(RunArgs),
@@ -65,8 +78,16 @@ pub(crate) enum ActuarialCommand {
         /// Identifier of a run
         run: Option<String>,
         /// Print the whole result, as JSON
-        #[arg(long)]
+        #[arg(long, requires = "run")]
         result: bool,
+        /// List only runs of this method
+        #[arg(long, conflicts_with = "run")]
+        method: Option<String>,
+        /// List only runs on this dataset
+        #[arg(long, conflicts_with = "run")]
+        dataset: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
     },
     /// Compare two runs: what they rest on, and every figure that differs
     Diff {
@@ -130,9 +151,41 @@ pub(crate) enum ActuarialCommand {
     },
 }
 
+/// Which part of a list.
+#[derive(Debug, Args)]
+pub(crate) struct PageArgs {
+    /// List so many, at most 500; 50 when left out
+    #[arg(long)]
+    limit: Option<u16>,
+    /// Go on after a page: what it said at its end
+    #[arg(long)]
+    after: Option<String>,
+}
+
 /// What to do with models.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ModelTask {
+    /// List models, the latest first
+    List {
+        /// Only those that are proposed, inForce, rejected, replaced or withdrawn
+        #[arg(long)]
+        state: Option<String>,
+        #[command(flatten)]
+        page: PageArgs,
+    },
+    /// Show one model: who proposed and decided it, and how it did beside the one before
+    Show {
+        /// Identifier of the model
+        model: String,
+    },
+    /// Score figures of a claim by a model, in force or not
+    Score {
+        /// Identifier of the model
+        model: String,
+        /// Figures by name: JSON, or @ and the name of a file of it
+        #[arg(long)]
+        features: String,
+    },
     /// Propose the scorer of a run of fraudScore; another client approves it
     Propose {
         /// Identifier of the run
@@ -215,8 +268,8 @@ pub(crate) struct ImportArgs {
 /// What to run.
 #[derive(Debug, Args)]
 pub(crate) struct RunArgs {
-    /// glm, boostedTrees, credibility, indication, region, validation, reserving, cusum, survival, network,
-    /// forecast, segments, lapse or fraudScore
+    /// glm, boostedTrees, credibility, indication, region, validation, reserving, cusum, watch, survival,
+    /// network, forecast, segments, lapse or fraudScore
     method: String,
     /// Name or identifier of the dataset
     #[arg(long)]
@@ -244,24 +297,35 @@ impl ActuarialCommand {
         let api = Api::login(server).await?;
         match self {
             ActuarialCommand::Import(args) => import(&api, &args).await,
-            ActuarialCommand::Datasets { dataset: None, .. } => {
-                let page = api.get("/v1/actuarial/datasets").await?;
+            ActuarialCommand::Datasets { dataset: None, page, .. } => {
+                let page = api.get(&page.of("/v1/actuarial/datasets", &[])).await?;
                 api.show(&page, print::datasets)
             }
-            ActuarialCommand::Datasets { dataset: Some(dataset), version, rows, errors } => {
-                one_dataset(&api, &dataset, version, rows, errors.as_deref()).await
+            ActuarialCommand::Datasets { dataset: Some(dataset), versions: true, page, .. } => {
+                let path = format!("/v1/actuarial/datasets/{dataset}/versions");
+                let page = api.get(&page.of(&path, &[])).await?;
+                api.show(&page, print::datasets)
+            }
+            ActuarialCommand::Datasets {
+                dataset: Some(dataset), version, rows, errors, ..
+            } => one_dataset(&api, &dataset, version, rows, errors.as_deref()).await,
+            ActuarialCommand::Discard { dataset, version } => {
+                let path = format!("/v1/actuarial/datasets/{dataset}/versions/{version}");
+                let version = api.answer(api.http.delete(api.url(&path))).await?;
+                api.show(&version, print::one_version)
             }
             ActuarialCommand::Run(args) => start(&api, args).await,
-            ActuarialCommand::Show { run: None, .. } => {
-                let page = api.get("/v1/actuarial/runs").await?;
+            ActuarialCommand::Show { run: None, method, dataset, page, .. } => {
+                let only = [("method", method.as_deref()), ("dataset", dataset.as_deref())];
+                let page = api.get(&page.of("/v1/actuarial/runs", &only)).await?;
                 api.show(&page, print::runs)
             }
-            ActuarialCommand::Show { run: Some(run), result: true } => {
+            ActuarialCommand::Show { run: Some(run), result: true, .. } => {
                 let result = api.get(&format!("/v1/actuarial/runs/{run}/result")).await?;
                 println!("{}", serde_json::to_string_pretty(&result)?);
                 Ok(())
             }
-            ActuarialCommand::Show { run: Some(run), result: false } => {
+            ActuarialCommand::Show { run: Some(run), result: false, .. } => {
                 let run = api.get(&format!("/v1/actuarial/runs/{run}")).await?;
                 api.show(&run, print::one_run)
             }
@@ -291,7 +355,7 @@ impl ActuarialCommand {
                 let page = api.get("/v1/actuarial/models").await?;
                 api.show(&page, print::models)
             }
-            ActuarialCommand::Models { task: Some(task) } => change_model(&api, task).await,
+            ActuarialCommand::Models { task: Some(task) } => models(&api, task).await,
             ActuarialCommand::Cancel { run } => {
                 let request = api.http.delete(api.url(&format!("/v1/actuarial/runs/{run}")));
                 let run = api.answer(request).await?;
@@ -320,9 +384,49 @@ impl ActuarialCommand {
     }
 }
 
-async fn change_model(api: &Api, task: ModelTask) -> anyhow::Result<()> {
+impl PageArgs {
+    /// The path of a list from here on, of what meets these conditions.
+    fn of(&self, path: &str, only: &[(&str, Option<&str>)]) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        for (name, value) in only {
+            query.extend_pairs(value.map(|value| (name, value)));
+        }
+        query.extend_pairs(self.limit.map(|limit| ("limit", limit.to_string())));
+        query.extend_pairs(self.after.as_ref().map(|after| ("after", after)));
+        match query.finish() {
+            query if query.is_empty() => path.to_owned(),
+            query => format!("{path}?{query}"),
+        }
+    }
+}
+
+/// JSON that was given, or the name of a file of it behind an @.
+fn json_of(given: &str, what: &str) -> anyhow::Result<Value> {
+    let text = match given.strip_prefix('@') {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?
+        }
+        None => given.to_owned(),
+    };
+    serde_json::from_str(&text).with_context(|| format!("{what} are no JSON"))
+}
+
+async fn models(api: &Api, task: ModelTask) -> anyhow::Result<()> {
     let of = |model: &str, action: &str| format!("/v1/actuarial/models/{model}/{action}");
     let (path, body) = match task {
+        ModelTask::List { state, page } => {
+            let path = page.of("/v1/actuarial/models", &[("state", state.as_deref())]);
+            return api.show(&api.get(&path).await?, print::models);
+        }
+        ModelTask::Show { model } => {
+            let model = api.get(&format!("/v1/actuarial/models/{model}")).await?;
+            return api.show(&model, print::whole_model);
+        }
+        ModelTask::Score { model, features } => {
+            let body = json!({ "features": json_of(&features, "the figures")? });
+            let request = api.http.post(api.url(&of(&model, "score"))).json(&body);
+            return api.show(&api.answer(request).await?, print::score);
+        }
         ModelTask::Propose { run, scope, title, review_ppm, high_ppm } => {
             let body = json!({ "runId": run, "scope": scope, "title": title,
                 "reviewPpm": review_ppm, "highPpm": high_ppm });
@@ -443,14 +547,7 @@ async fn one_dataset(
 }
 
 async fn start(api: &Api, args: RunArgs) -> anyhow::Result<()> {
-    let parameters = match args.parameters.strip_prefix('@') {
-        Some(path) => {
-            std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))?
-        }
-        None => args.parameters,
-    };
-    let parameters: Value =
-        serde_json::from_str(&parameters).context("the parameters are no JSON")?;
+    let parameters = json_of(&args.parameters, "the parameters")?;
     let mut body = json!({
         "method": args.method,
         "dataset": args.dataset,
@@ -478,6 +575,14 @@ async fn start(api: &Api, args: RunArgs) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_list_is_asked_for_from_where_a_page_ended() {
+        let page = PageArgs { limit: Some(2), after: Some("a b&c".to_owned()) };
+        let path = page.of("/runs", &[("method", Some("glm")), ("dataset", None)]);
+        assert_eq!(path, "/runs?method=glm&limit=2&after=a+b%26c");
+        assert_eq!(PageArgs { limit: None, after: None }.of("/runs", &[]), "/runs");
+    }
 
     #[test]
     fn a_column_is_read_part_by_part() {

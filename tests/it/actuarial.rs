@@ -78,3 +78,91 @@ async fn an_actuary_reserves_from_the_command_line() {
     let (done, said) = actuarial(&platform, "cpic-320000", &["show", &first]);
     assert!(!done && said.contains("E5000"), "{said}");
 }
+
+/// Claims in whose fraud the liability of the driver tells all, as figures of live claims are named.
+fn investigated() -> String {
+    let mut file = "day,liability,hoursSinceStart,policeTold,found\n".to_owned();
+    for number in 0..400 {
+        let is_full = number % 3 == 0;
+        let found = u8::from(is_full != (number % 10 == 0));
+        let liability = if is_full { "full" } else { "none" };
+        file += &format!(
+            "2025-{:02}-{:02},{liability},{},{},{found}\n",
+            number / 40 + 1,
+            number % 28 + 1,
+            30 + number % 700,
+            number % 2
+        );
+    }
+    file
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_actuary_looks_through_lists_throws_data_away_and_asks_a_model() {
+    let platform = Platform::start(Start { clock: Some(MORNING) }).await;
+    let own = "picc-320000";
+    let file = platform.scratch().join("claims.csv");
+    std::fs::write(&file, investigated()).unwrap();
+    let path = file.to_str().unwrap();
+    for version in 1..=3 {
+        let (done, said) = actuarial(&platform, own, &["import", path, "--name", "claims"]);
+        assert!(done && said.contains(&format!("claims version {version} is done")), "{said}");
+    }
+    // Page by page, the latest first.
+    let list = ["datasets", "claims", "--versions", "--limit", "2"];
+    let (done, said) = actuarial(&platform, own, &list);
+    assert!(
+        done && said.contains("v3 ") && said.contains("v2 ") && !said.contains("v1 "),
+        "{said}"
+    );
+    let after = behind(&said, "--after");
+    let (done, said) = actuarial(&platform, own, &[&list[..], &["--after", &after]].concat());
+    assert!(done && said.contains("v1 ") && !said.contains("v2 "), "{said}");
+    assert!(!said.contains("there are more"), "{said}");
+    let (done, said) = actuarial(&platform, own, &["datasets", "--versions"]);
+    assert!(!done && said.contains("<DATASET>"), "{said}");
+
+    // What was thrown away has no rows any more; the others stay.
+    let (done, said) = actuarial(&platform, own, &["discard", "claims", "--version", "2"]);
+    assert!(done && said.contains("claims version 2 is cancelled"), "{said}");
+    let (done, _) =
+        actuarial(&platform, own, &["datasets", "claims", "--version", "2", "--rows", "1"]);
+    assert!(!done);
+    let (done, said) =
+        actuarial(&platform, "cpic-320000", &["discard", "claims", "--version", "3"]);
+    assert!(!done && said.contains("E5000"), "{said}");
+
+    let parameters = r#"{"label":"found","time":"day","trees":20,"seeds":1,"features":[
+        {"column":"liability"},{"column":"hoursSinceStart"},{"column":"policeTold"}]}"#;
+    let run = ["run", "fraudScore", "--dataset", "claims", "--parameters", parameters];
+    let (done, said) = actuarial(&platform, own, &run);
+    assert!(done, "{said}");
+    let run = behind(&said, "run");
+    let (done, said) = actuarial(&platform, own, &["show", "--method", "glm"]);
+    assert!(done && !said.contains(&run), "{said}");
+    let (done, said) =
+        actuarial(&platform, own, &["show", "--method", "fraudScore", "--limit", "1"]);
+    assert!(done && said.contains(&run), "{said}");
+
+    let (done, said) = actuarial(&platform, own, &["models", "propose", &run, "--title", "first"]);
+    assert!(done && said.contains("proposed"), "{said}");
+    let model = said.split_whitespace().next().unwrap().to_owned();
+    let (done, said) = actuarial(&platform, own, &["models", "list", "--state", "proposed"]);
+    assert!(done && said.contains(&model), "{said}");
+    let (done, said) = actuarial(&platform, own, &["models", "list", "--state", "rejected"]);
+    assert!(done && !said.contains(&model), "{said}");
+    let (done, said) = actuarial(&platform, own, &["models", "show", &model]);
+    assert!(done && said.contains("proposed by picc-320000"), "{said}");
+    let score = |liability: &str| {
+        let figures =
+            format!(r#"{{"liability":"{liability}","hoursSinceStart":72,"policeTold":0}}"#);
+        let asked = ["models", "score", &model, "--features", &figures];
+        let (done, said) = actuarial(&platform, own, &asked);
+        assert!(done && said.contains("odds ×"), "{said}");
+        behind(&said, "1:").parse::<u32>().unwrap_or_else(|_| panic!("{said}"))
+    };
+    // Nine in ten with the driver at fault were fraud, one in ten of the others.
+    assert!(score("full") > 2 * score("none"));
+    let (done, said) = actuarial(&platform, own, &["models", "score", &model, "--features", "{"]);
+    assert!(!done && said.contains("the figures are no JSON"), "{said}");
+}

@@ -15,6 +15,14 @@ pub(super) fn datasets(page: &Value) {
             text(version, "title")
         );
     }
+    more(page);
+}
+
+/// How a list goes on.
+fn more(page: &Value) {
+    if let Some(next) = page["next"].as_str() {
+        eprintln!("there are more: --after {next}");
+    }
 }
 
 pub(super) fn one_version(version: &Value) {
@@ -118,6 +126,7 @@ pub(super) fn runs(page: &Value) {
             text(run, "label")
         );
     }
+    more(page);
 }
 
 pub(super) fn one_run(run: &Value) {
@@ -162,6 +171,55 @@ pub(super) fn differences(diff: &Value) {
 
 pub(super) fn models(page: &Value) {
     list(&page["items"]).for_each(one_model);
+    more(page);
+}
+
+/// A model with who had a hand in it.
+pub(super) fn whole_model(model: &Value) {
+    one_model(model);
+    println!(
+        "  worth a look from {} ppm, an investigation from {} ppm; scorer {}",
+        model["reviewPpm"],
+        model["highPpm"],
+        text(model, "scorerDigest")
+    );
+    for (what, by, at) in [
+        ("proposed", "proposedBy", "proposedAt"),
+        ("decided", "decidedBy", "decidedAt"),
+        ("ended", "endedBy", "endedAt"),
+    ] {
+        if let Some(by) = model[by].as_str() {
+            println!("  {what} by {by} at {}", text(model, at));
+        }
+    }
+    if let Some(reason) = model["reason"].as_str() {
+        println!("  because: {reason}");
+    }
+    if let Some(champion) = model["comparison"].as_object() {
+        println!(
+            "  orders the latest claims with an area of {}, model {} with {}",
+            champion["challengerAuc"], champion["modelId"], champion["auc"]
+        );
+    }
+}
+
+/// What a model says of a claim's figures.
+pub(super) fn score(score: &Value) {
+    println!(
+        "model {} version {}: {} ppm, {}",
+        text(score, "modelId"),
+        score["version"],
+        score["chancePpm"],
+        text(score, "band")
+    );
+    for own in list(&score["reasons"]) {
+        println!(
+            "  {:<20} {:<20} odds × {}%",
+            text(own, "feature"),
+            text(own, "value"),
+            own["oddsPct"]
+        );
+    }
 }
 
 pub(super) fn one_model(model: &Value) {
