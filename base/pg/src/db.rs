@@ -14,14 +14,6 @@ use crate::tx::{Scope, Tx};
 /// How often a command starts over after a serialisation failure or a deadlock.
 const ATTEMPTS: u32 = 5;
 
-/// Planner settings of lanes: whatever a table looks like, a key is looked up in its index.
-///
-/// A plan made while a table was all but empty reads all of it for every set, and stays until the
-/// table is analysed: on a market's first day, and whenever a table grows by multiples between two
-/// analyses. Nothing a lane does is served better by reading a table to its end.
-const BY_KEY: [(&str, &str); 3] =
-    [("enable_seqscan", "off"), ("enable_hashjoin", "off"), ("enable_mergejoin", "off")];
-
 /// Sizes and limits of the pool.
 #[derive(Clone, Debug)]
 pub struct PoolSettings {
@@ -63,8 +55,6 @@ impl Db {
             ("timezone", "UTC".to_owned()),
             ("statement_timeout", settings.statement.as_millis().to_string()),
             ("idle_in_transaction_session_timeout", "15000".to_owned()),
-            // Compiling a plan takes longer than any statement here may run.
-            ("jit", "off".to_owned()),
             // Statements go by key, in sets: planning one anew for the length of its arrays costs
             // more than running it. Lists with optional filters ask for `Tx::plan_by_values`.
             ("plan_cache_mode", "force_generic_plan".to_owned()),
@@ -84,13 +74,10 @@ impl Db {
     /// The same database over connections of its own, so many at most, opened when first needed: for
     /// lanes that work all the time. The pool hands out its connections in turn; a few that always
     /// work keep their plans and the database's pages at hand.
-    ///
-    /// Their statements go by key only ([`BY_KEY`]).
     pub fn kept(&self, connections: usize) -> Db {
         let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
         let options = self.pool.options().clone().max_connections(connections);
-        let connect = (*self.pool.connect_options()).clone();
-        let pool = options.connect_lazy_with(connect.options(BY_KEY));
+        let pool = options.connect_lazy_with((*self.pool.connect_options()).clone());
         Db { pool, flusher: self.flusher.clone() }
     }
 

@@ -5,6 +5,4 @@ mod embedded;
 #[cfg(test)]
 mod flush;
 #[cfg(test)]
-mod lanes;
-#[cfg(test)]
 mod migrate;
