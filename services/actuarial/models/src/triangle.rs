@@ -97,6 +97,12 @@ impl Triangle {
         Some((age, row[age]))
     }
 
+    /// Whether every origin is known at the last age: nothing is left to be reserved.
+    pub fn is_developed(&self) -> bool {
+        let last = self.ages.len() - 1;
+        (0..self.origins()).all(|origin| self.get(origin, last).is_some())
+    }
+
     /// The amount that came in between the age before and this one.
     ///
     /// `None` when one of the two is missing; the first age counts from nothing.

@@ -83,7 +83,7 @@ async fn the_french_portfolio_has_the_coefficients_of_statsmodels() {
     assert_eq!((bands.len(), json!(rows)), (20, result["rows"].clone()));
     let normal = residuals["normal"].as_array().unwrap();
     near("median", &normal[6]["residual"], &json!(0.0), 0.02, 0.0);
-    near("tail", &normal[10]["residual"], &normal[10]["normal"], 0.05, 0.0);
+    near("tail", &normal[10]["residual"], &normal[10]["normal"], 0.1, 0.0);
 
     // Without area and brand the oracle fitted the same rows: both deviances differ by the statistic, and
     // the ten brands beside the base and one number are eleven degrees.

@@ -324,7 +324,9 @@ fn summed(views: &[ViewResult]) -> Result<Vec<TestedMethodResult>, ReservingErro
         let each = || views.iter().filter_map(move |view| view.methods.get(place));
         let sum = |of: fn(&ViewMethodResult) -> f64| each().map(of).sum::<f64>();
         let outcome = sum(|own| own.outcome.0);
-        let part = |amount: f64| (outcome != 0.0).then(|| Figure(amount / outcome.abs()));
+        // Outcomes may be recoveries: without signs like the errors they are the measure of.
+        let moved = sum(|own| own.outcome.0.abs());
+        let part = |amount: f64, of: f64| (of != 0.0).then(|| Figure(amount / of));
         let percentiles: Vec<f64> = each().filter_map(|own| Some(own.percentile?.0)).collect();
         let count = percentiles.len();
         let calibration = match count {
@@ -347,8 +349,8 @@ fn summed(views: &[ViewResult]) -> Result<Vec<TestedMethodResult>, ReservingErro
             reserve: sum(|own| own.reserve.0).into(),
             outcome: outcome.into(),
             error: error.into(),
-            part: part(error),
-            absolute_part: part(absolute),
+            part: part(error, outcome.abs()),
+            absolute_part: part(absolute, moved),
             calibration,
         });
     }

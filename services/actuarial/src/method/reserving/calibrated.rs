@@ -34,6 +34,10 @@ impl Reserving {
         watch: &Watch,
     ) -> Result<Option<CalibratedResult>, Failure> {
         let Some(calibrate) = &self.calibrate else { return Ok(None) };
+        // What is developed has no reserve any more: the distribution is for the back-test alone.
+        if self.backtest.is_some() && named.triangle.is_developed() {
+            return Ok(None);
+        }
         let refuse = |error| refused(&error, &named.origins, named.triangle.ages());
         let (hindsight, companies, left_out, seen) = match calibrate {
             Calibrate::Given(hindsight) => (*hindsight, 0, vec![], vec![]),

@@ -120,7 +120,7 @@ pub(crate) struct TestedMethodResult {
     pub(crate) error: Figure,
     /// The error as part of the outcome; null where that is zero.
     pub(crate) part: Option<Figure>,
-    /// Errors of the views without their signs, as part of the outcome.
+    /// Errors of the views without their signs, as part of their outcomes without signs.
     pub(crate) absolute_part: Option<Figure>,
     /// Absent where the method says no distribution.
     #[serde(default, skip_serializing_if = "Option::is_none")]
