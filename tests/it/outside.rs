@@ -119,7 +119,7 @@ fn is_barred(refused: &Answer) {
     assert_eq!(refused.status, 422, "{}", refused.text());
     let code = refused.problem();
     let by_rule = code == "E1001" && refused.rules().contains(&"L24".to_owned());
-    let by_step = code == "E2011" && refused.text_at("/detail").contains("L24");
+    let by_step = code == "E2011" && refused.text_at("/rule") == "L24";
     assert!(by_rule || by_step, "{}", refused.text());
 }
 

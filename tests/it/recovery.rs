@@ -302,15 +302,20 @@ async fn a_hull_claim_goes_from_the_lock_to_an_amount_both_insurers_stand_by() {
 
 /// Until a read says so at the pointer.
 pub(crate) async fn until(api: &Api, path: &str, (pointer, expected): (&str, &str)) -> Value {
-    let mut seen = Value::Null;
+    let mut seen = String::new();
     for _ in 0..600 {
-        seen = because(api, Method::GET, path, None).await.ok(200);
-        if seen.pointer(pointer).and_then(Value::as_str) == Some(expected) {
-            return seen;
+        let answer = because(api, Method::GET, path, None).await;
+        // What is not there may come.
+        if answer.status == 200 {
+            let found = answer.json();
+            if found.pointer(pointer).and_then(Value::as_str) == Some(expected) {
+                return found;
+            }
         }
+        seen = answer.text();
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    panic!("{path} never said {expected} at {pointer}: {seen:#}");
+    panic!("{path} never said {expected} at {pointer}: {seen}");
 }
 
 /// Sets the platform's clock.

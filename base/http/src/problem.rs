@@ -141,7 +141,7 @@ pub struct Problem {
     /// All that is wrong with the message.
     pub errors: Vec<FieldError>,
     /// The validation rule the call as a whole breaks, when it breaks one.
-    pub rule: Option<Cow<'static, str>>,
+    pub rule: Option<&'static str>,
     /// Seconds after which the same call may succeed.
     pub retry_after_s: Option<u32>,
     /// Further members of the document, for example the challenge.
@@ -207,7 +207,7 @@ impl Problem {
             code,
             detail: detail.into(),
             errors: Vec::new(),
-            rule: always_breaks(code).map(Cow::Borrowed),
+            rule: always_breaks(code),
             retry_after_s: None,
             more: None,
             naming: None,
@@ -228,8 +228,8 @@ impl Problem {
     }
 
     /// The same problem, naming the rule that is broken: an id of `tariffs/validation_rules.csv`.
-    pub fn breaking(self, rule: impl Into<Cow<'static, str>>) -> Problem {
-        Problem { rule: Some(rule.into()), ..self }
+    pub fn breaking(self, rule: &'static str) -> Problem {
+        Problem { rule: Some(rule), ..self }
     }
 
     /// The same problem, worth repeating after some seconds.
@@ -291,7 +291,7 @@ impl Problem {
             detail: &self.detail,
             trace_id: trace.map(|trace| trace.to_string()),
             errors: &self.errors,
-            rule: self.rule.as_deref(),
+            rule: self.rule,
             retry_after_s: self.retry_after_s,
             more: self.more.as_ref(),
         }

@@ -162,7 +162,7 @@ async fn a_review_goes_by_offer_and_counter_offer_to_one_amount() {
     let cut = |amount: &str| json!([{ "reason": "loss", "amount": amount, "remark": "工时偏高" }]);
     let unreasoned = json!({ "amount": "9000.00" });
     let refused = accident.state(&world.paic, &code, unreasoned).await.unwrap_err();
-    assert_eq!((refused.code.code, refused.rule.as_deref()), ("E4106", Some("L61")));
+    assert_eq!((refused.code.code, refused.rule), ("E4106", Some("L61")));
     let offer = json!({ "amount": "9000.00", "cuts": cut("3600.00"), "opinion": "定损偏高" });
     let offered = accident.state(&world.paic, &code, offer).await.unwrap();
     assert_eq!(offered["status"], "3");

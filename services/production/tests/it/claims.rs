@@ -201,7 +201,7 @@ async fn an_accident_outside_the_cover_is_no_claim_of_the_policy() {
         let mut story = Story::new(&world.picc, &confirm_code, report, accident_at);
         let body = story.report();
         let problem = world.report(&mut story, &body).await.unwrap_err();
-        assert_eq!((problem.code.code, problem.rule.as_deref()), ("E2040", Some("L40")));
+        assert_eq!((problem.code.code, problem.rule), ("E2040", Some("L40")));
     }
     // Another insurer's policy is not there.
     let mut story = Story::new(&world.cpic, &confirm_code, "R-3", noon(2025, 6, 1));

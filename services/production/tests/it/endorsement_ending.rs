@@ -109,7 +109,7 @@ async fn a_resumption_that_runs_into_a_renewal_sold_elsewhere_says_what_to_do() 
     assert_eq!(broken(world.amend(&world.picc, &policy, &resume).await), ("E2018", "L34"));
     resume["direct"] = json!(true);
     let problem = world.amend(&world.picc, &policy, &resume).await.unwrap_err();
-    assert_eq!((problem.code.code, problem.rule.as_deref()), ("E2018", Some("L34")));
+    assert_eq!((problem.code.code, problem.rule), ("E2018", Some("L34")));
     assert!(problem.detail.contains(&sold) && problem.detail.contains("surrender"), "{problem:?}");
     assert_eq!(world.named_by_refusal(), [sold]);
     let left: i64 = sqlx::query_scalar("select count(*) from production.endorsement")

@@ -163,7 +163,7 @@ async fn a_covered_car_is_not_quoted_again_by_anybody() {
     for (insurer, flag, frame) in [(&world.picc, "1", VIN), (&world.cpic, "2", "***********184847")]
     {
         let problem = world.quote(insurer, &body).await.unwrap_err();
-        assert_eq!((problem.code.code, problem.rule.as_deref()), ("E2005", Some("L03")));
+        assert_eq!((problem.code.code, problem.rule), ("E2005", Some("L03")));
         let duplicate = &problem.more.unwrap()["duplicate"];
         assert_eq!(duplicate["confirmCode"], json!(sale.compulsory));
         assert_eq!(duplicate["reinsureFlag"], json!(flag));
@@ -201,7 +201,7 @@ async fn a_refusal_that_names_another_insurers_policy_is_recorded_as_a_look_at_i
     let refused = world.quote(&world.cpic, &body).await.unwrap_err();
     assert_eq!((refused.code.code, world.served().len()), ("E2005", served + 1));
     assert_eq!(refused.detail, "compulsory cover of another policy runs in this period");
-    assert_eq!((refused.rule.as_deref(), refused.more), (Some("L03"), None));
+    assert_eq!((refused.rule, refused.more), (Some("L03"), None));
     assert!(refused.naming.is_none());
 }
 

@@ -55,7 +55,9 @@ impl World {
     async fn owe(&self, item: u128, payer: u128, payee: u128, fen: i64) -> Result<(), String> {
         match self.post(&[draft(item, payer, payee, fen)]).await {
             Ok(_) => Ok(()),
-            Err(ClearingError::Refused { code, detail }) => Err(format!("{} {detail}", code.code)),
+            Err(ClearingError::Refused { code, detail, .. }) => {
+                Err(format!("{} {detail}", code.code))
+            }
             Err(error) => panic!("{error:?}"),
         }
     }
