@@ -161,7 +161,7 @@ async fn a_quota_comes_from_the_subscription_or_else_from_the_region() {
     };
     let refused = gate.admit(&caller, &QUOTE, now).unwrap_err();
     assert_eq!(refused.code, &problem::NOT_SUBSCRIBED);
-    assert_eq!(refused.rule.as_deref(), Some("F02"));
+    assert_eq!(refused.rule, Some("F02"));
 
     test.db.run(Scope::of(OURS), &subscribe(OURS, "production.*", now, &ids)).await.unwrap();
     gate.refresh(&test.db).await.unwrap();

@@ -214,12 +214,12 @@ async fn a_lock_identifies_one_policy_and_stands_once() {
     world.register.adjust(accident.claim_no, "20000.00", 30);
     accident.start(&code, json!({})).await.unwrap();
     let started = cancel(code).await.unwrap_err();
-    assert_eq!((started.code.code, started.rule.as_deref()), ("E4104", Some("L59")));
+    assert_eq!((started.code.code, started.rule), ("E4104", Some("L59")));
     // A second policy that fits makes the vehicle unclear.
     world.register.insure(&world.cpic, "LFV2A21K6A3000001", PLATE, Some("500000.00"));
     world.register.change(accident.claim_no, |case| case.adjustments.clear());
     let unclear = accident.try_lock("2").await.unwrap_err();
-    assert_eq!((unclear.code.code, unclear.rule.as_deref()), ("E4101", Some("L57")));
+    assert_eq!((unclear.code.code, unclear.rule), ("E4101", Some("L57")));
 }
 
 #[tokio::test]
