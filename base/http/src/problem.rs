@@ -228,8 +228,9 @@ impl Problem {
     }
 
     /// The same problem, naming the rule that is broken: an id of `tariffs/validation_rules.csv`.
-    pub fn breaking(self, rule: &'static str) -> Problem {
-        Problem { rule: Some(rule), ..self }
+    /// Of a guard that stands for none, it stays what it is.
+    pub fn breaking(self, rule: impl Into<Option<&'static str>>) -> Problem {
+        Problem { rule: rule.into().or(self.rule), ..self }
     }
 
     /// The same problem, worth repeating after some seconds.

@@ -185,10 +185,10 @@ impl From<ClearingError> for Problem {
         match error {
             ClearingError::NotFound { .. } => Problem::new(&NO_SUCH_RECORD, error.to_string()),
             ClearingError::Refused { code, rule, detail } => {
-                broken(rule, Problem::new(code, detail))
+                Problem::new(code, detail).breaking(rule.map(RuleId::code))
             }
             ClearingError::Names { code, rule, detail, naming } => {
-                broken(rule, Problem::new(code, detail).naming(*naming))
+                Problem::new(code, detail).naming(*naming).breaking(rule.map(RuleId::code))
             }
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
@@ -198,13 +198,5 @@ impl From<ClearingError> for Problem {
             | ClearingError::Bank(_)
             | ClearingError::Store(_) => Problem::store(&error),
         }
-    }
-}
-
-/// The problem with the rule a guard stands for.
-fn broken(rule: Option<RuleId>, problem: Problem) -> Problem {
-    match rule {
-        Some(rule) => problem.breaking(rule.code()),
-        None => problem,
     }
 }

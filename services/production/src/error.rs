@@ -254,7 +254,7 @@ impl From<ProductionError> for Problem {
         match error {
             ProductionError::NotFound { .. } => Problem::new(&NO_SUCH_NUMBER, error.to_string()),
             ProductionError::Refused { code, rule, detail } => {
-                let problem = broken(rule, Problem::new(code, detail));
+                let problem = Problem::new(code, detail).breaking(rule.map(RuleId::code));
                 if code.status == 503 || code == &EXPORTS_UNDER_WAY {
                     problem.retry_after(5)
                 } else {
@@ -262,7 +262,7 @@ impl From<ProductionError> for Problem {
                 }
             }
             ProductionError::Names { code, rule, detail, naming } => {
-                broken(rule, Problem::new(code, detail).naming(*naming))
+                Problem::new(code, detail).naming(*naming).breaking(rule.map(RuleId::code))
             }
             ProductionError::StepDiffers { claim_no, sequence, recorded_at, .. } => {
                 let first = serde_json::json!({
@@ -280,13 +280,5 @@ impl From<ProductionError> for Problem {
             | ProductionError::Crypto(_)
             | ProductionError::Store(_) => Problem::store(&error),
         }
-    }
-}
-
-/// The problem with the rule a guard stands for.
-fn broken(rule: Option<RuleId>, problem: Problem) -> Problem {
-    match rule {
-        Some(rule) => problem.breaking(rule.code()),
-        None => problem,
     }
 }
