@@ -18,7 +18,7 @@ use pg::Tx;
 use production::Production;
 use production::claim::{CodedPayment, RecoveryLock, RecoveryLocks, Taken, TouchedCase, Way};
 use production::error::ProductionError;
-use production::lookup::recovery::{RecoveryCame, RecoveryTakenBack, VehicleTold};
+use production::lookup::recovery::{RecoveryMoved, VehicleTold};
 use production::store::claim::ClaimRow;
 use production_core::claim::PaidForOthers;
 use production_core::mark::VehicleMark;
@@ -310,7 +310,9 @@ pub(crate) async fn keep_telling(
         match clearing.recoveries_to_tell(clock.now()).await {
             Ok(came) => {
                 for received in came {
-                    tell(&production, &clearing, &received, clock.now()).await;
+                    let now = clock.now();
+                    let noted = clearing.recovery_told(received.item_id, now);
+                    tell(&production, &came_in(&received, now), noted).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look for recovered money; later"),
@@ -318,7 +320,9 @@ pub(crate) async fn keep_telling(
         match clearing.reversals_to_tell().await {
             Ok(taken_back) => {
                 for back in taken_back {
-                    tell_back(&production, &clearing, &back, clock.now()).await;
+                    let now = clock.now();
+                    let noted = clearing.reversal_told(&back, now);
+                    tell(&production, &went_back(&back, now), noted).await;
                 }
             }
             Err(error) => tracing::warn!(%error, "cannot look for money taken back; later"),
@@ -326,63 +330,61 @@ pub(crate) async fn keep_telling(
     }
 }
 
-async fn tell(production: &Production, clearing: &Clearing, received: &Received, now: Timestamp) {
-    let (code, claim) = (received.recovery_code, received.claim_no);
-    let came = RecoveryCame {
+fn came_in(received: &Received, now: Timestamp) -> RecoveryMoved {
+    RecoveryMoved {
         tenant: received.tenant,
-        claim_no: claim,
-        recovery_code: code,
+        claim_no: received.claim_no,
+        recovery_code: received.recovery_code,
         round: received.round,
+        reversal: None,
         from: received.from,
         amount: received.amount,
         settles: received.settles,
         at: now,
-    };
-    if let Err(problem) = production.recovery_came(&came).await {
-        // For example reopened: its next closing comes first.
-        let detail = &problem.detail;
-        tracing::info!(recovery.code = %code, claim.code = %claim, "claim cannot take recovered money yet: {detail}");
-        return;
-    }
-    match clearing.recovery_told(received.item_id, now).await {
-        Ok(()) => {
-            tracing::info!(recovery.code = %code, claim.code = %claim, "claim learnt of its recovered money")
-        }
-        Err(error) => {
-            tracing::warn!(%error, "cannot note that a claim learnt of its money; told again")
-        }
     }
 }
 
-async fn tell_back(
-    production: &Production,
-    clearing: &Clearing,
-    taken_back: &TakenBack,
-    now: Timestamp,
-) {
-    let (code, claim) = (taken_back.recovery_code, taken_back.claim_no);
-    let back = RecoveryTakenBack {
-        tenant: taken_back.tenant,
-        claim_no: claim,
-        recovery_code: code,
-        round: taken_back.round,
-        number: taken_back.number,
-        from: taken_back.from,
-        amount: taken_back.amount,
-        settles: taken_back.settles,
+fn went_back(back: &TakenBack, now: Timestamp) -> RecoveryMoved {
+    RecoveryMoved {
+        tenant: back.tenant,
+        claim_no: back.claim_no,
+        recovery_code: back.recovery_code,
+        round: back.round,
+        reversal: Some(back.number),
+        from: back.from,
+        amount: back.amount,
+        settles: back.settles,
         at: now,
-    };
-    if let Err(problem) = production.recovery_taken_back(&back).await {
+    }
+}
+
+/// Tells a claim, and once it took it does `noted`, so that it is not told again.
+async fn tell(
+    production: &Production,
+    moved: &RecoveryMoved,
+    noted: impl Future<Output = Result<(), ClearingError>>,
+) {
+    let (code, claim) = (moved.recovery_code, moved.claim_no);
+    let what = moved.reversal.map_or("came", |_| "was taken back");
+    if let Err(problem) = production.recovery_moved(moved).await {
         let detail = &problem.detail;
-        tracing::warn!(recovery.code = %code, claim.code = %claim, "claim cannot take yet that recovered money was taken back: {detail}");
+        match moved.reversal {
+            // For example reopened: its next closing comes first.
+            None => {
+                tracing::info!(recovery.code = %code, claim.code = %claim, "claim cannot take yet that recovered money {what}: {detail}");
+            }
+            Some(_) => {
+                tracing::warn!(recovery.code = %code, claim.code = %claim, "claim cannot take yet that recovered money {what}: {detail}");
+            }
+        }
         return;
     }
-    match clearing.reversal_told(taken_back, now).await {
+    match noted.await {
         Ok(()) => {
-            tracing::info!(recovery.code = %code, claim.code = %claim, "claim learnt that recovered money was taken back")
+            tracing::info!(recovery.code = %code, claim.code = %claim, "claim learnt that recovered money {what}");
         }
         Err(error) => {
-            tracing::warn!(%error, "cannot note that a claim learnt what was taken back; told again")
+            tracing::warn!(%error, "cannot note that a claim learnt that recovered money {what}; told again");
         }
     }
 }

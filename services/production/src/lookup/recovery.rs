@@ -77,9 +77,9 @@ pub struct FiledStep {
     pub message: Value,
 }
 
-/// Money of a recovery that came.
+/// Money of a recovery that came, or that was taken back after its claim learnt that it came.
 #[derive(Clone, Debug)]
-pub struct RecoveryCame {
+pub struct RecoveryMoved {
     /// Whose claim.
     pub tenant: TenantId,
     /// The claim that recovers.
@@ -88,50 +88,30 @@ pub struct RecoveryCame {
     pub recovery_code: PlatformNumber,
     /// Its round: with the code, the number under which the step is told once.
     pub round: i32,
-    /// From which cover of the liable side.
+    /// `None` of money that came; else counted from 1 among all that takes back of the round, and part
+    /// of the number.
+    pub reversal: Option<i32>,
+    /// From which cover of the liable side it came.
     pub from: RecoveryFrom,
-    /// How much.
+    /// How much came or was taken back, more than nothing.
     pub amount: Fen,
-    /// What it settles, where a flat amount was paid instead.
+    /// What that settles, or no longer settles, where a flat amount was paid instead.
     pub settles: Option<Fen>,
     /// When it became known.
     pub at: Timestamp,
 }
 
-/// Money of a recovery that was taken back after its claim learnt that it came.
-#[derive(Clone, Debug)]
-pub struct RecoveryTakenBack {
-    /// Whose claim.
-    pub tenant: TenantId,
-    /// The claim that had recovered.
-    pub claim_no: PlatformNumber,
-    /// 结算码.
-    pub recovery_code: PlatformNumber,
-    /// Its round.
-    pub round: i32,
-    /// Counted from 1 among all that takes back of the round: with it and the code the number under
-    /// which the step is told once.
-    pub number: i32,
-    /// From which cover of the liable side it had come.
-    pub from: RecoveryFrom,
-    /// How much, more than nothing.
-    pub amount: Fen,
-    /// What no longer counts as recovered, where a flat amount was paid instead.
-    pub settles: Option<Fen>,
-    /// When it became known.
-    pub at: Timestamp,
-}
+impl RecoveryMoved {
+    /// The number of the step.
+    fn business_no(&self) -> String {
+        let number = format!("{}-{}", self.recovery_code, self.round);
+        self.reversal.map_or(number.clone(), |reversal| format!("{number}-R{reversal}"))
+    }
 
-/// What a claim is told of its recovered money.
-struct Told {
-    tenant: TenantId,
-    claim_no: PlatformNumber,
-    business_no: String,
-    recovery_code: PlatformNumber,
-    from: RecoveryFrom,
-    amount: Fen,
-    settles: Option<Fen>,
-    at: Timestamp,
+    /// An amount as the step tells it: negative when it was taken back.
+    fn told(&self, amount: Fen) -> Fen {
+        if self.reversal.is_some() { Fen(amount.0.saturating_neg()) } else { amount }
+    }
 }
 
 impl Production {
@@ -235,44 +215,16 @@ impl Production {
         accidents::of_claim(tx, claim_no, hours.unwrap_or(24), now).await
     }
 
-    /// Takes the step 追偿回款 of a claim whose recovery's money came, in the platform's name: once,
-    /// however often it is told. A claim that cannot take it yet refuses, to be told later.
-    pub async fn recovery_came(&self, came: &RecoveryCame) -> Result<(), Problem> {
-        let told = Told {
-            tenant: came.tenant,
-            claim_no: came.claim_no,
-            business_no: format!("{}-{}", came.recovery_code, came.round),
-            recovery_code: came.recovery_code,
-            from: came.from,
-            amount: came.amount,
-            settles: came.settles,
-            at: came.at,
-        };
-        self.tell_recovery(told).await
-    }
-
-    /// The same for money that was taken back after the claim learnt that it came: what counts as
-    /// recovered is less by it, and a discount that rested on all of it rests no more.
-    pub async fn recovery_taken_back(&self, back: &RecoveryTakenBack) -> Result<(), Problem> {
-        let minus = |amount: Fen| Fen(amount.0.saturating_neg());
-        let told = Told {
-            tenant: back.tenant,
-            claim_no: back.claim_no,
-            business_no: format!("{}-{}-R{}", back.recovery_code, back.round, back.number),
-            recovery_code: back.recovery_code,
-            from: back.from,
-            amount: minus(back.amount),
-            settles: back.settles.map(minus),
-            at: back.at,
-        };
-        self.tell_recovery(told).await
-    }
-
-    async fn tell_recovery(&self, told: Told) -> Result<(), Problem> {
-        let begun = self.spine.db().begin(Scope::of(told.tenant)).await;
+    /// Takes the step 追偿回款 of a claim whose recovery's money came or was taken back, in the
+    /// platform's name: once, however often it is told. What was taken back no longer counts as
+    /// recovered, and a discount that rested on all of it rests no more. A claim that cannot take the
+    /// step yet refuses, to be told later.
+    pub async fn recovery_moved(&self, moved: &RecoveryMoved) -> Result<(), Problem> {
+        let business_no = moved.business_no();
+        let begun = self.spine.db().begin(Scope::of(moved.tenant)).await;
         let mut tx = begun.map_err(ProductionError::from)?;
-        let row = claims::find(&mut tx, told.claim_no).await?;
-        let step = [(told.claim_no, Step::Recovery, told.business_no.as_str())];
+        let row = claims::find(&mut tx, moved.claim_no).await?;
+        let step = [(moved.claim_no, Step::Recovery, business_no.as_str())];
         let is_told = !claims::find_steps(&mut tx, &step).await?.is_empty();
         drop(tx);
         if is_told {
@@ -281,15 +233,15 @@ impl Production {
         let body = RecoveryBody {
             confirm_code: Some(row.confirm_no.to_string()),
             report_no: Some(row.report_no),
-            business_no: Some(told.business_no),
-            received_at: Some(told.at.to_string()),
-            amount: Some(told.amount.to_string()),
-            kind: Some(told.from.code().to_owned()),
-            recovery_code: Some(told.recovery_code.to_string()),
-            settles: told.settles.map(|settles| settles.to_string()),
+            business_no: Some(business_no),
+            received_at: Some(moved.at.to_string()),
+            amount: Some(moved.told(moved.amount).to_string()),
+            kind: Some(moved.from.code().to_owned()),
+            recovery_code: Some(moved.recovery_code.to_string()),
+            settles: moved.settles.map(|settles| moved.told(settles).to_string()),
         };
-        let call = self.platform_call(told.tenant, row.insurer, row.region, told.at);
-        self.platform_step(call, told.claim_no, &body).await.map(drop)
+        let call = self.platform_call(moved.tenant, row.insurer, row.region, moved.at);
+        self.platform_step(call, moved.claim_no, &body).await.map(drop)
     }
 
     /// A call of the platform itself in the name of an insurer.

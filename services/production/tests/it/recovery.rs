@@ -4,7 +4,7 @@ use base_http::Caller;
 use jiff::{SignedDuration, Timestamp};
 use kernel::Clock;
 use pg::Scope;
-use production::lookup::recovery::{RecoveryCame, RecoveryTakenBack, VehicleTold};
+use production::lookup::recovery::{RecoveryMoved, VehicleTold};
 use production_core::adjustment::recovery::RecoveryFrom;
 use production_core::frame::{FrameForm, FrameNo};
 use production_core::number::{NumberKind, PlatformNumber};
@@ -247,11 +247,12 @@ async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
             .await
             .unwrap_or_else(|problem| panic!("{step}: {} {:?}", problem.detail, problem.errors));
     }
-    let came = |sequence, from, amount: &str| RecoveryCame {
+    let came = |sequence, from, amount: &str| RecoveryMoved {
         tenant: world.picc.tenant,
         claim_no: PlatformNumber::parse(&story.claim_code).unwrap(),
         recovery_code: code(sequence),
         round: 1,
+        reversal: None,
         from,
         amount: amount.parse().unwrap(),
         settles: None,
@@ -263,33 +264,30 @@ async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
         row.await.unwrap()
     };
     assert_eq!(stored().await, (8, false));
-    world.production.recovery_came(&came(1, RecoveryFrom::Compulsory, "2000.00")).await.unwrap();
+    world.production.recovery_moved(&came(1, RecoveryFrom::Compulsory, "2000.00")).await.unwrap();
     assert_eq!(stored().await, (9, false));
     let rest = came(2, RecoveryFrom::ThirdParty, "18000.00");
-    world.production.recovery_came(&rest).await.unwrap();
+    world.production.recovery_moved(&rest).await.unwrap();
     assert_eq!(stored().await, (10, true));
     // Told again, also later, it is counted once.
     world.pass(24);
-    world.production.recovery_came(&RecoveryCame { at: world.clock.now(), ..rest }).await.unwrap();
+    world
+        .production
+        .recovery_moved(&RecoveryMoved { at: world.clock.now(), ..rest })
+        .await
+        .unwrap();
     assert_eq!(stored().await, (10, true));
 
     // Taken back in two parts, each counted once: the discount rests on it no more.
-    let back = |number, amount: &str| RecoveryTakenBack {
-        tenant: world.picc.tenant,
-        claim_no: PlatformNumber::parse(&story.claim_code).unwrap(),
-        recovery_code: code(2),
-        round: 1,
-        number,
-        from: RecoveryFrom::ThirdParty,
-        amount: amount.parse().unwrap(),
-        settles: None,
-        at: world.clock.now(),
+    let back = |number, amount: &str| RecoveryMoved {
+        reversal: Some(number),
+        ..came(2, RecoveryFrom::ThirdParty, amount)
     };
     for _ in 0..2 {
-        world.production.recovery_taken_back(&back(1, "8000.00")).await.unwrap();
+        world.production.recovery_moved(&back(1, "8000.00")).await.unwrap();
         assert_eq!(stored().await, (11, false));
     }
-    world.production.recovery_taken_back(&back(2, "10000.00")).await.unwrap();
+    world.production.recovery_moved(&back(2, "10000.00")).await.unwrap();
     assert_eq!(stored().await, (12, false));
     let recovered: String =
         sqlx::query_scalar("select facts->>'recovered' from production.claim where claim_no = $1")
@@ -299,7 +297,7 @@ async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
             .unwrap();
     assert_eq!(recovered.parse::<kernel::Fen>().ok(), Some(kernel::Fen(200_000)), "2,000 stay");
     // Never more than came, and never on the word of an insurer.
-    let refused = world.production.recovery_taken_back(&back(3, "2000.01")).await.unwrap_err();
+    let refused = world.production.recovery_moved(&back(3, "2000.01")).await.unwrap_err();
     assert_eq!(refused.code.code, "E2045", "{}", refused.detail);
     let told = json!({ "confirmCode": story.confirm_code, "reportNo": story.report_no,
         "businessNo": "RC-9", "receivedAt": world.clock.now().to_string(),
@@ -307,7 +305,7 @@ async fn recovered_money_reaches_the_claim_once_and_the_discount_with_it() {
     let refused = world.step(&story, "recovery", &told).await.unwrap_err();
     assert_eq!(refused.code.code, "E2049", "{}", refused.detail);
     // What comes again counts again.
-    let again = RecoveryCame { round: 2, ..came(2, RecoveryFrom::ThirdParty, "18000.00") };
-    world.production.recovery_came(&again).await.unwrap();
+    let again = RecoveryMoved { round: 2, ..came(2, RecoveryFrom::ThirdParty, "18000.00") };
+    world.production.recovery_moved(&again).await.unwrap();
     assert_eq!(stored().await, (13, true));
 }
