@@ -6,10 +6,12 @@ use std::sync::Arc;
 use base_http::Spine;
 use crypto::SigningKey;
 use kernel::TenantId;
-use tenancy::{Parameters, TenantKeys};
+use pg::Scope;
+use tenancy::{InsurerCode, Parameters, TenantKeys};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::error::ClearingError;
 use crate::ledger::Ledger;
 use crate::payment::bank::Bank;
 use crate::payment::premium::Quotes;
@@ -51,6 +53,13 @@ impl Clearing {
         tracker.spawn(clearing.clone().keep_settling(stop.clone()));
         tracker.spawn(clearing.clone().keep_telling_late(stop.clone()));
         clearing
+    }
+
+    /// The insurer of a code, whether it ever took part or not.
+    pub(crate) async fn insurer(&self, code: &InsurerCode) -> Result<TenantId, ClearingError> {
+        let mut tx = self.spine.db().begin(Scope::nobody()).await?;
+        let found = tenancy::find_by_insurer_code(&mut tx, code).await?;
+        Ok(found.ok_or_else(|| ClearingError::not_found("insurer", code))?.tenant_id)
     }
 }
 

@@ -14,6 +14,7 @@ pub mod cap;
 mod capping;
 mod command;
 mod cycle;
+pub mod decision;
 mod departure;
 pub mod flat_rate;
 pub mod flat_rule;

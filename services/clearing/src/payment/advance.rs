@@ -14,7 +14,7 @@ use base_http::{Call, Done, FieldError, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Ids, TenantId};
-use pg::{Command, Scope, Tx};
+use pg::{Command, Tx};
 use production_core::coded_enum;
 use serde::Deserialize;
 use tenancy::InsurerCode;
@@ -185,15 +185,7 @@ impl Clearing {
             return Err(Problem::invalid(found));
         }
         let from = match (code, debtor) {
-            (Some(Ok(code)), _) => {
-                let begun = self.spine.db().begin(Scope::nobody()).await;
-                let mut tx = begun.map_err(ClearingError::from)?;
-                let insurer = tenancy::find_by_insurer_code(&mut tx, &code).await;
-                drop(tx);
-                let insurer = insurer.map_err(ClearingError::from)?;
-                let unknown = || ClearingError::not_found("insurer", &code);
-                Liable::Insurer(insurer.ok_or_else(unknown)?.tenant_id)
-            }
+            (Some(Ok(code)), _) => Liable::Insurer(self.insurer(&code).await?),
             (_, Some(debtor)) => Liable::Person(debtor.seal(&self.keys, caller).await?),
             _ => return Err(Problem::invalid(vec![FieldError::at("/insurer", "name one")])),
         };

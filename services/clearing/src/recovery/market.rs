@@ -14,7 +14,9 @@ use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
 use production_core::plate::{Plate, PlateKind};
 use production_core::region::Region;
+use serde::Serialize;
 use serde_json::Value;
+use utoipa::ToSchema;
 
 use crate::error::ClearingError;
 
@@ -101,8 +103,10 @@ pub struct AccidentClaim {
     pub accident_at: Timestamp,
 }
 
-/// A step of a claim with its message, masked as other houses than its insurer see it.
-#[derive(Clone, Debug)]
+/// A step of a claim behind an item.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = OriginClaimStep)]
 pub struct FiledStep {
     /// Its place in the case, from 1.
     pub sequence: i32,
@@ -113,10 +117,14 @@ pub struct FiledStep {
     /// How often the case had been reopened.
     pub round: u32,
     /// When what it tells of happened.
+    #[schema(value_type = String, format = DateTime)]
     pub occurred_at: Timestamp,
     /// When it was recorded.
+    #[schema(value_type = String, format = DateTime)]
     pub recorded_at: Timestamp,
-    /// The message as it was taken, but for persons and places.
+    /// The message as it was filed. Persons are masked, places and free words hidden, frame numbers
+    /// shown by their last six characters.
+    #[schema(value_type = Object)]
     pub message: Value,
 }
 

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use pg::Scope;
 use production_core::number::{NumberKind, PlatformNumber};
 use serde::Serialize;
-use serde_json::Value;
 use utoipa::ToSchema;
 
 use super::read;
@@ -23,31 +22,6 @@ use crate::error::ClearingError;
 use crate::settlement::view::ItemView;
 use crate::settlement::{self, followed, with_standing};
 use crate::{Clearing, HOUSE};
-
-/// A step of a claim behind an item.
-#[derive(Debug, Serialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = OriginClaimStep)]
-pub struct OriginStepView {
-    /// Its place in the case, from 1.
-    pub sequence: i32,
-    /// Which step, for example `survey`.
-    pub step: &'static str,
-    /// The insurer's number of it.
-    pub business_no: String,
-    /// How often the case had been reopened.
-    pub round: u32,
-    /// When what it tells of happened.
-    #[schema(value_type = String, format = DateTime)]
-    pub occurred_at: Timestamp,
-    /// When it was recorded.
-    #[schema(value_type = String, format = DateTime)]
-    pub recorded_at: Timestamp,
-    /// The message as it was filed. Persons are masked, places and free words hidden, frame numbers
-    /// shown by their last six characters.
-    #[schema(value_type = Object)]
-    pub message: Value,
-}
 
 /// A claim behind an item.
 #[derive(Debug, Serialize, ToSchema)]
@@ -68,7 +42,7 @@ pub struct OriginClaimView {
     #[schema(value_type = String, format = DateTime)]
     pub accident_at: Timestamp,
     /// Its steps with their messages, first to last.
-    pub steps: Vec<OriginStepView>,
+    pub steps: Vec<FiledStep>,
 }
 
 /// Where an item comes from.
@@ -159,21 +133,7 @@ impl From<FiledClaim> for OriginClaimView {
             policy_no: claim.policy_no,
             report_no: filed.report_no,
             accident_at: claim.case.notify.accident_at,
-            steps: filed.steps.into_iter().map(OriginStepView::from).collect(),
-        }
-    }
-}
-
-impl From<FiledStep> for OriginStepView {
-    fn from(step: FiledStep) -> OriginStepView {
-        OriginStepView {
-            sequence: step.sequence,
-            step: step.step,
-            business_no: step.business_no,
-            round: step.round,
-            occurred_at: step.occurred_at,
-            recorded_at: step.recorded_at,
-            message: step.message,
+            steps: filed.steps,
         }
     }
 }

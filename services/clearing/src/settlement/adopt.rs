@@ -12,10 +12,9 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::decision::{Decision, Person, Verdict};
 use super::flat_rate::simulate;
-use super::flat_rule::{
-    Change, Decision, FlatRule, FlatTerms, Person, RuleRefusal, Verdict, in_force,
-};
+use super::flat_rule::{Change, FlatRule, FlatTerms, RuleRefusal, in_force};
 use super::message::{SimulationBody, Tried, flat_rate, is_region};
 use super::scheme::NATION;
 use super::store;

@@ -7,7 +7,7 @@
 use jiff::Timestamp;
 use kernel::{Fen, TenantId};
 
-use super::flat_rule::{Decision, Person, Verdict};
+use super::decision::{Decision, Person, Verdict, is_confirmed};
 
 /// A version of an insurer's cap in the cycles of a region.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,15 +77,11 @@ impl NetDebitCap {
             },
         }
     }
-
-    fn is_confirmed(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decision| decision.verdict == Verdict::Confirm)
-    }
 }
 
 /// The version that holds in a region, of one insurer's; `None` while none was confirmed.
 pub fn in_force<'a>(all: &'a [NetDebitCap], region: &str) -> Option<&'a NetDebitCap> {
-    let confirmed = all.iter().filter(|cap| cap.region == region && cap.is_confirmed());
+    let confirmed = all.iter().filter(|cap| cap.region == region && is_confirmed(&cap.decision));
     confirmed.max_by_key(|cap| cap.version)
 }
 

@@ -11,14 +11,14 @@ use clearing_ledger::{AccountId, CycleId, Limits, NewAccount, Purpose};
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, TenantId};
-use pg::{Command, Scope, Tx};
+use pg::{Command, Tx};
 use serde::Deserialize;
 use tenancy::InsurerCode;
 use utoipa::ToSchema;
 
 use super::adopt::{DecisionBody, decision, person, reason};
 use super::cap::{CapRefusal, NetDebitCap};
-use super::flat_rule::{Decision, Person, Verdict};
+use super::decision::{Decision, Person, Verdict};
 use super::item::Item;
 use super::message::is_region;
 use super::view::cap::{CapView, CappedView, CapsView};
@@ -93,7 +93,7 @@ fn owed(account: &clearing_ledger::Account) -> Result<Fen, ClearingError> {
 impl Clearing {
     /// An insurer's net debit caps, and its positions in open cycles.
     pub async fn read_caps(&self, call: Call, insurer: &str) -> Result<Reply, Problem> {
-        let (_, participant) = self.insurer(insurer).await?;
+        let participant = self.insurer(&code(insurer)?).await?;
         let mut tx = self.open_house().await?;
         let versions = store::cap::versions(&mut tx, participant, None).await?;
         let mut positions = Vec::new();
@@ -130,7 +130,8 @@ impl Clearing {
         if !is_region(region) {
             return Err(ClearingError::not_found("region", region).into());
         }
-        let (code, participant) = self.insurer(insurer).await?;
+        let code = code(insurer)?;
+        let participant = self.insurer(&code).await?;
         let mut findings = Vec::new();
         let cap = match (body.cap, body.uncapped.unwrap_or(false)) {
             (Some(cap), false) if Fen::ZERO <= cap => Some(cap),
@@ -169,24 +170,17 @@ impl Clearing {
         version: i32,
         body: DecisionBody,
     ) -> Result<Reply, Problem> {
-        let (_, participant) = self.insurer(insurer).await?;
+        let participant = self.insurer(&code(insurer)?).await?;
         let decision = decision(&call, &body)?;
         let command = Decide { participant, region: region.to_owned(), version, decision };
         let answer = |view: CapView| done(StatusCode::OK, &view);
         self.spine.run(call, &command, answer).await
     }
+}
 
-    /// The insurer of a code, whether it ever took part or not.
-    async fn insurer(&self, code: &str) -> Result<(InsurerCode, TenantId), Problem> {
-        let unknown = || ClearingError::not_found("insurer", code);
-        let code = InsurerCode::parse(code).map_err(|_| unknown())?;
-        let begun = self.spine.db().begin(Scope::nobody()).await;
-        let mut tx = begun.map_err(ClearingError::from)?;
-        let found = tenancy::find_by_insurer_code(&mut tx, &code).await;
-        drop(tx);
-        let found = found.map_err(ClearingError::from)?.ok_or_else(unknown)?;
-        Ok((code, found.tenant_id))
-    }
+/// The code of an insurer.
+fn code(text: &str) -> Result<InsurerCode, ClearingError> {
+    InsurerCode::parse(text).map_err(|_| ClearingError::not_found("insurer", text))
 }
 
 fn done(status: StatusCode, view: &CapView) -> Done {

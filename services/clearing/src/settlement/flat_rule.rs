@@ -7,29 +7,12 @@
 //! like any other. Nothing of a version changes once it is decided.
 
 use jiff::Timestamp;
-use kernel::{Fen, TenantId};
-use production_core::coded_enum;
+use kernel::Fen;
 use production_core::cover::Cover;
 use uuid::Uuid;
 
+use super::decision::{Decision, Person, Verdict, is_confirmed};
 use super::scheme::NATION;
-
-coded_enum! {
-    /// What another person says of a proposed version.
-    pub enum Verdict ("decision about a flat rate") {
-        Confirm = "confirm", "确认", "it holds from its start on";
-        Reject = "reject", "驳回", "it never holds";
-    }
-}
-
-/// A person, as the platform knows one.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
-    /// Of which body.
-    pub tenant: TenantId,
-    /// Who.
-    pub client: String,
-}
 
 /// Under which conditions a recovery is settled by one amount.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -51,19 +34,6 @@ pub enum Change {
     Adopt(FlatTerms),
     /// None hold: every recovery goes the ordinary way.
     End,
-}
-
-/// What was said of a version.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Decision {
-    /// Which way.
-    pub verdict: Verdict,
-    /// By whom.
-    pub by: Person,
-    /// When.
-    pub at: Timestamp,
-    /// Why.
-    pub reason: Option<String>,
 }
 
 /// A version of a region's rule.
@@ -130,10 +100,6 @@ impl FlatRule {
             },
         }
     }
-
-    fn is_confirmed(&self) -> bool {
-        self.decision.as_ref().is_some_and(|decision| decision.verdict == Verdict::Confirm)
-    }
 }
 
 /// The terms for a recovery of an accident: its region's, also when that ended them, else the nation's.
@@ -155,12 +121,14 @@ pub fn in_force<'a>(
 fn latest<'a>(rules: &'a [FlatRule], region: &str, at: Timestamp) -> Option<&'a FlatRule> {
     rules
         .iter()
-        .filter(|rule| rule.region == region && rule.is_confirmed() && rule.since <= at)
+        .filter(|rule| rule.region == region && is_confirmed(&rule.decision) && rule.since <= at)
         .max_by_key(|rule| rule.since)
 }
 
 #[cfg(test)]
 mod tests {
+    use kernel::TenantId;
+
     use super::*;
 
     fn person(number: u128, client: &str) -> Person {

@@ -19,11 +19,30 @@ use pg::Tx;
 use production_core::cover::Cover;
 use uuid::Uuid;
 
+use super::decision::{Decision, Person, Verdict};
 use super::flat_rate::Past;
 use super::item::{Item, ItemDraft, ItemKind, Origin};
 use super::netting::Pair;
 use super::standing::{DepartureCause, Facts, ItemStanding, stage};
 use crate::error::ClearingError;
+
+/// What was said of a version: how, of which body, by whom and when, all of them or none, and why.
+/// `None` when the columns contradict each other.
+fn stored_decision(
+    decided: (Option<String>, Option<Uuid>, Option<String>, Option<jiff_sqlx::Timestamp>),
+    reason: Option<String>,
+) -> Option<Option<Decision>> {
+    match decided {
+        (Some(verdict), Some(tenant), Some(client), Some(at)) => Some(Some(Decision {
+            verdict: Verdict::parse(&verdict).ok()?,
+            by: Person { tenant: TenantId(tenant), client },
+            at: at.to_jiff(),
+            reason,
+        })),
+        (None, None, None, None) => Some(None),
+        _ => None,
+    }
+}
 
 /// A row of `clearing.item`.
 struct ItemRow {

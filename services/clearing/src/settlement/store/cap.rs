@@ -8,9 +8,10 @@ use kernel::{Fen, TenantId};
 use pg::Tx;
 use uuid::Uuid;
 
+use super::stored_decision;
 use crate::error::ClearingError;
 use crate::settlement::cap::NetDebitCap;
-use crate::settlement::flat_rule::{Decision, Person, Verdict};
+use crate::settlement::decision::{Decision, Person};
 
 struct CapRow {
     participant: Uuid,
@@ -34,16 +35,8 @@ impl TryFrom<CapRow> for NetDebitCap {
 
     fn try_from(row: CapRow) -> Result<NetDebitCap, ClearingError> {
         let corrupt = || ClearingError::Corrupt("net debit cap");
-        let decision = match (row.decision, row.decided_tenant, row.decided_by, row.decided_at) {
-            (Some(verdict), Some(tenant), Some(client), Some(at)) => Some(Decision {
-                verdict: Verdict::parse(&verdict).map_err(|_| corrupt())?,
-                by: Person { tenant: TenantId(tenant), client },
-                at: at.to_jiff(),
-                reason: row.decided_reason,
-            }),
-            (None, None, None, None) => None,
-            _ => return Err(corrupt()),
-        };
+        let decided = (row.decision, row.decided_tenant, row.decided_by, row.decided_at);
+        let decision = stored_decision(decided, row.decided_reason).ok_or_else(corrupt)?;
         Ok(NetDebitCap {
             participant: TenantId(row.participant),
             insurer: row.insurer,

@@ -7,8 +7,10 @@ use pg::Tx;
 use production_core::cover::Cover;
 use uuid::Uuid;
 
+use super::stored_decision;
 use crate::error::ClearingError;
-use crate::settlement::flat_rule::{Change, Decision, FlatRule, FlatTerms, Person, Verdict};
+use crate::settlement::decision::{Decision, Person};
+use crate::settlement::flat_rule::{Change, FlatRule, FlatTerms};
 
 /// A simulation as it was made.
 #[derive(Clone, Debug)]
@@ -124,16 +126,8 @@ impl TryFrom<RuleRow> for FlatRule {
             (None, None, None, None) => Change::End,
             _ => return Err(corrupt()),
         };
-        let decision = match (row.decision, row.decided_tenant, row.decided_by, row.decided_at) {
-            (Some(verdict), Some(tenant), Some(client), Some(at)) => Some(Decision {
-                verdict: Verdict::parse(&verdict).map_err(|_| corrupt())?,
-                by: Person { tenant: TenantId(tenant), client },
-                at: at.to_jiff(),
-                reason: row.decided_reason,
-            }),
-            (None, None, None, None) => None,
-            _ => return Err(corrupt()),
-        };
+        let decided = (row.decision, row.decided_tenant, row.decided_by, row.decided_at);
+        let decision = stored_decision(decided, row.decided_reason).ok_or_else(corrupt)?;
         Ok(FlatRule {
             region: row.region,
             version: row.version,
