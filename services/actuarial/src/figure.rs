@@ -3,6 +3,9 @@
 use serde::{Deserialize, Serialize, Serializer, ser};
 use utoipa::ToSchema;
 
+/// Standard errors to both sides that hold 95 of 100, when errors are normal.
+pub(crate) const NINETY_FIVE: f64 = 1.959_963_984_540_054;
+
 /// A number of a result. Serialising one that is no number fails: a result never holds a silent gap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, PartialOrd, Deserialize, ToSchema)]
 #[serde(transparent)]

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 
 use crate::dataset::Role;
 use crate::error;
-use crate::figure::Figure;
+use crate::figure::{Figure, NINETY_FIVE};
 use crate::job::Watch;
 use crate::method::check::Check;
 use crate::method::data::Data;
@@ -18,9 +18,6 @@ use crate::method::{Failure, Outcome, Plan};
 
 /// Places of one run at most: time grows with the cube, and learning tries some hundred smoothings.
 const MOST_PLACES: usize = 1_500;
-
-/// Standard errors to both sides that hold 95 of 100.
-const NINETY_FIVE: f64 = 1.959_963_984_540_054;
 
 /// Whose claims are compared with what is expected of them, and where they are.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]

@@ -3,7 +3,8 @@
 
 use crate::method::fraud_score::{FraudScoreResult, SplitResult};
 use crate::report::html::{Page, number, percent};
-use crate::report::svg::{self, Bar, Compared};
+use crate::report::said_and_seen;
+use crate::report::svg::{self, Bar};
 
 /// Writes what was found.
 pub(crate) fn write(page: &mut Page, found: &FraudScoreResult) {
@@ -58,17 +59,8 @@ pub(crate) fn write(page: &mut Page, found: &FraudScoreResult) {
 
 fn split(page: &mut Page, whose: &str, found: &SplitResult) {
     page.heading(whose);
-    let bands: Vec<Compared> = (1..)
-        .zip(&found.calibration)
-        .map(|(place, band)| Compared {
-            name: format!("{place}"),
-            weight: band.rows as f64,
-            observed: band.observed.0,
-            expected: band.expected.0,
-        })
-        .collect();
     let title = format!("{whose}: part with fraud and chance that was said, by band");
-    page.drawing(&svg::compared(&title, &bands));
+    page.drawing(&svg::compared(&title, &said_and_seen(&found.calibration)));
     let rows = found.top.iter().map(|own| {
         vec![
             percent(own.part.0),

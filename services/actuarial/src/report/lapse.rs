@@ -2,7 +2,8 @@
 
 use crate::method::lapse::LapseResult;
 use crate::report::html::{Page, number, percent};
-use crate::report::svg::{self, Bar, Compared};
+use crate::report::said_and_seen;
+use crate::report::svg::{self, Bar};
 
 /// Writes what was found.
 pub(crate) fn write(page: &mut Page, found: &LapseResult) {
@@ -25,16 +26,10 @@ pub(crate) fn write(page: &mut Page, found: &LapseResult) {
     let rows = rows.map(|(name, value)| vec![name.to_owned(), number(value.0, 5)]);
     page.table(&["Figure", "Value"], &rows, false);
     page.heading("Do chances keep their word");
-    let bands: Vec<Compared> = (1..)
-        .zip(&found.calibration)
-        .map(|(place, band)| Compared {
-            name: format!("{place}"),
-            weight: band.rows as f64,
-            observed: band.observed.0,
-            expected: band.expected.0,
-        })
-        .collect();
-    page.drawing(&svg::compared("Part that lapsed and chance that was said, by band", &bands));
+    page.drawing(&svg::compared(
+        "Part that lapsed and chance that was said, by band",
+        &said_and_seen(&found.calibration),
+    ));
     let rows = (1..).zip(&found.calibration).map(|(place, band): (usize, _)| {
         vec![
             place.to_string(),

@@ -28,6 +28,7 @@ use serde::de::DeserializeOwned;
 use crate::Actuarial;
 use crate::error::{self, ActuarialError};
 use crate::method::Method;
+use crate::method::chances::CalibratedResult;
 use crate::method::glm::ComparisonResult;
 use crate::report::html::Page;
 use crate::report::svg::Compared;
@@ -112,6 +113,17 @@ fn compare(page: &mut Page, comparison: &ComparisonResult, what: &str) {
         })
         .collect();
     page.drawing(&svg::compared(&format!("{what} by {}", comparison.name), &levels));
+}
+
+/// Chances that were said and what was seen, band by band, to be drawn.
+fn said_and_seen(bands: &[CalibratedResult]) -> Vec<Compared> {
+    let compared = (1..).zip(bands).map(|(place, band): (usize, _)| Compared {
+        name: place.to_string(),
+        weight: band.rows as f64,
+        observed: band.observed.0,
+        expected: band.expected.0,
+    });
+    compared.collect()
 }
 
 fn no_report(what: &str, record: &RunRecord) -> ActuarialError {

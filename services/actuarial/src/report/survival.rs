@@ -1,11 +1,9 @@
 //! The page of durations: how many last how long, and what makes it longer.
 
+use crate::figure::NINETY_FIVE;
 use crate::method::survival::{CoxResult, SurvivalResult};
 use crate::report::html::{Page, number, percent};
 use crate::report::svg::{self, Interval, Series};
-
-/// Standard errors to both sides that hold 95 of 100.
-const NINETY_FIVE: f64 = 1.959_963_984_540_054;
 
 /// Curves that are drawn together.
 const MOST_CURVES: usize = 10;

@@ -16,7 +16,7 @@ use super::result::{
 };
 use super::{FamilyAsked, Glm, TermAsked, refused};
 use crate::error;
-use crate::figure::Figure;
+use crate::figure::{Figure, NINETY_FIVE};
 use crate::job::Watch;
 use crate::method::data::{Data, Numbers};
 use crate::method::prepare::meet;
@@ -26,9 +26,6 @@ use crate::method::{Failure, Outcome, Passes, Plan};
 /// Threads of a pass. A constant: sums of another number of threads differ in their last digits, and
 /// runs are repeatable on every machine.
 const THREADS: Option<NonZero<usize>> = NonZero::new(2);
-
-/// Standard errors to both sides that hold 95 of 100.
-const NINETY_FIVE: f64 = 1.959_963_984_540_054;
 
 /// Rows with everything a model takes from them.
 pub(super) struct Rows {

@@ -12,7 +12,7 @@ use super::result::{
 };
 use super::{Aim, Experience, Factor, Indication};
 use crate::error;
-use crate::figure::Figure;
+use crate::figure::{Figure, NINETY_FIVE};
 use crate::job::Watch;
 use crate::method::data::Data;
 use crate::method::period::Period;
@@ -21,9 +21,6 @@ use crate::method::{Failure, Outcome, Plan};
 
 /// Most levels of a factor: a tariff has a relativity for each.
 const MOST_LEVELS: usize = 1_000;
-
-/// Standard errors to both sides that hold 95 of 100.
-const NINETY_FIVE: f64 = 1.959_963_984_540_054;
 
 /// Experience row by row, at the level of the future.
 struct Rows {

@@ -7,6 +7,8 @@
 
 pub(crate) mod result;
 
+use std::collections::HashMap;
+
 use actuarial_models::Stop;
 use actuarial_models::warning::{self, RatioWatch, Sums, WarningError};
 use serde::{Deserialize, Serialize};
@@ -207,9 +209,11 @@ impl Plan for Watching {
         watch.stage("telling", 90);
         let mut alarms: Vec<AlarmResult> = charts.iter().flat_map(WatchedResult::alarms).collect();
         // The latest first, of one period the farthest above its limit.
+        let places: HashMap<&str, usize> =
+            periods.names.iter().map(String::as_str).zip(0..).collect();
         alarms.sort_by(|a, b| {
             let above = |own: &AlarmResult| own.sum.0 - own.limit.0;
-            let place = |own: &AlarmResult| periods.names.iter().position(|it| *it == own.period);
+            let place = |own: &AlarmResult| places.get(own.period.as_str());
             place(b).cmp(&place(a)).then_with(|| above(b).total_cmp(&above(a)))
         });
         let latest = periods.names.last().map_or("", |name| name.as_str());
