@@ -211,7 +211,11 @@ async fn looked_back(
     let told = premiums.join(" → ");
     teller.holds("2024 以来的保费 its premium", premiums == ["1510.81", "2131.69"], &told);
     let foreign = policies.iter().filter(|policy| policy["insurer"] != "PAIC");
-    let silent = foreign.clone().all(|policy| policy.get("events").is_none());
+    let foreign = foreign.filter_map(|policy| policy["events"].as_array()).flatten();
+    let silent = foreign.clone().all(|event| event.get("premium").is_none());
     teller.holds("他司保费不可见 no foreign premium", silent, "");
+    let kinds: Vec<&str> = foreign.filter_map(|event| event["kind"].as_str()).collect();
+    let ended = kinds.iter().filter(|kind| **kind == "09").count();
+    teller.holds("他司批改可见 foreign endorsements", ended == 2, &kinds.join(" "));
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! The chain of a vehicle across insurers, and the vehicles behind a plate.
 //!
 //! Own policies are shown with what was agreed; of other insurers' policies only what a duplicate
-//! would show: who covers the vehicle when, under which number. No premium, no party. Own claims are
+//! would show, who covers the vehicle when, under which number, and what was changed from when. No
+//! premium, no reason, no party. Own claims are
 //! shown as lists show them; of other insurers' claims only what a quote counts: that there was an
 //! accident on that day, and whether it was closed, paid and counted. No amount, no liability.
 
@@ -13,6 +14,7 @@ use jiff::civil::Date;
 use kernel::{Fen, Period, time};
 use pg::Scope;
 use production_core::claim::{Step, counts_by_rule};
+use production_core::endorsement::Kind;
 use production_core::frame::FrameNo;
 use production_core::history::PolicyClass;
 use production_core::insurer::InsurerCode;
@@ -27,7 +29,7 @@ use crate::error::ProductionError;
 use crate::lookup::ask::{self, View};
 use crate::lookup::claim_line::{self, ClaimLine};
 use crate::lookup::{Shown, purpose, shown_record};
-use crate::store::chain::{self, ChainPolicy, VersionLine};
+use crate::store::chain::{self, ChainEndorsement, ChainPolicy, VersionLine};
 use crate::store::claim_lookup::{self, ChainClaim, ChainClosing, ListedClaim};
 
 /// As of when the chain is read.
@@ -107,8 +109,8 @@ pub struct ChainLine {
     pub issued_at: Timestamp,
     /// Endorsements by then.
     pub endorse_times: i32,
-    /// What came to be known of an own policy, and when; first the confirmation, then each
-    /// endorsement.
+    /// What came to be known, and when: each endorsement in order; of an own policy its confirmation
+    /// first.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub events: Vec<ChainEvent>,
 }
@@ -145,10 +147,22 @@ pub struct ChainClaimLine {
     pub claim: Option<ClaimLine>,
 }
 
-/// A confirmation or an endorsement of an own policy.
+/// A confirmation or an endorsement. Code and money are shown of own policies alone.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ChainEvent {
+    /// 0 for the confirmation, then one more for each endorsement.
+    pub endorse_times: i32,
+    /// 批改类型; absent for the confirmation.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(example = "03")]
+    pub kind: Option<&'static str>,
+    /// The kind in words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind_name: Option<&'static str>,
+    /// 批改类型 in Chinese.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kind_name_zh: Option<&'static str>,
     /// 批改确认码; absent for the confirmation.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub amend_code: Option<String>,
@@ -159,9 +173,34 @@ pub struct ChainEvent {
     #[schema(value_type = String, format = DateTime)]
     pub recorded_at: Timestamp,
     /// Premium from then on.
-    pub premium: Fen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Fen>)]
+    pub premium: Option<Fen>,
     /// Vehicle tax from then on.
-    pub tax: Fen,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Fen>)]
+    pub tax: Option<Fen>,
+}
+
+impl ChainEvent {
+    /// What everybody may see: what it was, from when it is true and from when it was known.
+    fn masked(
+        endorse_times: i32,
+        kind: Option<Kind>,
+        (effective_at, recorded_at): (Timestamp, Timestamp),
+    ) -> ChainEvent {
+        ChainEvent {
+            endorse_times,
+            kind: kind.map(Kind::code),
+            kind_name: kind.map(Kind::name_en),
+            kind_name_zh: kind.map(Kind::name_zh),
+            amend_code: None,
+            effective_at,
+            recorded_at,
+            premium: None,
+            tax: None,
+        }
+    }
 }
 
 /// Vehicles behind a plate.
@@ -248,6 +287,8 @@ impl Production {
         let own = policies.iter().filter(|policy| policy.insurer == viewer);
         let own: Vec<_> = own.map(|policy| policy.confirm_no).collect();
         let versions = chain::versions(&mut tx, own.iter().copied(), view.at).await?;
+        let endorsements = chain::endorsements(&mut tx, &frame, view.at).await?;
+        let events = Events { versions, endorsements };
         let claims = claim_lookup::on_chain(&mut tx, &frame, view.at).await?;
         let own_claims = claims.iter().filter(|claim| claim.insurer == viewer);
         let own_claims: Vec<_> = own_claims.map(|claim| claim.claim_no).collect();
@@ -259,7 +300,7 @@ impl Production {
             as_of: view.at,
             policies: policies
                 .iter()
-                .map(|policy| line(policy, &versions, viewer, view.at))
+                .map(|policy| line(policy, &events, viewer, view.at))
                 .collect(),
             claims: claims
                 .iter()
@@ -312,18 +353,48 @@ fn shown(frame: &FrameNo, own: bool) -> String {
     if own { frame.as_str().to_owned() } else { frame.masked() }
 }
 
-fn line(
-    policy: &ChainPolicy,
-    versions: &[VersionLine],
-    viewer: InsurerCode,
-    at: Timestamp,
-) -> ChainLine {
-    let own = policy.insurer == viewer;
-    let events = versions.iter().filter(|version| version.confirm_no == policy.confirm_no);
+/// What is known of the policies of a chain: versions of own ones, endorsements of all.
+struct Events {
+    versions: Vec<VersionLine>,
+    endorsements: Vec<ChainEndorsement>,
+}
+
+impl Events {
+    /// Of an own policy every version, of another its endorsements.
+    fn of(&self, policy: PlatformNumber) -> Vec<ChainEvent> {
+        let endorsements = self.endorsements.iter().filter(|one| one.confirm_no == policy);
+        let kind = |times| {
+            let found = endorsements.clone().find(|one| one.endorse_times == times);
+            found.map(|one| one.kind)
+        };
+        let mut own =
+            self.versions.iter().filter(|version| version.confirm_no == policy).peekable();
+        if own.peek().is_none() {
+            let known = |one: &ChainEndorsement| {
+                let known = (one.effective_at, one.confirmed_at);
+                ChainEvent::masked(one.endorse_times, Some(one.kind), known)
+            };
+            return endorsements.map(known).collect();
+        }
+        let whole = |version: &VersionLine| {
+            let (times, known) =
+                (version.endorse_times, (version.effective_at, version.recorded_at));
+            ChainEvent {
+                amend_code: version.amend_no.map(|number| number.to_string()),
+                premium: Some(version.premium),
+                tax: Some(version.tax),
+                ..ChainEvent::masked(times, kind(times), known)
+            }
+        };
+        own.map(whole).collect()
+    }
+}
+
+fn line(policy: &ChainPolicy, events: &Events, viewer: InsurerCode, at: Timestamp) -> ChainLine {
     ChainLine {
         confirm_code: policy.confirm_no.to_string(),
         insurer: policy.insurer.as_str().to_owned(),
-        own,
+        own: policy.insurer == viewer,
         class: policy.facts.class.name(),
         state: policy.facts.state_at(at),
         policy_no: policy.policy_no.clone(),
@@ -335,15 +406,7 @@ fn line(
         engine_no: policy.engine_no.clone(),
         issued_at: policy.issued_at,
         endorse_times: policy.endorse_times,
-        events: events
-            .map(|version| ChainEvent {
-                amend_code: version.amend_no.map(|number| number.to_string()),
-                effective_at: version.effective_at,
-                recorded_at: version.recorded_at,
-                premium: version.premium,
-                tax: version.tax,
-            })
-            .collect(),
+        events: events.of(policy.confirm_no),
     }
 }
 

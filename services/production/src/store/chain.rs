@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use kernel::{Fen, TenantId};
 use pg::Tx;
+use production_core::endorsement::Kind;
 use production_core::frame::FrameNo;
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
@@ -78,6 +79,8 @@ pub async fn policies(
 pub struct VersionLine {
     /// Confirm code.
     pub confirm_no: PlatformNumber,
+    /// 0 for the policy as confirmed, then one more for each endorsement.
+    pub endorse_times: i32,
     /// Amend confirm code; `None` for the policy as confirmed.
     pub amend_no: Option<PlatformNumber>,
     /// True from here on.
@@ -98,7 +101,8 @@ pub async fn versions(
 ) -> Result<Vec<VersionLine>, ProductionError> {
     let (slots, numbers) = keys(numbers);
     let rows = sqlx::query!(
-        r#"select v.confirm_no, v.amend_no, v.effective_at, v.recorded_at, v.premium_fen, v.tax_fen
+        r#"select v.confirm_no, v.endorse_times, v.amend_no, v.effective_at, v.recorded_at,
+                  v.premium_fen, v.tax_fen
            from unnest($1::integer[], $2::text[]) as wanted (slot, confirm_no)
            join production.policy_version v using (slot, confirm_no)
            where v.recorded_at <= $3
@@ -111,11 +115,53 @@ pub async fn versions(
         let amend_no = row.amend_no.map(|number| parsed(&number, "policy version"));
         Ok(VersionLine {
             confirm_no: parsed(&row.confirm_no, "policy version")?,
+            endorse_times: row.endorse_times,
             amend_no: amend_no.transpose()?,
             effective_at: row.effective_at.to_jiff(),
             recorded_at: row.recorded_at.to_jiff(),
             premium: Fen(row.premium_fen),
             tax: Fen(row.tax_fen),
+        })
+    });
+    rows.collect()
+}
+
+/// A confirmed endorsement of any insurer's policy, as far as everybody may see it.
+#[derive(Clone, Copy, Debug)]
+pub struct ChainEndorsement {
+    /// Confirm code of the policy.
+    pub confirm_no: PlatformNumber,
+    /// Its number among the policy's endorsements.
+    pub endorse_times: i32,
+    /// What it does.
+    pub kind: Kind,
+    /// True from here on.
+    pub effective_at: Timestamp,
+    /// Known from here on.
+    pub confirmed_at: Timestamp,
+}
+
+/// Confirmed endorsements of every policy of a vehicle as known at `at`, by policy, in order.
+pub async fn endorsements(
+    tx: &mut Tx,
+    frame: &FrameNo,
+    at: Timestamp,
+) -> Result<Vec<ChainEndorsement>, ProductionError> {
+    let rows = sqlx::query!(
+        r#"select confirm_no as "confirm_no!", endorse_times as "endorse_times!", kind as "kind!",
+                  effective_at as "effective_at!", confirmed_at as "confirmed_at!"
+           from production.vehicle_endorsements($1, $2, $3)"#,
+        i32::from(frame.slot().0),
+        frame.as_str(),
+        at.to_sqlx() as _
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter().map(|row| {
+        Ok(ChainEndorsement {
+            confirm_no: parsed(&row.confirm_no, "endorsement")?,
+            endorse_times: row.endorse_times,
+            kind: Kind::parse(&row.kind).map_err(|_| ProductionError::Corrupt("endorsement"))?,
+            effective_at: row.effective_at.to_jiff(),
+            confirmed_at: row.confirmed_at.to_jiff(),
         })
     });
     rows.collect()

@@ -203,7 +203,19 @@ async fn an_endorsement_shows_from_the_instant_it_was_known() {
     let seen = chain(&world, &world.picc, None).await;
     assert_eq!(seen["policies"][0]["engineNo"], json!("EA211999999"));
     assert_eq!(seen["policies"][0]["events"].as_array().unwrap().len(), 2);
+    assert_eq!(seen["policies"][0]["events"][1]["kind"], json!("02"));
+    // Another insurer sees that something changed and from when, neither for what money nor why.
+    let seen = chain(&world, &world.cpic, None).await;
+    let event = seen["policies"][0]["events"].as_array().unwrap();
+    let at = &now["versions"][1];
+    assert_eq!(
+        event,
+        &[json!({ "endorseTimes": 1, "kind": "02", "kindName": "change of fact",
+            "kindNameZh": "变更", "effectiveAt": at["effectiveAt"],
+            "recordedAt": at["recordedAt"] })]
+    );
     let seen = chain(&world, &world.cpic, Some(&before)).await;
+    assert_eq!(seen["policies"][0]["events"], json!(null));
     assert_eq!(seen["policies"][0]["engineNo"], json!("EA211000001"));
     assert_eq!(seen["policies"][0]["endorseTimes"], json!(0));
 }
