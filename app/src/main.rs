@@ -13,7 +13,7 @@ mod lake;
 mod looked_at;
 mod member;
 mod openapi;
-mod quotes;
+mod policies;
 mod recorder;
 mod recoveries;
 mod scores;

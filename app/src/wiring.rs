@@ -42,7 +42,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use crate::bootstrap;
 use crate::lake::{Keeper, OpenLake};
 use crate::looked_at::OnVehicles;
-use crate::quotes::ProductionQuotes;
+use crate::policies::ProductionPolicies;
 use crate::recorder::SideRows;
 use crate::recoveries::{self, Locks, Register};
 use crate::scores::{Investigated, Models};
@@ -192,7 +192,7 @@ pub(crate) async fn platform(
         keys,
         bank,
         bank_key,
-        quotes: Arc::new(ProductionQuotes(production.clone())),
+        policies: Arc::new(ProductionPolicies(production.clone())),
         market: Arc::new(Register { production: production.clone() }),
         operator,
         parameters: parameters.clone(),

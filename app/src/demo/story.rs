@@ -1,6 +1,7 @@
 //! One private car in Jiangsu from its first policy to its last; then three others, two accidents
 //! and what they do to the price; between them four insurers that recover from each other and
-//! settle; at last a premium that the platform collects, shares out and pays on.
+//! settle; at last a premium that the platform collects, shares out and pays on, raised and given
+//! back with its cover.
 //!
 //! The tables behind the amounts: base premium 950 (private, under 6 seats); float scheme E (−10,
 //! −20, −30 percent); no-claim scheme NAT2020 (level −1 0.8, −2 0.7, −3 0.6); vehicle tax 300 a
@@ -15,6 +16,7 @@ mod fleet;
 mod neighbour;
 mod new_car;
 mod other_insurer;
+mod premium_changes;
 mod premium_money;
 mod recoveries;
 mod renewal;
@@ -57,7 +59,8 @@ pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Re
     let (mutual, fleet) = accidents::walk(market, teller).await?;
     recoveries::walk(market, teller, &fleet).await?;
     claims_renewal::walk(market, teller, &mutual).await?;
-    premium_money::walk(market, teller).await
+    let commercial = premium_money::walk(market, teller).await?;
+    premium_changes::walk(market, teller, &commercial).await
 }
 
 /// The car as police, model library and tax office know it before it has a plate.

@@ -14,7 +14,7 @@ use tokio_util::task::TaskTracker;
 use crate::error::ClearingError;
 use crate::ledger::Ledger;
 use crate::payment::bank::Bank;
-use crate::payment::premium::Quotes;
+use crate::payment::premium::Policies;
 use crate::recovery::Market;
 
 /// What the clearing cloud is made of. Every request takes a clone, and clones share it.
@@ -35,8 +35,8 @@ pub struct Parts {
     pub bank: Arc<dyn Bank>,
     /// The public half of the key the bank signs its notices with.
     pub bank_key: [u8; 32],
-    /// Keeps the quotes premiums are collected for.
-    pub quotes: Arc<dyn Quotes>,
+    /// Keeps the quotes and endorsements that premiums are collected for and given back with.
+    pub policies: Arc<dyn Policies>,
     /// Knows policies and claims.
     pub market: Arc<dyn Market>,
     /// The operator's tenant, which is told of recoveries as both sides are.

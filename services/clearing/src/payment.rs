@@ -17,6 +17,7 @@ pub mod order;
 pub mod payee;
 pub mod premium;
 pub mod reconcile;
+pub mod refund;
 pub mod remittance;
 pub mod serve;
 pub mod split;
@@ -155,6 +156,7 @@ pub async fn order(
         direction: draft.direction,
         purpose: draft.purpose.code().to_owned(),
         about: draft.purpose.about(),
+        amend_code: draft.purpose.amend_code().map(str::to_owned),
         amount: draft.amount,
         reference: draft.reference.clone(),
         payee_sealed: payee.sealed,
@@ -167,7 +169,10 @@ pub async fn order(
         moved_at: now,
         attempts: 0,
     };
-    let awaited = matches!(draft.purpose, OrderPurpose::Premium { .. });
+    let awaited = matches!(
+        draft.purpose,
+        OrderPurpose::Premium { .. } | OrderPurpose::Refund { amend_code: Some(_), .. }
+    );
     store::insert(tx, &order, !awaited).await.map_err(|error| {
         match failure::constraint(&error) {
             Some("payment_order_pkey") => failure::start_over(),
@@ -270,7 +275,7 @@ async fn tell_end(
         Stage::Returned { .. } => "clearing.payment.returned",
         _ => "clearing.payment.settled",
     };
-    let data = serde_json::json!({
+    let mut data = serde_json::json!({
         "purpose": order.purpose,
         "about": order.about,
         "direction": order.direction.code(),
@@ -278,6 +283,9 @@ async fn tell_end(
         "settled": order.stage.settled(order.amount),
         "returned": order.stage.returned(),
     });
+    if let (Some(amend_code), Some(data)) = (&order.amend_code, data.as_object_mut()) {
+        data.insert("amendCode".to_owned(), amend_code.as_str().into());
+    }
     let subject = order.id.0.to_string();
     let fact = Fact { to: order.participant, kind, slot: 0, subject, data };
     outbox::tell(tx, order.id.0, &[fact], now, ids).await
@@ -351,6 +359,9 @@ fn digest(draft: &OrderDraft, shares: &[Share]) -> Vec<u8> {
         draft.amount.0,
         draft.reference
     );
+    if let Some(amend_code) = draft.purpose.amend_code() {
+        text.push_str(&format!("\nfor {amend_code}"));
+    }
     for share in shares {
         text.push_str(&format!("\n{} {} {}", share.owner, share.of, share.amount.0));
     }

@@ -15,6 +15,7 @@ pub mod book;
 pub mod challenge;
 pub mod changes;
 pub mod claim;
+pub mod collection;
 pub mod confirm;
 pub mod endorsement;
 pub mod error;

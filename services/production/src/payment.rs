@@ -3,11 +3,9 @@
 use base_http::{Call, Done, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
-use kernel::{Fen, TenantId};
-use pg::{Command, Scope, Tx};
+use pg::{Command, Tx};
 use production_core::number::{NumberKind, PlatformNumber};
-use production_core::quote::{Amounts, Payment, QuoteStage};
-use production_core::region::Region;
+use production_core::quote::{Payment, QuoteStage};
 use production_core::rule::{Findings, RuleId};
 use production_core::rules::format::{self, Edge};
 use serde::{Deserialize, Serialize};
@@ -15,7 +13,6 @@ use utoipa::ToSchema;
 
 use crate::Production;
 use crate::error::ProductionError;
-use crate::fee::FeeTerms;
 use crate::pre_confirm::{number, refused};
 use crate::quote::{checks, read};
 use crate::sealed;
@@ -163,115 +160,10 @@ impl Production {
     }
 }
 
-/// Money the platform collected for a pre-confirmed quote.
-#[derive(Clone, Debug)]
-pub struct CollectedMoney {
-    /// Whose quote.
-    pub tenant: TenantId,
-    /// Query code as written.
-    pub query_code: String,
-    /// All that was collected.
-    pub amount: Fen,
-    /// The payment order; used once for a code.
-    pub reference: String,
-    /// When the bank settled it.
-    pub paid_at: Timestamp,
-}
-
-/// What a quote waits for, and for whom.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AwaitedMoney {
-    /// How much.
-    pub amounts: Amounts,
-    /// Where it was quoted.
-    pub region: Region,
-    /// Licence of the intermediary that sells it.
-    pub intermediary: Option<String>,
-}
-
-impl Production {
-    /// What a tenant's quote waits for at `now`; `None` when it is not pre-confirmed or paid
-    /// already.
-    pub async fn awaited_money(
-        &self,
-        tenant: TenantId,
-        query_code: &str,
-        now: Timestamp,
-    ) -> Result<Option<AwaitedMoney>, ProductionError> {
-        let Some(query_no) = query_number(query_code) else { return Ok(None) };
-        let mut tx = self.spine.db().begin(Scope::of(tenant)).await?;
-        let Some(standing) = proposal::find(&mut tx, &[query_no]).await?.pop() else {
-            return Ok(None);
-        };
-        let QuoteStage::PreConfirmed { amounts, .. } = standing.stage.at(now) else {
-            return Ok(None);
-        };
-        let terms: FeeTerms = serde_json::from_str(&standing.fee)
-            .map_err(|_| ProductionError::Corrupt("fee of a proposal"))?;
-        let intermediary = terms.licence.map(|licence| licence.number);
-        Ok(Some(AwaitedMoney { amounts, region: query_no.area(), intermediary }))
-    }
-
-    /// Registers money the platform collected, as [`Production::register_payment`] does what an
-    /// insurer collected itself. The same money again changes nothing. Refuses
-    /// ([`ProductionError::Refused`], [`ProductionError::NotFound`]) when the quote does not wait
-    /// for it.
-    pub async fn register_collected(
-        &self,
-        money: &CollectedMoney,
-        now: Timestamp,
-    ) -> Result<(), ProductionError> {
-        let query_no = query_number(&money.query_code);
-        let unknown = || ProductionError::not_found("pre-confirmation of", &money.query_code);
-        let payment = Payment {
-            amount: money.amount,
-            reference: money.reference.clone(),
-            paid_at: money.paid_at,
-        };
-        let record = PaymentRecord {
-            payment_id: self.spine.ids().next(now),
-            tenant: money.tenant,
-            for_no: query_no.ok_or_else(unknown)?,
-            method: "bank_transfer",
-            payer_sealed: None,
-            payment,
-        };
-        let command = RegisterCollected(RegisterPayment { record, now });
-        self.spine.db().run(Scope::of(money.tenant), &command).await
-    }
-}
-
-fn query_number(code: &str) -> Option<PlatformNumber> {
-    PlatformNumber::parse(code).ok().filter(|number| number.kind() == NumberKind::Query)
-}
-
-/// Registers a payment unless it was registered before, be its quote confirmed since or not.
-struct RegisterCollected(RegisterPayment);
-
-impl Command for RegisterCollected {
-    const NAME: &'static str = "quote.collected";
-    type Out = ();
-    type Error = ProductionError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<(), ProductionError> {
-        let record = &self.0.record;
-        let standing = proposal::lock(tx, &[record.for_no]).await?.pop();
-        let known = standing.as_ref().and_then(|standing| match &standing.stage {
-            QuoteStage::Paid { payment, .. } | QuoteStage::Confirmed { payment, .. } => {
-                Some(payment)
-            }
-            _ => None,
-        });
-        match known {
-            Some(payment) if payment.reference == record.payment.reference => Ok(()),
-            _ => self.0.apply(tx).await,
-        }
-    }
-}
-
-struct RegisterPayment {
-    record: PaymentRecord,
-    now: Timestamp,
+/// Registers the money of a proposal.
+pub(crate) struct RegisterPayment {
+    pub(crate) record: PaymentRecord,
+    pub(crate) now: Timestamp,
 }
 
 impl Command for RegisterPayment {

@@ -12,21 +12,23 @@ const ENGINE: &str = "EA211S31008";
 const PLATE: &str = "苏A6H008";
 const DAY: &str = "2027-03-01";
 /// Names of the payment orders.
-const COLLECTION: &str = "0195f000-0000-7000-8000-000000000001";
+pub(super) const COLLECTION: &str = "0195f000-0000-7000-8000-000000000001";
 const REFUND: &str = "0195f000-0000-7000-8000-000000000002";
 /// The sandbox's agency.
 const LICENCE: &str = "201320000000800";
 
-pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()> {
+/// Ends with the confirm code of the commercial policy.
+pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Result<String> {
     teller.chapter(
         "保费归集、退费与上缴",
         "2027: a premium is collected, shared out, given back in part and paid on",
     )?;
     market.move_to("2027-03-01T10:00").await?;
     let query = sold_through_an_agency(market, teller).await?;
-    collected(market, teller, &query).await?;
+    let commercial = collected(market, teller, &query).await?;
     given_back(market, teller).await?;
-    paid_on(market, teller).await
+    paid_on(market, teller).await?;
+    Ok(commercial)
 }
 
 async fn sold_through_an_agency(
@@ -67,10 +69,13 @@ async fn sold_through_an_agency(
     Ok(query)
 }
 
-async fn collected(market: &mut Market, teller: &mut Teller, query: &str) -> anyhow::Result<()> {
+async fn collected(
+    market: &mut Market,
+    teller: &mut Teller,
+    query: &str,
+) -> anyhow::Result<String> {
     teller.step(DAY, "保费代收 collection", "the platform collects it in one amount")?;
-    let payer = json!({ "bank": "102301000028", "account": "6222021301001234567", "name": "陆游" });
-    let wish = json!({ "queryCode": query, "payer": payer });
+    let wish = json!({ "queryCode": query, "payer": payer() });
     let ordered = market.put(CCIC, &format!("/v1/payments/premiums/{COLLECTION}"), &wish).await?;
     teller.status(&ordered, 202);
     let shares = [
@@ -89,7 +94,8 @@ async fn collected(market: &mut Market, teller: &mut Teller, query: &str) -> any
         "tax": "300.00", "fee": "145.57" });
     let confirmed = market.post(CCIC, &format!("{path}/confirm"), &echo).await?;
     teller.status(&confirmed, 201);
-    Ok(())
+    let policy = entry(&confirmed, "/policies", "class", "commercial");
+    Ok(confirmed.text(&(policy + "/confirmCode")).to_owned())
 }
 
 async fn given_back(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()> {
@@ -146,12 +152,17 @@ async fn paid_on(market: &mut Market, teller: &mut Teller) -> anyhow::Result<()>
     Ok(())
 }
 
+/// The customer's account.
+pub(super) fn payer() -> Value {
+    json!({ "bank": "102301000028", "account": "6222021301001234567", "name": "陆游" })
+}
+
 fn order(id: &str) -> String {
     format!("/v1/payments/orders/{id}")
 }
 
 /// Waits for the bank to carry out an order.
-async fn settled(
+pub(super) async fn settled(
     market: &mut Market,
     teller: &mut Teller,
     id: &str,
@@ -163,7 +174,7 @@ async fn settled(
 }
 
 /// Holds entries of a list against what their member says, label, amount and how it comes about.
-fn tell_entries(
+pub(super) fn tell_entries(
     teller: &mut Teller,
     answer: &Answer,
     (list, member, amount): (&str, &str, &str),

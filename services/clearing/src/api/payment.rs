@@ -17,8 +17,9 @@ use crate::function;
 use crate::payment::advance::{AdvanceBody, AdvanceView, RecoveryBody, SelfServiceBody};
 use crate::payment::notice::Notice;
 use crate::payment::payee::BankAccountBody;
-use crate::payment::premium::{PremiumBody, RefundBody};
+use crate::payment::premium::PremiumBody;
 use crate::payment::reconcile::run::{CaseView, Reach, ReconcileBody, ReconciledView, StepBody};
+use crate::payment::refund::RefundBody;
 use crate::payment::remittance::payees::{PayeeBody, PayeeView};
 use crate::payment::remittance::run::RemitBody;
 use crate::payment::remittance::view::{RemittanceView, SourceView};
@@ -86,11 +87,12 @@ async fn order_payment(
     clearing.order_payment(call, &order, body).await
 }
 
-/// Collect the premium of a pre-confirmed quote (保费代收)
+/// Collect the premium of a pre-confirmed quote or endorsement (保费代收)
 ///
-/// All that the quote waits for is collected from the payer in one amount and shared out among tax
-/// office, fund, intermediary and insurer as one chain. When the bank has settled it, the money is
-/// registered with the quote (见费出单); if the quote no longer waits, it goes back by itself.
+/// All that it waits for is collected from the payer in one amount and shared out among tax office,
+/// fund, intermediary and insurer as one chain. When the bank has settled it, the money is
+/// registered with the quote or the endorsement (见费出单); if that no longer waits, it goes back by
+/// itself.
 #[utoipa::path(put, path = "/v1/payments/premiums/{orderId}", tag = "payments",
     params(("orderId" = String, Path)), request_body = PremiumBody,
     responses((status = ACCEPTED, body = OrderView)))]
@@ -104,7 +106,10 @@ async fn collect_premium(
 
 /// Give a collected premium back to its payer, all or part (退费)
 ///
-/// Each share gives in the measure of what is left of it: the mirror of the collection, to the fen.
+/// Of an amount, each share gives in the measure of what is left of it: the mirror of the
+/// collection, to the fen. Of a confirmed endorsement, surrender or revocation (`amendCode`) it is
+/// what that gives back: tax office, fund and intermediary give their parts of it, and when it is
+/// all back it is registered with the endorsement.
 #[utoipa::path(put, path = "/v1/payments/refunds/{orderId}", tag = "payments",
     params(("orderId" = String, Path)), request_body = RefundBody,
     responses((status = ACCEPTED, body = OrderView)))]

@@ -63,18 +63,20 @@ pub enum OrderPurpose {
     },
     /// Money a participant brings or takes home, outside any cycle (备付金调拨).
     Funding,
-    /// The premium of a pre-confirmed quote, shared out when it comes (保费代收).
+    /// The premium of a pre-confirmed quote or endorsement, shared out when it comes (保费代收).
     Premium {
-        /// The quote.
-        query_code: String,
+        /// Query code or amend query code.
+        code: String,
         /// Whose it is; adds up to the amount.
         shares: Vec<Share>,
     },
-    /// A collection goes back, share by share as it came (退费).
+    /// A collection goes back, all or part, share by share (退费).
     Refund {
         /// The collection.
         of: OrderId,
-        /// Its mirror; adds up to the amount.
+        /// Amend query code of the endorsement that gives it back, if one does.
+        amend_code: Option<String>,
+        /// Parts of its shares; adds up to the amount.
         shares: Vec<Share>,
     },
     /// An advance for the injured (垫付).
@@ -107,16 +109,24 @@ impl OrderPurpose {
         }
     }
 
-    /// The cycle, claim, quote, order, advance or remittance; empty where there is none.
+    /// The cycle, claim, quote, endorsement, order, advance or remittance; empty where there is none.
     pub fn about(&self) -> String {
         match self {
             OrderPurpose::SettlementFunds { cycle_id } => cycle_id.to_string(),
             OrderPurpose::ClaimPayment { claim_no } => claim_no.to_string(),
             OrderPurpose::Funding => String::new(),
-            OrderPurpose::Premium { query_code, .. } => query_code.clone(),
+            OrderPurpose::Premium { code, .. } => code.clone(),
             OrderPurpose::Refund { of, .. } => of.to_string(),
             OrderPurpose::Advance { advance_id, .. } => advance_id.to_string(),
             OrderPurpose::Remittance { remittance_id, .. } => remittance_id.to_string(),
+        }
+    }
+
+    /// The endorsement that gives the money back.
+    pub fn amend_code(&self) -> Option<&str> {
+        match self {
+            OrderPurpose::Refund { amend_code, .. } => amend_code.as_deref(),
+            _ => None,
         }
     }
 

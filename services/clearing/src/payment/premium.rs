@@ -1,12 +1,13 @@
-//! Premiums: collected for a pre-confirmed quote, registered where the quote is, given back.
+//! Premiums: collected for a pre-confirmed quote or endorsement, registered with it.
 //!
 //! Insurers that collect themselves register the money by hand; here the platform collects it. What
-//! is to be paid is asked of whoever keeps the quotes; when the bank has settled all of it, the money
-//! is registered there, again and again until that is known to be done. Money the quote no longer
-//! waits for goes back at once, as the mirror of what came.
+//! is to be paid is asked of whoever keeps the policies; when the bank has settled all of it, the
+//! money is registered there, again and again until that is known to be done. Money that is no
+//! longer waited for goes back at once, as the mirror of what came.
 
-use base_http::{Call, FieldError, Problem, Reply};
+use base_http::{Call, Done, FieldError, Problem, Reply};
 use futures::future::BoxFuture;
+use http::StatusCode;
 use jiff::Timestamp;
 use kernel::{Fen, Ids, TenantId};
 use pg::{Command, Scope, Tx};
@@ -16,12 +17,13 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::booking::transfer_id;
-use super::order::{Direction, OrderId, OrderPurpose, Share, ShareOf, Stage};
+use super::order::{Direction, OrderId, OrderPurpose, Share, ShareOf};
 use super::payee::{BankAccount, BankAccountBody, SealedAccount};
+use super::refund::{Refund, Wanted};
 use super::remittance::{self, Payee};
-use super::split::{Payable, mirror};
+use super::split::Payable;
 use super::store::Order;
-use super::view::{OrderView, amount, order_id};
+use super::view::{OrderView, order_id};
 use super::{Counterparty, OrderDraft, order, store};
 use crate::error::{ClearingError, WRONG_ORDER};
 use crate::{Clearing, HOUSE};
@@ -35,31 +37,31 @@ const USUAL_FUND_RATE_BP: u32 = 100;
 /// Orders told of in one round.
 const ROUND: i64 = 50;
 
-/// Money that came for a quote.
+/// Money that moved for a quote or an endorsement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct MoneyCame {
-    /// Whose quote.
+pub struct MoneyMoved {
+    /// Whose.
     pub participant: TenantId,
-    /// The quote.
-    pub query_code: String,
-    /// All of it.
+    /// Query code or amend query code.
+    pub code: String,
+    /// All that came; negative when it went back.
     pub amount: Fen,
-    /// Names it; used once for a quote.
+    /// Names it; used once for a code.
     pub reference: String,
-    /// When the bank settled it.
+    /// When the bank settled the last of it.
     pub paid_at: Timestamp,
 }
 
-/// What became of money that came for a quote.
+/// What became of money that moved.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Registration {
-    /// It is registered, now or before.
+    /// It is registered, now or before; or it is not all of it yet.
     Done,
-    /// The quote does not wait for it: why, in a sentence.
+    /// Nobody waits for it: why, in a sentence.
     Refused(String),
 }
 
-/// What a quote waits for, and whose the parts are that are not the insurer's.
+/// What a quote or an endorsement waits for, and whose the parts are that are not the insurer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Awaited {
     /// How much.
@@ -70,54 +72,77 @@ pub struct Awaited {
     pub intermediary: Option<String>,
 }
 
-/// Whoever keeps the quotes did not answer.
-#[derive(Debug, thiserror::Error)]
-#[error("the quotes cannot be reached")]
-pub struct QuotesError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+/// What goes back to the customer with an endorsement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OwedBack {
+    /// How much of what.
+    pub payable: Payable,
+    /// What the money of the policy was collected for: its query code and its amend query codes.
+    pub collected_for: Vec<String>,
+}
 
-/// Whoever keeps the quotes.
-pub trait Quotes: Send + Sync + 'static {
-    /// What a participant's quote waits for; `None` when it waits for no money.
+/// Whoever keeps the policies did not answer.
+#[derive(Debug, thiserror::Error)]
+#[error("the policies cannot be reached")]
+pub struct PoliciesError(#[source] pub Box<dyn std::error::Error + Send + Sync>);
+
+/// Whoever keeps quotes, policies and their endorsements.
+pub trait Policies: Send + Sync + 'static {
+    /// What a participant's quote or endorsement waits for, by query code or amend query code;
+    /// `None` when it waits for no money.
     fn awaited<'a>(
         &'a self,
         participant: TenantId,
-        query_code: &'a str,
+        code: &'a str,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Awaited>, QuotesError>>;
+    ) -> BoxFuture<'a, Result<Option<Awaited>, PoliciesError>>;
+
+    /// What goes back with a participant's endorsement, by amend query code; `None` when it is not
+    /// confirmed, gives nothing back, or all of it is registered as given back.
+    fn owed_back<'a>(
+        &'a self,
+        participant: TenantId,
+        amend_code: &'a str,
+        now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<OwedBack>, PoliciesError>>;
 
     /// Registers money; the same again is the same.
     fn register<'a>(
         &'a self,
-        money: &'a MoneyCame,
+        money: &'a MoneyMoved,
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Registration, QuotesError>>;
+    ) -> BoxFuture<'a, Result<Registration, PoliciesError>>;
 }
 
-/// The collection of a premium.
+/// The collection of a premium: of a quote or of an endorsement.
 #[derive(Clone, Debug, Default, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = PremiumCollectionRequest)]
 pub struct PremiumBody {
     /// Code of the pre-confirmed quote.
-    pub query_code: String,
+    #[schema(example = "01PICC320026123450000000000017")]
+    pub query_code: Option<String>,
+    /// Or the amend query code of the pre-confirmed endorsement.
+    pub amend_code: Option<String>,
     /// Whose account pays.
     pub payer: BankAccountBody,
 }
 
-/// A refund.
-#[derive(Clone, Debug, Default, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase")]
-#[schema(as = RefundRequest)]
-pub struct RefundBody {
-    /// The order that collected the money.
-    pub of: String,
-    /// All that is left when absent.
-    #[schema(example = "620.75")]
-    pub amount: Option<String>,
+impl PremiumBody {
+    /// The one code it names.
+    fn code(&self) -> Result<&str, FieldError> {
+        match (self.query_code.as_deref(), self.amend_code.as_deref()) {
+            (Some(code), None) | (None, Some(code)) => Ok(code),
+            (None, None) => Err(FieldError::at("/queryCode", "name a quote, or an amendCode")),
+            (Some(_), Some(_)) => {
+                Err(FieldError::at("/amendCode", "one of queryCode and amendCode, not both"))
+            }
+        }
+    }
 }
 
 impl Clearing {
-    /// Orders the collection of all that a pre-confirmed quote waits for.
+    /// Orders the collection of all that a pre-confirmed quote or endorsement waits for.
     pub async fn collect_premium(
         &self,
         call: Call,
@@ -125,30 +150,37 @@ impl Clearing {
         body: PremiumBody,
     ) -> Result<Reply, Problem> {
         let (id, participant) = (order_id(order_text)?, call.caller.tenant);
-        let payer = BankAccount::read(&body.payer, "/payer").map_err(Problem::invalid)?;
+        let (code, payer) = match (body.code(), BankAccount::read(&body.payer, "/payer")) {
+            (Ok(code), Ok(payer)) => (code.to_owned(), payer),
+            (code, payer) => {
+                let mut found = payer.err().unwrap_or_default();
+                found.extend(code.err());
+                return Err(Problem::invalid(found));
+            }
+        };
         let (shares, payees) = match self.ordered_before(&call, id).await? {
             Some(shares) => (shares, Vec::new()),
-            None => self.shares_awaited(&call, &body.query_code).await?,
+            None => self.shares_awaited(&call, &code).await?,
         };
         let sum = Fen::sum(shares.iter().map(|share| share.amount));
         let sum = sum.ok_or(ClearingError::Corrupt("premium"))?;
         let draft = OrderDraft {
             order_id: id,
             direction: Direction::Collect,
-            purpose: OrderPurpose::Premium { query_code: body.query_code, shares },
+            purpose: OrderPurpose::Premium { code, shares },
             participant,
             counterparty: Counterparty::Given(payer.seal(&self.keys, participant).await?),
             amount: sum,
             reference: id.end_to_end(),
         };
         let command = Collect { draft, payees, now: call.received_at, ids: self.spine.ids() };
-        let run = self.spine.run(call, &command, |view| {
-            base_http::Done::json(http::StatusCode::ACCEPTED, &view, 0, order_text)
-        });
+        let run = self
+            .spine
+            .run(call, &command, |view| Done::json(StatusCode::ACCEPTED, &view, 0, order_text));
         run.await
     }
 
-    /// The shares of an order that was placed: the quote may no longer wait when it is repeated.
+    /// The shares of an order that was placed: nobody may wait any more when it is repeated.
     async fn ordered_before(
         &self,
         call: &Call,
@@ -163,12 +195,12 @@ impl Clearing {
     async fn shares_awaited(
         &self,
         call: &Call,
-        query_code: &str,
+        code: &str,
     ) -> Result<(Vec<Share>, Vec<Payee>), Problem> {
         let (participant, now) = (call.caller.tenant, call.received_at);
-        let awaited = self.quotes.awaited(participant, query_code, now).await;
+        let awaited = self.policies.awaited(participant, code, now).await;
         let awaited = awaited.map_err(|error| Problem::store(&error))?;
-        let waits = "no own quote of this code waits for money";
+        let waits = "no own quote or endorsement of this code waits for money";
         let awaited = awaited.ok_or_else(|| ClearingError::refused(&WRONG_ORDER, waits))?;
         let payee = |of| match of {
             ShareOf::Commission => {
@@ -180,10 +212,9 @@ impl Clearing {
         if payee(ShareOf::Commission).is_none() {
             payable.commission = Fen::ZERO;
         }
-        let rate = self.parameters.number(FUND_RATE, participant, &call.caller.region, now);
-        let rate = Decimal::new(i64::from(rate.unwrap_or(USUAL_FUND_RATE_BP)), 4);
-        let split = payable.split(rate).filter(|split| !split.is_empty());
-        let bears = "the premium does not bear the commission and the fund's share";
+        let split = payable.split(self.fund_rate(call)).filter(|split| !split.is_empty());
+        let bears = "the premium does not bear the commission and the fund's share, or premium and \
+                     tax go different ways";
         let split = split.ok_or_else(|| ClearingError::refused(&WRONG_ORDER, bears))?;
         let (mut shares, mut payees) = (Vec::new(), Vec::new());
         for (of, amount) in split {
@@ -201,41 +232,16 @@ impl Clearing {
         Ok((shares, payees))
     }
 
-    /// Orders that a collection goes back to its payer, all or part of what is left of it.
-    pub async fn refund(
-        &self,
-        call: Call,
-        order_text: &str,
-        body: RefundBody,
-    ) -> Result<Reply, Problem> {
-        let (id, of) = (order_id(order_text)?, order_id(&body.of)?);
-        let mut found = Vec::new();
-        let back = body.amount.as_deref().map(|text| amount(text, "/amount", &mut found));
-        if id == of {
-            found.push(FieldError::at("/of", "a refund has an id of its own"));
-        }
-        if !found.is_empty() {
-            return Err(Problem::invalid(found));
-        }
-        let participant = call.caller.tenant;
-        // Who paid is sealed with the participant's own key; nobody may write another payee here.
-        let mut tx = self.open(&call).await?;
-        let collected = store::find(&mut tx, of).await?;
-        drop(tx);
-        let collected = collected.filter(|known| known.participant == participant);
-        let collected =
-            collected.ok_or_else(|| ClearingError::not_found("payment order", &body.of))?;
-        let account = super::payee::open(&self.keys, participant, &collected.payee_sealed).await?;
-        let payee = account.seal(&self.keys, participant).await?;
-        let command = Refund { id, of, back, payee, now: call.received_at, ids: self.spine.ids() };
-        let run = self.spine.run(call, &command, |view| {
-            base_http::Done::json(http::StatusCode::ACCEPTED, &view, 0, order_text)
-        });
-        run.await
+    /// Share of the compulsory premium that is the fund's.
+    pub(super) fn fund_rate(&self, call: &Call) -> Decimal {
+        let (participant, region) = (call.caller.tenant, &call.caller.region);
+        let rate = self.parameters.number(FUND_RATE, participant, region, call.received_at);
+        Decimal::new(i64::from(rate.unwrap_or(USUAL_FUND_RATE_BP)), 4)
     }
 
-    /// Registers what was collected in full where the quotes are; how many orders are done with.
-    pub async fn tell_quotes(&self, now: Timestamp) -> usize {
+    /// Registers what was collected or given back in full where the policies are; how many orders
+    /// are done with.
+    pub async fn tell_policies(&self, now: Timestamp) -> usize {
         let untold = async {
             let mut tx = self.spine.db().begin(Scope::of(HOUSE)).await?;
             store::untold(&mut tx, ROUND).await
@@ -244,101 +250,75 @@ impl Clearing {
             Ok(untold) => untold,
             Err(error) => {
                 let error = base_http::problem::Chain(&error);
-                tracing::warn!(%error, "cannot look for collected premiums; later");
+                tracing::warn!(%error, "cannot look for premiums that moved; later");
                 return 0;
             }
         };
         let mut done = 0;
-        for collected in untold {
-            match self.tell_quote(&collected, now).await {
+        for moved in untold {
+            match self.tell_policy(&moved, now).await {
                 Ok(()) => done += 1,
-                Err(error) => tracing::warn!(payment.order = %collected.id,
+                Err(error) => tracing::warn!(payment.order = %moved.id,
                     error = %base_http::problem::Chain(&*error),
-                    "collected premium {} is not registered yet", collected.id),
+                    "the money of order {} is not registered yet", moved.id),
             }
         }
         done
     }
 
-    async fn tell_quote(
+    async fn tell_policy(
         &self,
-        collected: &Order,
+        order: &Order,
         now: Timestamp,
     ) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
-        let money = MoneyCame {
-            participant: collected.participant,
-            query_code: collected.about.clone(),
-            amount: collected.amount,
-            reference: collected.id.end_to_end(),
-            paid_at: collected.moved_at,
+        let money = match order.amend_code.as_deref() {
+            None => MoneyMoved {
+                participant: order.participant,
+                code: order.about.clone(),
+                amount: order.amount,
+                reference: order.id.end_to_end(),
+                paid_at: order.moved_at,
+            },
+            Some(amend_code) => self.given_back(order, amend_code).await?,
         };
         // Nothing is open meanwhile; after a crash the same money is registered again.
-        let refund = match self.quotes.register(&money, now).await? {
+        let refund = match self.policies.register(&money, now).await? {
             Registration::Done => None,
+            Registration::Refused(why) if order.direction == Direction::PayOut => {
+                tracing::warn!(payment.order = %order.id, why,
+                    "the refund of order {} is not registered with {}", order.id, money.code);
+                None
+            }
             Registration::Refused(why) => {
-                tracing::warn!(payment.order = %collected.id, why,
-                    "the money of order {} goes back", collected.id);
-                let (participant, sealed) = (collected.participant, &collected.payee_sealed);
+                tracing::warn!(payment.order = %order.id, why,
+                    "the money of order {} goes back", order.id);
+                let (participant, sealed) = (order.participant, &order.payee_sealed);
                 let account = super::payee::open(&self.keys, participant, sealed).await?;
                 Some(account.seal(&self.keys, participant).await?)
             }
         };
-        let told = Told { of: collected.id, refund, now, ids: self.spine.ids() };
+        let told = Told { of: order.id, refund, now, ids: self.spine.ids() };
         Ok(self.spine.db().run(Scope::of(HOUSE), &told).await?)
     }
-}
 
-/// Orders a refund: the shares of `of` less what went back before give in their measure.
-async fn refund(
-    tx: &mut Tx,
-    (id, of): (OrderId, OrderId),
-    back: Option<Fen>,
-    payee: SealedAccount,
-    now: Timestamp,
-    ids: &Ids,
-) -> Result<OrderId, ClearingError> {
-    let collected = store::lock(tx, of).await?;
-    let collected = collected.ok_or_else(|| ClearingError::not_found("payment order", of))?;
-    let wrong = |detail: &str| ClearingError::refused(&WRONG_ORDER, detail);
-    if collected.purpose != "premium" || collected.stage != Stage::Settled {
-        return Err(wrong("only a premium that was collected in full goes back"));
+    /// All that went back with an endorsement so far, under the name of its first refund.
+    async fn given_back(
+        &self,
+        order: &Order,
+        amend_code: &str,
+    ) -> Result<MoneyMoved, Box<dyn std::error::Error + Send + Sync>> {
+        let mut tx = self.spine.db().begin(Scope::of(HOUSE)).await?;
+        let back = store::settled_back(&mut tx, order.participant, amend_code).await?;
+        let first = back.first().map_or(order.id, |(id, _)| *id);
+        let sum = Fen::sum(back.iter().map(|(_, amount)| *amount));
+        Ok(MoneyMoved {
+            participant: order.participant,
+            code: amend_code.to_owned(),
+            amount: Fen(-sum.ok_or(ClearingError::Corrupt("refunds"))?.0),
+            reference: first.end_to_end(),
+            paid_at: order.moved_at,
+        })
     }
-    // Repeated, it is what it was: what is left now is less.
-    let before = store::find(tx, id).await?;
-    let shares = match before {
-        Some(known) if known.purpose == "refund" && known.about == of.to_string() => {
-            if back.is_some_and(|back| back != known.amount) {
-                return Err(ClearingError::refused(
-                    &crate::error::ORDER_TAKEN,
-                    format!("refund {id} is of another amount"),
-                ));
-            }
-            store::shares(tx, id).await?.into_iter().map(|(share, _)| share).collect()
-        }
-        _ => {
-            let mut left: Vec<Share> =
-                store::shares(tx, of).await?.into_iter().map(|(share, _)| share).collect();
-            for (gone, amount) in store::refunded(tx, of).await? {
-                for share in left.iter_mut().filter(|share| share.of == gone) {
-                    share.amount = Fen(share.amount.0 - amount.0);
-                }
-            }
-            let whole = Fen::sum(left.iter().map(|share| share.amount)).unwrap_or_default();
-            mirror(&left, back.unwrap_or(whole))
-                .ok_or_else(|| wrong("more is to go back than is left of the premium"))?
-        }
-    };
-    let amount = Fen::sum(shares.iter().map(|share| share.amount)).unwrap_or_default();
-    let draft = OrderDraft {
-        order_id: id,
-        direction: Direction::PayOut,
-        purpose: OrderPurpose::Refund { of, shares },
-        participant: collected.participant,
-        counterparty: Counterparty::Given(payee),
-        amount,
-        reference: id.end_to_end(),
-    };
-    order(tx, &draft, now, ids).await
 }
 
 struct Collect<'a> {
@@ -362,29 +342,6 @@ impl Command for Collect<'_> {
     }
 }
 
-struct Refund<'a> {
-    id: OrderId,
-    of: OrderId,
-    back: Option<Fen>,
-    payee: SealedAccount,
-    now: Timestamp,
-    ids: &'a Ids,
-}
-
-impl Command for Refund<'_> {
-    const NAME: &'static str = "payment.refund";
-    type Out = OrderView;
-    type Error = ClearingError;
-
-    async fn apply(&self, tx: &mut Tx) -> Result<OrderView, ClearingError> {
-        let (ids, payee) = (self.ids, self.payee.clone());
-        let id = refund(tx, (self.id, self.of), self.back, payee, self.now, ids).await?;
-        let placed = store::find(tx, id).await?;
-        let placed = placed.ok_or(ClearingError::Corrupt("payment order"))?;
-        OrderView::whole(tx, placed, self.now).await
-    }
-}
-
 struct Told<'a> {
     of: OrderId,
     refund: Option<SealedAccount>,
@@ -401,7 +358,9 @@ impl Command for Told<'_> {
         store::set_told(tx, self.of, self.now).await?;
         if let Some(payee) = &self.refund {
             let id = OrderId(transfer_id(&format!("refund/{}", self.of)).0);
-            refund(tx, (id, self.of), None, payee.clone(), self.now, self.ids).await?;
+            let (of, payee, wanted) = (self.of, payee.clone(), Wanted::Left);
+            let back = Refund { id, of, wanted, payee, now: self.now, ids: self.ids };
+            back.order(tx).await?;
         }
         Ok(())
     }

@@ -65,7 +65,7 @@ impl Clearing {
             self.take_left_statements(self.spine.now()).await;
             self.place_funds(self.spine.now()).await;
             self.serve_orders(self.spine.now()).await;
-            self.tell_quotes(self.spine.now()).await;
+            self.tell_policies(self.spine.now()).await;
             self.remit_due(self.spine.now()).await;
         }
     }

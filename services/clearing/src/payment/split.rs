@@ -64,6 +64,50 @@ pub fn mirror(left: &[Share], back: Fen) -> Option<Vec<Share>> {
     Some(shares.filter(|share| share.amount > Fen::ZERO).collect())
 }
 
+/// What an endorsement gives back, as far as one collection has it. `due` is all that goes back, by
+/// share; `taken` what other refunds of the endorsement take; `left` each share of the collection
+/// less what went back; `elsewhere` what other collections of the policy have left. What fund and
+/// intermediary nowhere have any more the insurer gives; the tax office alone gives tax. `None` when
+/// nothing is due or left.
+pub fn part(
+    due: &[(ShareOf, Fen)],
+    taken: &[(ShareOf, Fen)],
+    left: &[Share],
+    elsewhere: &[Share],
+) -> Option<Vec<Share>> {
+    let sum = |of: ShareOf, list: &[(ShareOf, Fen)]| -> i64 {
+        list.iter().filter(|(share, _)| *share == of).map(|(_, amount)| amount.0).sum()
+    };
+    let has = |of: ShareOf| -> i64 {
+        left.iter()
+            .chain(elsewhere)
+            .filter(|share| share.of == of)
+            .map(|share| share.amount.0)
+            .sum()
+    };
+    let open = |of| sum(of, due) - sum(of, taken);
+    let nowhere = |of| (open(of) - has(of)).max(0);
+    let most = |of| match of {
+        ShareOf::Premium => open(of) + nowhere(ShareOf::Fund) + nowhere(ShareOf::Commission),
+        of => open(of),
+    };
+    // A fen the insurer gave for somebody who has it again is not given twice.
+    let mut premium: i64 =
+        [ShareOf::Fund, ShareOf::Commission, ShareOf::Premium].map(open).iter().sum();
+    let mut gives = Vec::with_capacity(left.len());
+    for share in left {
+        let mut amount = most(share.of).min(share.amount.0).max(0);
+        if share.of != ShareOf::Tax {
+            amount = amount.min(premium).max(0);
+            premium -= amount;
+        }
+        if amount > 0 {
+            gives.push(Share { amount: Fen(amount), ..*share });
+        }
+    }
+    (!gives.is_empty()).then_some(gives)
+}
+
 #[cfg(test)]
 mod tests {
     use kernel::TenantId;
@@ -111,6 +155,59 @@ mod tests {
         assert_eq!(mirror(&shares(&[60, 40]), Fen(0)), None);
         assert_eq!(mirror(&shares(&[60, 40]), Fen(50)), Some(shares(&[30, 20])));
         assert_eq!(mirror(&shares(&[60, 40]), Fen(100)), Some(shares(&[60, 40])));
+    }
+
+    fn by_share(amounts: [i64; 4]) -> Vec<(ShareOf, Fen)> {
+        let shares = [ShareOf::Tax, ShareOf::Fund, ShareOf::Commission, ShareOf::Premium];
+        shares.into_iter().zip(amounts).map(|(of, amount)| (of, Fen(amount))).collect()
+    }
+
+    fn left(amounts: [i64; 4]) -> Vec<Share> {
+        let owner = TenantId(Uuid::nil());
+        let share = |(of, amount)| Share { owner, of, amount };
+        by_share(amounts).into_iter().map(share).collect()
+    }
+
+    #[test]
+    fn an_endorsement_is_given_back_by_those_who_have_its_money() {
+        // Of a surrender: tax 125.00, fund 6.90, commission 25.99, insurer the rest of 682.83.
+        let due = by_share([12_500, 690, 2_599, 64_994]);
+        let gives = |taken: [i64; 4], has: [i64; 4], elsewhere: [i64; 4]| {
+            let part = part(&due, &by_share(taken), &left(has), &left(elsewhere))?;
+            let of =
+                |of| part.iter().filter(move |share| share.of == of).map(|share| share.amount.0);
+            Some(
+                by_share([0; 4])
+                    .into_iter()
+                    .map(|(share, _)| of(share).sum())
+                    .collect::<Vec<i64>>(),
+            )
+        };
+        const NONE: [i64; 4] = [0; 4];
+        const ALL: [i64; 4] = [30_000, 950, 3_600, 90_000];
+        let table = [
+            (NONE, ALL, NONE, Some(vec![12_500, 690, 2_599, 64_994])),
+            // The fund has a fen too little of it, and the commission was taken back before.
+            (NONE, [30_000, 689, 0, 90_000], NONE, Some(vec![12_500, 689, 0, 67_594])),
+            // The same, but another collection has what is missing: it comes out of that one.
+            (NONE, [30_000, 689, 0, 90_000], ALL, Some(vec![12_500, 689, 0, 64_994])),
+            ([12_500, 689, 0, 64_994], ALL, NONE, Some(vec![0, 1, 2_599, 0])),
+            // Tax that is not there is nobody else's to give.
+            (NONE, [10_000, 950, 3_600, 90_000], NONE, Some(vec![10_000, 690, 2_599, 64_994])),
+            // The collection does not bear it: the rest comes out of another.
+            (NONE, [30_000, 950, 3_600, 50_000], NONE, Some(vec![12_500, 690, 2_599, 50_000])),
+            ([12_500, 690, 2_599, 50_000], [0, 0, 0, 90_000], NONE, Some(vec![0, 0, 0, 14_994])),
+            // The insurer gave for fund and agency, which have money again.
+            ([12_500, 689, 0, 67_594], ALL, NONE, None),
+            (NONE, NONE, NONE, None),
+        ];
+        for (taken, has, elsewhere, expected) in table {
+            assert_eq!(
+                gives(taken, has, elsewhere),
+                expected,
+                "{taken:?} of {has:?}, {elsewhere:?}"
+            );
+        }
     }
 
     proptest! {

@@ -25,8 +25,10 @@ pub struct Order {
     pub direction: Direction,
     /// What for, as a code.
     pub purpose: String,
-    /// Which cycle, claim, quote, order, advance or remittance.
+    /// Which cycle, claim, quote, endorsement, order, advance or remittance.
     pub about: String,
+    /// Endorsement that gives the money of a refund back.
+    pub amend_code: Option<String>,
     /// How much.
     pub amount: Fen,
     /// What stands on the statement.
@@ -64,6 +66,7 @@ struct OrderRow {
     direction: String,
     purpose: String,
     about: String,
+    amend_code: Option<String>,
     amount_fen: i64,
     reference: String,
     payee_sealed: Vec<u8>,
@@ -102,6 +105,7 @@ impl TryFrom<OrderRow> for Order {
             direction: Direction::parse(&row.direction).map_err(|_| corrupt())?,
             purpose: row.purpose,
             about: row.about,
+            amend_code: row.amend_code,
             amount: Fen(row.amount_fen),
             reference: row.reference,
             payee_sealed: row.payee_sealed,
@@ -162,15 +166,17 @@ pub async fn insert_registered_account(
 pub async fn insert(tx: &mut Tx, order: &Order, is_told: bool) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "insert into clearing.payment_order
-             (order_id, participant, direction, purpose, about, amount_fen, reference, payee_sealed,
-              payee_masked, body_digest, ordered_at, stage, settled_fen, returned_fen, moved_at,
-              due_at, told_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'ordered', 0, 0, $11, $11, $12)",
+             (order_id, participant, direction, purpose, about, amend_code, amount_fen, reference,
+              payee_sealed, payee_masked, body_digest, ordered_at, stage, settled_fen,
+              returned_fen, moved_at, due_at, told_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, 'ordered', 0, 0, $12, $12,
+                 $13)",
         order.id.0,
         order.participant.0,
         order.direction.code(),
         order.purpose,
         order.about,
+        order.amend_code,
         order.amount.0,
         order.reference,
         order.payee_sealed,
@@ -232,9 +238,9 @@ pub async fn shares(tx: &mut Tx, order: OrderId) -> Result<Vec<(Share, AccountId
 pub async fn lock(tx: &mut Tx, order: OrderId) -> Result<Option<Order>, ClearingError> {
     let row = sqlx::query_as!(
         OrderRow,
-        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
-                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
-                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+        r#"select order_id, participant, direction, purpose, about, amend_code, amount_fen,
+                  reference, payee_sealed, payee_masked, body_digest,
+                  ordered_at as "ordered_at: _", stage, settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
                   moved_at as "moved_at: _", attempts
            from clearing.payment_order where order_id = $1 for update"#,
         order.0
@@ -259,9 +265,9 @@ pub async fn hold(tx: &mut Tx, orders: &[OrderId]) -> Result<(), ClearingError> 
 pub async fn find(tx: &mut Tx, order: OrderId) -> Result<Option<Order>, ClearingError> {
     let row = sqlx::query_as!(
         OrderRow,
-        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
-                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
-                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+        r#"select order_id, participant, direction, purpose, about, amend_code, amount_fen,
+                  reference, payee_sealed, payee_masked, body_digest,
+                  ordered_at as "ordered_at: _", stage, settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
                   moved_at as "moved_at: _", attempts
            from clearing.payment_order where order_id = $1"#,
         order.0
@@ -279,9 +285,9 @@ pub async fn list(
     let (at, id) = after.unzip();
     let rows = sqlx::query_as!(
         OrderRow,
-        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
-                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
-                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+        r#"select order_id, participant, direction, purpose, about, amend_code, amount_fen,
+                  reference, payee_sealed, payee_masked, body_digest,
+                  ordered_at as "ordered_at: _", stage, settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
                   moved_at as "moved_at: _", attempts
            from clearing.payment_order
            where participant = $1
@@ -303,9 +309,9 @@ pub async fn stuck(
 ) -> Result<Vec<Order>, ClearingError> {
     let rows = sqlx::query_as!(
         OrderRow,
-        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
-                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
-                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+        r#"select order_id, participant, direction, purpose, about, amend_code, amount_fen,
+                  reference, payee_sealed, payee_masked, body_digest,
+                  ordered_at as "ordered_at: _", stage, settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
                   moved_at as "moved_at: _", attempts
            from clearing.payment_order
            where due_at is not null and moved_at < $1
@@ -485,13 +491,14 @@ pub async fn reports(tx: &mut Tx, order: OrderId) -> Result<Vec<Kept>, ClearingE
         .collect())
 }
 
-/// Collections that are settled and of which whoever waits has not been told, oldest first.
+/// Collections, and refunds of endorsements, that are settled and of which whoever keeps the policies
+/// has not been told, oldest first.
 pub async fn untold(tx: &mut Tx, most: i64) -> Result<Vec<Order>, ClearingError> {
     let rows = sqlx::query_as!(
         OrderRow,
-        r#"select order_id, participant, direction, purpose, about, amount_fen, reference,
-                  payee_sealed, payee_masked, body_digest, ordered_at as "ordered_at: _", stage,
-                  settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
+        r#"select order_id, participant, direction, purpose, about, amend_code, amount_fen,
+                  reference, payee_sealed, payee_masked, body_digest,
+                  ordered_at as "ordered_at: _", stage, settled_fen, returned_fen, reason, bank_ref, sent_at as "sent_at: _",
                   moved_at as "moved_at: _", attempts
            from clearing.payment_order
            where told_at is null and stage = 'settled' order by moved_at limit $1"#,
@@ -531,6 +538,58 @@ pub async fn refunded(tx: &mut Tx, of: OrderId) -> Result<Vec<(ShareOf, Fen)>, C
         Ok((of.map_err(|_| ClearingError::Corrupt("payment share"))?, Fen(row.amount_fen)))
     })
     .collect()
+}
+
+/// What refunds of an endorsement take from each kind of share, as [`refunded`] counts.
+pub async fn given_back(
+    tx: &mut Tx,
+    (participant, amend_code): (TenantId, &str),
+) -> Result<Vec<(ShareOf, Fen)>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select s.share_of, sum(s.amount_fen)::int8 as "amount_fen!"
+           from clearing.payment_order o
+           join clearing.payment_share s on s.order_id = o.order_id
+           where o.amend_code = $2 and o.participant = $1
+             and not (o.stage = 'rejected' and o.settled_fen = 0)
+             and not (o.stage = 'returned' and o.returned_fen = o.amount_fen)
+           group by s.share_of"#,
+        participant.0,
+        amend_code
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    rows.map(|row| {
+        let of = ShareOf::parse(&row.share_of);
+        Ok((of.map_err(|_| ClearingError::Corrupt("payment share"))?, Fen(row.amount_fen)))
+    })
+    .collect()
+}
+
+/// Refunds of an endorsement and what of each went back and stayed there, the first ordered first.
+pub async fn settled_back(
+    tx: &mut Tx,
+    participant: TenantId,
+    amend_code: &str,
+) -> Result<Vec<(OrderId, Fen)>, ClearingError> {
+    let rows = sqlx::query!(
+        r#"select order_id, settled_fen - returned_fen as "net_fen!"
+           from clearing.payment_order
+           where amend_code = $2 and participant = $1 and returned_fen < settled_fen
+           order by ordered_at, order_id"#,
+        participant.0,
+        amend_code
+    );
+    let rows = rows.fetch_all(tx.conn()).await?.into_iter();
+    Ok(rows.map(|row| (OrderId(row.order_id), Fen(row.net_fen))).collect())
+}
+
+/// The orders that collected all they were to for quotes and endorsements with these codes.
+pub async fn collections(tx: &mut Tx, codes: &[String]) -> Result<Vec<OrderId>, ClearingError> {
+    let found = sqlx::query_scalar!(
+        "select order_id from clearing.payment_order
+         where purpose = 'premium' and about = any ($1) and stage = 'settled'",
+        codes
+    );
+    Ok(found.fetch_all(tx.conn()).await?.into_iter().map(OrderId).collect())
 }
 
 /// What recoveries of an advance collect, under way or done, less what went back; `but` is left out.

@@ -106,9 +106,12 @@ pub struct OrderView {
     pub direction: &'static str,
     /// What for.
     pub purpose: String,
-    /// The cycle, claim, quote, order, advance or remittance.
+    /// The cycle, claim, quote, endorsement, order, advance or remittance.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub about: String,
+    /// The endorsement that gives the money of a refund back.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub amend_code: Option<String>,
     /// How much.
     pub amount: Fen,
     /// What stands on the statement.
@@ -168,6 +171,7 @@ impl OrderView {
             stuck: is_stuck(&order, now),
             purpose: order.purpose,
             about: order.about,
+            amend_code: order.amend_code,
             amount: order.amount,
             reference: order.reference,
             payee: order.payee_masked,

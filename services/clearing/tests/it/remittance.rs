@@ -95,11 +95,11 @@ impl World {
     /// Collects the premium of a quote of its own, all of it.
     pub(crate) async fn premium(&self, number: u128) {
         let query_code = format!("01PICC-{number}");
-        self.quotes.state().awaited.insert(query_code.clone(), quote());
+        self.desk.state().awaited.insert(query_code.clone(), quote());
         self.collect(number, &query_code).await.unwrap();
         self.serve().await;
         self.until(number, "settled").await;
-        self.clearing.tell_quotes(self.clock.now()).await;
+        self.clearing.tell_policies(self.clock.now()).await;
     }
 
     /// Credits less debits of the tax office's account, in fen.
@@ -330,7 +330,7 @@ async fn a_payee_is_written_right_or_not_at_all() {
     let pointers: Vec<_> = refused.errors.iter().map(|error| error.pointer.as_str()).collect();
     assert_eq!(pointers, ["/name", "/period", "/account/account"]);
     // Without an intermediary nothing is withheld: the insurer has the rest.
-    world.quotes.state().intermediary = None;
+    world.desk.state().intermediary = None;
     world.premium(1).await;
     let shares = world.payment(1).await["shares"].clone();
     let shares = shares.as_array().unwrap().iter();

@@ -215,7 +215,7 @@ async fn a_server_killed_while_it_remits_pays_each_payee_once() {
     // Each premium is sold by another intermediary; all through one region.
     for number in 1..=PAYEES {
         let licence = format!("{LICENCE}{number}");
-        world.quotes.state().intermediary = Some(licence.clone());
+        world.desk.state().intermediary = Some(licence.clone());
         let bank = account(&format!("88000{number}"));
         world.set_payee(("commission", &licence), "day", bank).await.unwrap();
         world.premium(number).await;
@@ -281,7 +281,7 @@ async fn server() {
         keys: Arc::new(TenantKeys::new(db.clone(), Arc::new(master()))),
         bank: Arc::new(bank),
         bank_key,
-        quotes: Arc::new(Desk::default()),
+        policies: Arc::new(Desk::default()),
         market: Arc::new(Asked(Arc::new(Register::default()))),
         operator: crate::support::participant(9),
         parameters: Arc::new(Parameters::load(&db).await.unwrap()),

@@ -155,7 +155,7 @@ async fn money_a_notice_told_of_before_its_line_came_is_not_booked_again() {
 #[tokio::test]
 async fn a_premium_paid_under_no_orders_name_is_shared_out_and_registered() {
     let world = holding().await;
-    world.quotes.state().awaited.insert("01PICC-1".into(), quote());
+    world.desk.state().awaited.insert("01PICC-1".into(), quote());
     world.collect(1, "01PICC-1").await.unwrap();
     world.serve().await;
     world.stray("1465.00", "LI FANG").await;
@@ -172,7 +172,7 @@ async fn a_premium_paid_under_no_orders_name_is_shared_out_and_registered() {
     two.unwrap();
     assert_eq!(world.payment(1).await["stage"], "settled");
     assert_eq!(world.shares().await, [30_000, 665, 22_500, 193_335]);
-    assert_eq!(world.clearing.tell_quotes(world.clock.now()).await, 1);
+    assert_eq!(world.clearing.tell_policies(world.clock.now()).await, 1);
     assert_eq!((world.suspense().await, world.house_bank().await), (0, 246_500));
     assert_whole(&world.ledger).await;
 }

@@ -5,13 +5,15 @@ use std::sync::{Arc, Mutex};
 use base_http::{Call, Caller, Function, Spine};
 use clearing::ledger::Ledger;
 use clearing::payment::bank::{Bank, Credentials, HttpBank};
-use clearing::payment::premium::{Awaited, MoneyCame, Quotes, QuotesError, Registration};
+use clearing::payment::premium::{
+    Awaited, MoneyMoved, OwedBack, Policies, PoliciesError, Registration,
+};
 use clearing::payment::split::Payable;
 use clearing::{Clearing, Parts, api, function};
 use crypto::{Context, MasterKey, Secret, SigningKey};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
-use kernel::{Clock, Ids, SetClock, TenantId};
+use kernel::{Clock, Fen, Ids, SetClock, TenantId};
 use pg::Scope;
 use production_core::region::Region;
 use sandbox::Sandbox;
@@ -27,18 +29,20 @@ use uuid::Uuid;
 
 use crate::register::{Asked, Register};
 
-/// Quotes as the production cloud would keep them.
+/// Quotes and endorsements as the production cloud would keep them.
 #[derive(Default)]
 pub(crate) struct Desk(Mutex<DeskState>);
 
 #[derive(Default)]
 pub(crate) struct DeskState {
-    /// What quotes wait for.
+    /// What quotes and endorsements wait for.
     pub(crate) awaited: std::collections::BTreeMap<String, Payable>,
+    /// What endorsements give back.
+    pub(crate) owed_back: std::collections::BTreeMap<String, OwedBack>,
     /// Licence of the intermediary of all of them.
     pub(crate) intermediary: Option<String>,
     /// What was registered, each once.
-    pub(crate) registered: Vec<MoneyCame>,
+    pub(crate) registered: Vec<MoneyMoved>,
     /// How often money was brought.
     pub(crate) brought: usize,
     /// Nobody answers.
@@ -51,15 +55,15 @@ impl Desk {
     }
 }
 
-impl Quotes for Desk {
+impl Policies for Desk {
     fn awaited<'a>(
         &'a self,
         _participant: TenantId,
-        query_code: &'a str,
+        code: &'a str,
         _now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Awaited>, QuotesError>> {
+    ) -> BoxFuture<'a, Result<Option<Awaited>, PoliciesError>> {
         Box::pin(async move {
-            let awaited = self.state().awaited.get(query_code).copied();
+            let awaited = self.state().awaited.get(code).copied();
             Ok(awaited.map(|payable| Awaited {
                 payable,
                 region: Region::Jiangsu,
@@ -68,21 +72,41 @@ impl Quotes for Desk {
         })
     }
 
+    fn owed_back<'a>(
+        &'a self,
+        _participant: TenantId,
+        amend_code: &'a str,
+        _now: Timestamp,
+    ) -> BoxFuture<'a, Result<Option<OwedBack>, PoliciesError>> {
+        Box::pin(async move { Ok(self.state().owed_back.get(amend_code).cloned()) })
+    }
+
     fn register<'a>(
         &'a self,
-        money: &'a MoneyCame,
+        money: &'a MoneyMoved,
         _now: Timestamp,
-    ) -> BoxFuture<'a, Result<Registration, QuotesError>> {
+    ) -> BoxFuture<'a, Result<Registration, PoliciesError>> {
         Box::pin(async move {
             let mut state = self.state();
             state.brought += 1;
             if state.is_away {
-                return Err(QuotesError("away".into()));
+                return Err(PoliciesError("away".into()));
             }
             if state.registered.contains(money) {
                 return Ok(Registration::Done);
             }
-            match state.awaited.remove(&money.query_code) {
+            if money.amount < Fen::ZERO {
+                let owed = state.owed_back.get(&money.code).and_then(|owed| owed.payable.total());
+                let Some(owed) = owed else {
+                    return Ok(Registration::Refused("nothing is owed".to_owned()));
+                };
+                if Fen(-owed.0) == money.amount {
+                    state.owed_back.remove(&money.code);
+                    state.registered.push(money.clone());
+                }
+                return Ok(Registration::Done);
+            }
+            match state.awaited.remove(&money.code) {
                 Some(payable) if payable.total() == Some(money.amount) => {
                     state.registered.push(money.clone());
                     Ok(Registration::Done)
@@ -111,7 +135,7 @@ pub(crate) struct World {
     /// Where the bank sends its notices.
     pub(crate) notices: String,
     /// Stands in for the production cloud.
-    pub(crate) quotes: Arc<Desk>,
+    pub(crate) desk: Arc<Desk>,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) ids: Arc<Ids>,
     pub(crate) ledger: Ledger,
@@ -161,8 +185,8 @@ impl World {
             };
             give_keys(&test, &master, TenantId(Uuid::from_u128(1_000 + number)), code).await;
         }
-        let quotes = Arc::new(Desk::default());
-        quotes.state().intermediary = Some(LICENCE.to_owned());
+        let desk = Arc::new(Desk::default());
+        desk.state().intermediary = Some(LICENCE.to_owned());
         let register = Arc::new(Register::default());
         let parts = Parts {
             spine,
@@ -173,7 +197,7 @@ impl World {
                 Arc::new(HttpBank::new(&bank, credentials(), clock.clone(), ids.clone()).unwrap())
             }),
             bank_key: sandbox.bank_key(),
-            quotes: quotes.clone(),
+            policies: desk.clone(),
             market: Arc::new(Asked(register.clone())),
             operator: TenantId(Uuid::from_u128(1_009)),
             parameters: Arc::new(tenancy::Parameters::load(&test.db).await.unwrap()),
@@ -194,7 +218,7 @@ impl World {
             test,
             sandbox,
             notices,
-            quotes,
+            desk,
             register,
             clock,
             ids,

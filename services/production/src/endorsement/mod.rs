@@ -22,7 +22,7 @@ mod look;
 mod plan;
 mod query;
 mod read;
-mod steps;
+pub(crate) mod steps;
 mod view;
 pub mod wire;
 

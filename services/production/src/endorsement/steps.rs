@@ -71,17 +71,18 @@ impl Production {
     }
 }
 
-enum Step {
+/// A step before the confirmation.
+pub(crate) enum Step {
     PreConfirm,
     Pay(Box<PaymentRecord>),
     Cancel,
 }
 
 /// Moves one endorsement one step.
-struct MoveEndorsement {
-    amend_no: PlatformNumber,
-    step: Step,
-    now: Timestamp,
+pub(crate) struct MoveEndorsement {
+    pub(crate) amend_no: PlatformNumber,
+    pub(crate) step: Step,
+    pub(crate) now: Timestamp,
 }
 
 impl Command for MoveEndorsement {

@@ -10,6 +10,7 @@ mod claim_scores;
 mod claim_story;
 mod claim_ways;
 mod claims;
+mod collection;
 mod concurrent_histories;
 mod dispute;
 mod endorsement;
