@@ -56,8 +56,7 @@ pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Re
     let fourth = sold::walk(market, teller, &third).await?;
     neighbour::walk(market, teller).await?;
     surrendered::walk(market, teller, &fourth, &past).await?;
-    let (mutual, fleet) = accidents::walk(market, teller).await?;
-    recoveries::walk(market, teller, &fleet).await?;
+    let mutual = accidents::walk(market, teller).await?;
     claims_renewal::walk(market, teller, &mutual).await?;
     let commercial = premium_money::walk(market, teller).await?;
     premium_changes::walk(market, teller, &commercial).await

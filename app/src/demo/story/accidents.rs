@@ -3,7 +3,8 @@
 //! reopened.
 //!
 //! Losses of the first: A's car 5,000, B's car 8,000; A bears 70 percent, B 30. Each compulsory cover
-//! pays the other's property up to 2,000; what is left is shared.
+//! pays the other's property up to 2,000; what is left is shared. A's loss is paid by B's insurer
+//! directly; B is paid whole by its own, which recovers A's part from A's.
 
 use serde_json::{Value, json};
 
@@ -11,7 +12,7 @@ use crate::demo::market::{Answer, CPIC, Insurer, Market, PAIC, PICC};
 use crate::demo::story::Pair;
 use crate::demo::story::buying::{Price, buy};
 use crate::demo::story::fleet::{A, B, C, Car};
-use crate::demo::story::recoveries::{self, Fleet};
+use crate::demo::story::recoveries;
 use crate::demo::teller::Teller;
 
 /// A case under way.
@@ -60,13 +61,13 @@ pub(super) struct Accident<'a> {
     pub(super) other: &'a str,
     pub(super) other_car: &'a Car,
     pub(super) mutual: bool,
+    /// The insured is paid whole by its own insurer, which recovers (代位求偿).
+    pub(super) subrogation: bool,
 }
 
-/// Answers the mutual collision as CPIC filed it, and what the next chapter needs.
-pub(super) async fn walk(
-    market: &mut Market,
-    teller: &mut Teller,
-) -> anyhow::Result<(Case, Fleet)> {
+/// Sells the cars and tells of the accident of 70 to 30; between it and the mutual collision insurers
+/// settle ([`recoveries`]). Answers the mutual collision as CPIC filed it.
+pub(super) async fn walk(market: &mut Market, teller: &mut Teller) -> anyhow::Result<Case> {
     teller.chapter("理赔：三辆车，两次事故", "2026: claims, shared by every insurer")?;
     market.move_to("2026-03-02T10:00").await?;
     let a = sell(market, teller, PICC, &A).await?;
@@ -74,10 +75,12 @@ pub(super) async fn walk(
     let c = sell(market, teller, CPIC, &C).await?;
     let fleet = recoveries::sell_fleet(market, teller).await?;
     market.move_to("2026-06-08T10:00").await?;
-    seventy_thirty(market, teller, &a, &b).await?;
+    let (codes, of_a) = seventy_thirty(market, teller, &a, &b).await?;
+    recoveries::walk(market, teller, &fleet, &codes).await?;
+    netted(market, teller, &codes, &of_a).await?;
+    teller.chapter("互碰自赔", "2026: a mutual collision, which each side settles itself")?;
     market.move_to("2026-08-10T10:00").await?;
-    let mutual = each_its_own(market, teller, &b, &c).await?;
-    Ok((mutual, fleet))
+    each_its_own(market, teller, &b, &c).await
 }
 
 /// Sells a car of the claims story on 2 March 2026.
@@ -124,6 +127,7 @@ async fn report(
         "accidentAt": format!("{}0830", accident.day), "reportedAt": format!("{}0915", accident.day),
         "district": "320102", "place": "中山北路路口", "description": "路口相撞，双方车辆受损",
         "cause": "07", "handledBy": "10", "liability": "9", "mutual": accident.mutual,
+        "subrogation": accident.subrogation,
         "thirdVehicles": [{ "plate": accident.other_car.plate, "plateKind": "02" }],
     });
     let told = market.post(who, "/v1/claims", &message).await?;
@@ -151,11 +155,17 @@ async fn assess(
         json!({ "item": item, "property": property, "loss": loss, "assessor": officer,
                 "approver": officer })
     };
+    let mut documents = vec!["claimApplication", "liabilityStatement"];
+    if accident.subrogation {
+        documents.push("subrogationApplication");
+    }
+    let documents = documents.into_iter().map(|kind| json!({ "name": kind, "kind": kind }));
+    let documents: Vec<Value> = documents.collect();
     let steps = [
         (
             "surveys",
             json!({ "surveyedAt": at("1100"), "liability": accident.liability,
-            "liabilityDocument": "2", "mutual": accident.mutual,
+            "liabilityDocument": "1", "mutual": accident.mutual,
             "vehicles": [seen(1, "1"), seen(2, "2")] }),
         ),
         ("registration", json!({ "registeredAt": at("1200"), "estimate": accident.other })),
@@ -166,8 +176,7 @@ async fn assess(
         ),
         (
             "documents",
-            json!({ "listedAt": at("1000"), "completeAt": at("1600"),
-            "documents": [{ "name": "索赔申请书", "kind": "claimApplication" }] }),
+            json!({ "listedAt": at("1000"), "completeAt": at("1600"), "documents": documents }),
         ),
     ];
     for (step, more) in steps {
@@ -185,20 +194,46 @@ async fn settle(
     amount: &str,
     rows: Value,
 ) -> anyhow::Result<()> {
-    let at = |hour: &str| format!("{}{hour}", accident.day);
-    let adjusted = json!({ "agreedAt": at("1700"), "adjustments": [
-        { "code": "A1", "opinion": "同意", "amount": amount, "approvedAt": at("1700"), "covers": rows }] });
+    close(market, teller, case, accident, amount, adjustment(accident, amount, rows, json!([])))
+        .await?;
+    let money = payment(amount, &format!("{}1900", accident.day));
+    let paid = case.step(market, teller, "payments", &case.message("1", money)).await?;
+    teller.says(&paid, "赔付 paid", "/stage", "PAID", amount);
+    Ok(())
+}
+
+/// An adjustment whose `rows` add up to `amount`; what of it is recovered, or paid to an insurer that
+/// recovers, stands in `recoveries`.
+fn adjustment(accident: &Accident<'_>, amount: &str, rows: Value, recoveries: Value) -> Value {
+    let at = format!("{}1700", accident.day);
+    json!({ "agreedAt": at, "adjustments": [{ "code": "A1", "opinion": "同意", "amount": amount,
+            "approvedAt": at, "covers": rows, "recoveries": recoveries }] })
+}
+
+/// A recovery of an adjustment: `1` to be recovered, `2` to be paid; from compulsory (`1`) or
+/// commercial (`2`) cover.
+fn recovery(flag: &str, kind: &str, code: &str, amount: &str) -> Value {
+    json!({ "serialNo": kind.parse::<u8>().unwrap_or(1), "flag": flag, "kind": kind,
+            "recoveryCode": code, "amount": amount })
+}
+
+/// The adjustment and the closing.
+async fn close(
+    market: &mut Market,
+    teller: &mut Teller,
+    case: &Case,
+    accident: &Accident<'_>,
+    amount: &str,
+    adjusted: Value,
+) -> anyhow::Result<()> {
     case.step(market, teller, "adjustments", &case.message("1", adjusted)).await?;
-    let closing = json!({ "closedAt": at("1800"), "total": amount, "insured": true,
+    let at = format!("{}1800", accident.day);
+    let closing = json!({ "closedAt": at, "total": amount, "insured": true,
         "liability": accident.liability, "mutual": accident.mutual });
     let closed = case.step(market, teller, "closings", &case.message("1", closing)).await?;
     teller.says(&closed, "结案应付 due", "/due", amount, "");
     let check = closed.text("/closingCheckCode").to_owned();
     teller.holds("结案校验码 check code", check.len() == 30 && check.starts_with("06"), &check);
-    let paid = case
-        .step(market, teller, "payments", &case.message("1", payment(amount, &at("1900"))))
-        .await?;
-    teller.says(&paid, "赔付 paid", "/stage", "PAID", amount);
     Ok(())
 }
 
@@ -218,12 +253,14 @@ fn shared(cover: &str, item: u8, share: &str, loss: &str, amount: &str) -> Value
             "loss": loss, "compulsoryPaid": "2000.00", "amount": amount })
 }
 
+/// Answers the settlement codes under which PAIC recovers B's loss, of A's compulsory and commercial
+/// cover, and PICC's cases under the two.
 async fn seventy_thirty(
     market: &mut Market,
     teller: &mut Teller,
     a: &Pair,
     b: &Pair,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<([String; 2], [Case; 2])> {
     let of_a = Accident {
         day: "20260601",
         liability: "2",
@@ -231,6 +268,7 @@ async fn seventy_thirty(
         other: "8000.00",
         other_car: &B,
         mutual: false,
+        subrogation: false,
     };
     let of_b = Accident {
         day: "20260601",
@@ -239,21 +277,18 @@ async fn seventy_thirty(
         other: "5000.00",
         other_car: &A,
         mutual: false,
+        subrogation: false,
     };
     teller.step(
         "2026-06-01",
         "报案 notify",
         "A hits B at a crossing; PICC reports it under A's compulsory policy",
     )?;
-    let (case, told, message) = report(market, teller, (PICC, &a.compulsory), "RA1", &of_a).await?;
-    teller.holds("理赔编号 claim code", case.code.starts_with("05PICC3200"), &case.code);
-    teller.says(
-        &told,
-        "风险提示 risk hints",
-        "/riskHints",
-        json!([]),
-        "nobody else told of it yet",
-    );
+    let (of_cover, told, message) =
+        report(market, teller, (PICC, &a.compulsory), "RA1", &of_a).await?;
+    teller.holds("理赔编号 claim code", of_cover.code.starts_with("05PICC3200"), &of_cover.code);
+    let nobody = "nobody else told of it yet";
+    teller.says(&told, "风险提示 risk hints", "/riskHints", json!([]), nobody);
 
     teller.step(
         "2026-06-01",
@@ -261,37 +296,63 @@ async fn seventy_thirty(
         "PICC's queue sends the report once more",
     )?;
     let again = market.post(PICC, "/v1/claims", &message).await?;
-    teller.says(
-        &again,
-        "同一案件 the same case",
-        "/claimCode",
-        case.code.as_str(),
-        "answered as before",
-    );
+    let code = of_cover.code.as_str();
+    teller.says(&again, "同一案件 the same case", "/claimCode", code, "answered as before");
     let mut changed = message.clone();
     changed["place"] = json!("中央路路口");
     let refused = market.post(PICC, "/v1/claims", &changed).await?;
     teller.refused(&refused, 409, "E2043");
-    teller.says(&refused, "首次上传 the first", "/first/claimCode", case.code.as_str(), "");
+    teller.says(&refused, "首次上传 the first", "/first/claimCode", code, "");
+
+    teller.step(
+        "2026-06-01",
+        "对方理赔 the other side",
+        "PAIC tells of the same accident under B's policies, and pays for A's car",
+    )?;
+    let (case, told, _) = report(market, teller, (PAIC, &b.compulsory), "RB1", &of_b).await?;
+    let hints = told.body["riskHints"].as_array().map_or(&[][..], Vec::as_slice);
+    let plates = hints.iter().filter(|hint| hint["rule"] == "H01" && hint["insurer"] == "PICC");
+    let count = plates.count();
+    teller.holds("风险提示 hints", count > 0, "the same plates in PICC's claims (H01)");
+    assess(market, teller, &case, &of_b).await?;
+    settle(market, teller, &case, &of_b, "2000.00", property(2, "5000.00", "2000.00")).await?;
+
+    teller.step(
+        "2026-06-01",
+        "代位求偿锁定 lock",
+        "B's owner wants its 8,000 from PAIC, which asks who is liable and locks both covers of A",
+    )?;
+    let of_b = Accident { subrogation: true, ..of_b };
+    let (hull, _, _) = report(market, teller, (PAIC, &b.commercial), "RB2", &of_b).await?;
+    assess(market, teller, &hull, &of_b).await?;
+    let codes = recoveries::lock(market, teller, (PAIC, &hull.code), (&A, PICC)).await?;
 
     teller.step(
         "2026-06-01",
         "交强险理赔 compulsory",
-        "A's compulsory cover pays B's damage up to its limit",
+        "A's compulsory cover bears B's damage up to its limit, for PAIC to recover",
     )?;
-    assess(market, teller, &case, &of_a).await?;
+    assess(market, teller, &of_cover, &of_a).await?;
     let over = json!({ "adjustments": [{ "amount": "2000.01", "approvedAt": "202606011700",
         "covers": property(2, "8000.00", "2000.01") }] });
-    let path = format!("/v1/claims/{}/adjustments", case.code);
-    let refused = market.post(PICC, &path, &case.message("0", over)).await?;
+    let path = format!("/v1/claims/{}/adjustments", of_cover.code);
+    let refused = market.post(PICC, &path, &of_cover.message("0", over)).await?;
     teller.refused(&refused, 422, "E1001");
     teller.says(&refused, "规则 rule", "/errors/0/rule", "L43", "the property limit of 2,000");
-    settle(market, teller, &case, &of_a, "2000.00", property(2, "8000.00", "2000.00")).await?;
+    let rows = property(2, "8000.00", "2000.00");
+    let direct = adjustment(&of_a, "2000.00", rows.clone(), json!([]));
+    let refused = market.post(PICC, &path, &of_cover.message("0", direct)).await?;
+    teller.refused(&refused, 409, "E2054");
+    let at = "/settledBy/recoveryCode";
+    teller.says(&refused, "已锁定 under a code", at, codes[0].as_str(), "not paid past PAIC");
+    let paid = json!([recovery("2", "1", &codes[0], "2000.00")]);
+    let adjusted = adjustment(&of_a, "2000.00", rows, paid);
+    close(market, teller, &of_cover, &of_a, "2000.00", adjusted).await?;
 
     teller.step(
         "2026-06-01",
         "商业险理赔 commercial",
-        "A's third party pays its share of what is left, its own damage the own part",
+        "A's third party bears its share of what is left, its own damage the own part",
     )?;
     let (case, _, _) = report(market, teller, (PICC, &a.commercial), "RA2", &of_a).await?;
     assess(market, teller, &case, &of_a).await?;
@@ -301,63 +362,73 @@ async fn seventy_thirty(
         shared("M02", 2, "70", "8000.00", "4200.00"),
         shared("M01", 1, "70", "5000.00", "2100.00")
     ]);
-    settle(market, teller, &case, &of_a, "6300.00", rows).await?;
+    let paid = json!([recovery("2", "2", &codes[1], "4200.00")]);
+    let adjusted = adjustment(&of_a, "6300.00", rows, paid);
+    close(market, teller, &case, &of_a, "6300.00", adjusted).await?;
+    let own = payment("2100.00", "202606011900");
+    let paid = case.step(market, teller, "payments", &case.message("1", own)).await?;
+    teller.says(&paid, "赔付 paid", "/stage", "CLOSED", "2,100; 4,200 go to PAIC under the code");
 
     teller.step(
         "2026-06-01",
-        "对方理赔 the other side",
-        "PAIC tells of the same accident under B's policies",
+        "车损险代位赔付 own damage",
+        "PAIC pays B's whole loss, and A's share of third party beside it",
     )?;
-    let (case, told, _) = report(market, teller, (PAIC, &b.compulsory), "RB1", &of_b).await?;
-    let hints = told.body["riskHints"].as_array().map_or(&[][..], Vec::as_slice);
-    let plates = hints.iter().filter(|hint| hint["rule"] == "H01" && hint["insurer"] == "PICC");
-    let count = plates.count();
-    teller.holds("风险提示 hints", count > 0, "the same plates in PICC's claims (H01)");
-    assess(market, teller, &case, &of_b).await?;
-    settle(market, teller, &case, &of_b, "2000.00", property(2, "5000.00", "2000.00")).await?;
-    let (case, _, _) = report(market, teller, (PAIC, &b.commercial), "RB2", &of_b).await?;
-    assess(market, teller, &case, &of_b).await?;
     teller.remark("三者险 third party: (5,000 − 2,000) × 30 % = 900.00");
-    settle(
-        market,
-        teller,
-        &case,
-        &of_b,
-        "900.00",
-        json!([shared("M02", 2, "30", "5000.00", "900.00")]),
-    )
-    .await?;
+    let whole = json!({ "coverageCode": "M01", "feeKind": "1", "item": 1, "liabilityRate": "30",
+                        "loss": "8000.00", "amount": "8000.00" });
+    let to_recover =
+        json!([recovery("1", "1", &codes[0], "2000.00"), recovery("1", "2", &codes[1], "4200.00")]);
+    let rows = json!([whole, shared("M02", 2, "30", "5000.00", "900.00")]);
+    let adjusted = adjustment(&of_b, "8900.00", rows, to_recover.clone());
+    close(market, teller, &hull, &of_b, "8900.00", adjusted).await?;
+    let money = payment("8900.00", "202606011900");
+    let paid = hull.step(market, teller, "payments", &hull.message("1", money)).await?;
+    teller.says(&paid, "赔付 paid", "/stage", "PAID", "8,000 + 900");
 
     teller.step(
         "2026-06-08",
         "重开 reopen",
         "more damage is found on A's car: 6,000 instead of 5,000",
     )?;
-    let steps = [
-        ("reopenings", json!({ "reopenedAt": "202606080900", "cause": "补充定损" })),
-        (
-            "adjustments",
-            json!({ "adjustments": [{ "amount": "1200.00", "approvedAt": "202606080930",
-            "covers": [shared("M02", 2, "30", "6000.00", "1200.00")] }] }),
-        ),
-    ];
+    let why = json!({ "reopenedAt": "202606080900", "cause": "补充定损" });
+    hull.step(market, teller, "reopenings", &hull.message("2", why)).await?;
     let lost = |item: u8, property: &str, loss: &str| {
         let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
         json!({ "item": item, "property": property, "loss": loss, "assessor": officer, "approver": officer })
     };
-    let [(reopen, why), (adjust, anew)] = steps;
-    case.step(market, teller, reopen, &case.message("2", why)).await?;
     let assessed = json!({ "approvedAt": "202606080915",
         "vehicles": [lost(1, "1", "8000.00"), lost(2, "2", "6000.00")] });
-    case.step(market, teller, "assessments", &case.message("2", assessed)).await?;
+    hull.step(market, teller, "assessments", &hull.message("2", assessed)).await?;
     teller.remark("三者险 third party: (6,000 − 2,000) × 30 % = 1,200.00");
-    case.step(market, teller, adjust, &case.message("2", anew)).await?;
-    let closing = json!({ "closedAt": "202606080940", "total": "1200.00", "insured": true, "liability": "4" });
-    let closed = case.step(market, teller, "closings", &case.message("2", closing)).await?;
-    teller.says(&closed, "补付 still due", "/due", "300.00", "1,200 − 900 paid before");
+    let anew = json!({ "adjustments": [{ "amount": "9200.00", "approvedAt": "202606080930",
+        "covers": [whole, shared("M02", 2, "30", "6000.00", "1200.00")],
+        "recoveries": to_recover }] });
+    hull.step(market, teller, "adjustments", &hull.message("2", anew)).await?;
+    let closing = json!({ "closedAt": "202606080940", "total": "9200.00", "insured": true, "liability": "4" });
+    let closed = hull.step(market, teller, "closings", &hull.message("2", closing)).await?;
+    teller.says(&closed, "补付 still due", "/due", "300.00", "9,200 − 8,900 paid before");
     let paid = payment("300.00", "202606080950");
-    let paid = case.step(market, teller, "payments", &case.message("2", paid)).await?;
-    teller.says(&paid, "赔付 paid", "/stage", "PAID", "900 + 300");
+    let paid = hull.step(market, teller, "payments", &hull.message("2", paid)).await?;
+    teller.says(&paid, "赔付 paid", "/stage", "PAID", "8,900 + 300");
+    Ok((codes, [of_cover, case]))
+}
+
+/// PICC's cases are paid once what they bear of B's loss went through settlement.
+async fn netted(
+    market: &mut Market,
+    teller: &mut Teller,
+    codes: &[String; 2],
+    of_a: &[Case; 2],
+) -> anyhow::Result<()> {
+    teller.step("2026-06-10", "赔付 payment", "PICC records what PAIC got through settlement")?;
+    for ((case, code), amount) in of_a.iter().zip(codes).zip(["2000.00", "4200.00"]) {
+        let money = json!({ "paidAt": "202606102000", "total": amount, "payees": [{
+            "kind": "insurer", "name": "PAIC江苏分公司", "certificateNo": "913200001347708801",
+            "account": "320000000000001", "amount": amount, "recoveryCode": code }] });
+        let paid = case.step(market, teller, "payments", &case.message("2", money)).await?;
+        teller.says(&paid, "赔付 paid", "/stage", "PAID", amount);
+    }
     Ok(())
 }
 
@@ -380,6 +451,7 @@ async fn each_its_own(
         other: "1500.00",
         other_car: &C,
         mutual: true,
+        subrogation: false,
     };
     let (case, _, _) = report(market, teller, (PAIC, &b.compulsory), "RB3", &of_b).await?;
     assess(market, teller, &case, &of_b).await?;

@@ -2,9 +2,10 @@
 //! told, agreed, paid through the bank, and every position is zero.
 //!
 //! Each loss is one of own damage, paid in full and recovered for the other side's share: 2,000 from
-//! its compulsory cover, the share of the rest from its third party cover. Four of the five are the
-//! worked example of netting: PICC owes PAIC 14,600, PAIC owes PICC 3,800 and CPIC 9,200, CPIC owes
-//! PICC 6,400; the fifth is CCIC's, which bears all of a loss of 20,000.
+//! its compulsory cover, the share of the rest from its third party cover. The first is the accident of
+//! 70 to 30 of the story of A and B: PICC owes PAIC 6,200. Four of the others are the worked example of
+//! netting: PICC owes PAIC 14,600, PAIC owes PICC 3,800 and CPIC 9,200, CPIC owes PICC 6,400; the last is
+//! CCIC's, which bears all of a loss of 20,000, and of which both sides meet at 19,500.
 
 use serde_json::{Value, json};
 
@@ -17,7 +18,7 @@ use crate::demo::teller::Teller;
 /// Why members look at each other's records here.
 const PURPOSE: &str = "recovery";
 /// When the cases are worked, and when money moves.
-const DAY: &str = "2026-09-10";
+const DAY: &str = "2026-06-10";
 
 /// Four insured cars, one of each insurer.
 pub(super) struct Fleet([(&'static Car, Pair); 4]);
@@ -34,6 +35,8 @@ struct Recovery {
     loss: &'static str,
     /// From the liable side's compulsory and third party cover.
     recovers: [&'static str; 2],
+    /// What the liable side offers of the second, and where both meet.
+    meets: Option<[&'static str; 2]>,
 }
 
 const RECOVERIES: [Recovery; 5] = [
@@ -44,6 +47,7 @@ const RECOVERIES: [Recovery; 5] = [
         liability: ("4", "30"),
         loss: "20000.00",
         recovers: ["2000.00", "12600.00"],
+        meets: None,
     },
     Recovery {
         mark: "2",
@@ -52,6 +56,7 @@ const RECOVERIES: [Recovery; 5] = [
         liability: ("2", "70"),
         loss: "8000.00",
         recovers: ["2000.00", "1800.00"],
+        meets: None,
     },
     Recovery {
         mark: "3",
@@ -60,6 +65,7 @@ const RECOVERIES: [Recovery; 5] = [
         liability: ("3", "50"),
         loss: "16400.00",
         recovers: ["2000.00", "7200.00"],
+        meets: None,
     },
     Recovery {
         mark: "4",
@@ -68,6 +74,7 @@ const RECOVERIES: [Recovery; 5] = [
         liability: ("3", "50"),
         loss: "10800.00",
         recovers: ["2000.00", "4400.00"],
+        meets: None,
     },
     Recovery {
         mark: "5",
@@ -76,12 +83,14 @@ const RECOVERIES: [Recovery; 5] = [
         liability: ("5", "0"),
         loss: "20000.00",
         recovers: ["2000.00", "18000.00"],
+        meets: Some(["17000.00", "17500.00"]),
     },
 ];
 
-/// What each gets from all others together, negative for what it pays: they add up to zero.
+/// What each gets from all others together, negative for what it pays: they add up to zero. With what
+/// PICC owes PAIC for the first accident.
 const NETS: [(Insurer, &str); 4] =
-    [(PICC, "15600.00"), (PAIC, "1600.00"), (CPIC, "2800.00"), (CCIC, "-20000.00")];
+    [(PICC, "8900.00"), (PAIC, "7800.00"), (CPIC, "2800.00"), (CCIC, "-19500.00")];
 
 pub(super) async fn sell_fleet(market: &mut Market, teller: &mut Teller) -> anyhow::Result<Fleet> {
     Ok(Fleet([
@@ -96,29 +105,81 @@ pub(super) async fn walk(
     market: &mut Market,
     teller: &mut Teller,
     fleet: &Fleet,
+    first: &[String; 2],
 ) -> anyhow::Result<()> {
     teller.chapter(
         "代位求偿与清算：从保险杠到结清",
         "2026: from a lost bumper to settled money between four insurers",
     )?;
-    market.move_to("2026-09-10T20:00").await?;
-    let mut first = Vec::new();
+    market.move_to("2026-06-10T20:00").await?;
+    bargained(market, teller, first).await?;
     for recovery in &RECOVERIES {
-        let codes = recover(market, teller, fleet, recovery).await?;
-        if first.is_empty() {
-            first = codes;
-        }
+        recover(market, teller, fleet, recovery).await?;
     }
-    settle(market, teller, &first).await
+    settle(market, teller, first).await
 }
 
-/// A hull claim from its report to the amount both insurers stand by; answers its settlement codes.
+/// The recovery of B's loss from A's insurer, which offers less at first.
+async fn bargained(
+    market: &mut Market,
+    teller: &mut Teller,
+    [compulsory, commercial]: &[String; 2],
+) -> anyhow::Result<()> {
+    teller.step(DAY, "追偿与互审 recovery, mutual review", "PAIC recovers B's loss from PICC")?;
+    let at = |code: &str, act: &str| format!("/v1/recoveries/{code}/{act}");
+    let amounts = [(compulsory, "2000.00"), (commercial, "4200.00")];
+    for (code, amount) in amounts {
+        let started = market.post_because(PAIC, &at(code, "start"), PURPOSE, &json!({})).await?;
+        teller.says(&started, "追偿金额 claimed", "/review/claimed", amount, "computed, not typed");
+    }
+    let whole = json!({ "amount": "2000.00" });
+    let agreed = market.post_because(PICC, &at(compulsory, "reviews"), PURPOSE, &whole).await?;
+    teller.says(&agreed, "待结算 agreed", "/agreed", "2000.00", "A's compulsory cover");
+    let less = json!({ "amount": "4000.00",
+        "cuts": [{ "reason": "loss", "amount": "200.00", "remark": "工时费偏高" }] });
+    let offered = market.post_because(PICC, &at(commercial, "reviews"), PURPOSE, &less).await?;
+    teller.says(&offered, "互审中 in review", "/status", "3", "PICC offers 4,000: labour too dear");
+    let path = at(commercial, "opposing");
+    let seen = market.get_because(PICC, &path, PURPOSE).await?;
+    let loss = "/claims/0/case/assessment/vehicles/0/loss";
+    teller.says(&seen, "对方定损 their assessment", loss, "8000.00", "no person is shown");
+    let whole = json!({ "amount": "4200.00" });
+    let agreed = market.post_because(PICC, &at(commercial, "reviews"), PURPOSE, &whole).await?;
+    teller.says(&agreed, "待结算 agreed", "/agreed", "4200.00", "(8,000 − 2,000) × 70 %");
+    Ok(())
+}
+
+/// 锁定: who is liable for the damage to the insured car of a claim, and a code for each cover of it,
+/// compulsory and third party.
+pub(super) async fn lock(
+    market: &mut Market,
+    teller: &mut Teller,
+    (who, claim_code): (Insurer, &str),
+    (other, liable): (&Car, Insurer),
+) -> anyhow::Result<[String; 2]> {
+    let vehicle = json!({ "plate": other.plate });
+    let asked = json!({ "claimCode": claim_code, "vehicle": vehicle });
+    let found = market.post_because(who, "/v1/recoveries/lock-queries", PURPOSE, &asked).await?;
+    teller.status(&found, 200);
+    teller.says(&found, "对方保险公司 liable insurer", "/policies/0/insurer", liable.code, "");
+    let mut codes = [String::new(), String::new()];
+    for (code, from) in codes.iter_mut().zip(["1", "2"]) {
+        let lock = json!({ "claimCode": claim_code, "vehicle": vehicle, "from": from });
+        let locked = market.post_because(who, "/v1/recoveries", PURPOSE, &lock).await?;
+        teller.status(&locked, 201);
+        locked.text("/recoveryCode").clone_into(code);
+        teller.says(&locked, "结算码状态 status", "/status", "1", code.as_str());
+    }
+    Ok(codes)
+}
+
+/// A hull claim from its report to the amount both insurers stand by.
 async fn recover(
     market: &mut Market,
     teller: &mut Teller,
     fleet: &Fleet,
     recovery: &Recovery,
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<()> {
     let (own, pair) = &fleet.0[recovery.damaged];
     let (other, theirs) = &fleet.0[recovery.liable];
     let (who, liable) = (pair.who, theirs.who);
@@ -130,20 +191,7 @@ async fn recover(
 
     let what = format!("{} asks who is liable; nobody types a company code", who.code);
     teller.step(DAY, "锁定 lock", &what)?;
-    let vehicle = json!({ "plate": other.plate });
-    let asked = json!({ "claimCode": case.code, "vehicle": vehicle });
-    let found = market.post_because(who, "/v1/recoveries/lock-queries", PURPOSE, &asked).await?;
-    teller.status(&found, 200);
-    teller.says(&found, "对方保险公司 liable insurer", "/policies/0/insurer", liable.code, "");
-    let mut codes = Vec::new();
-    for from in ["1", "2"] {
-        let lock = json!({ "claimCode": case.code, "vehicle": vehicle, "from": from });
-        let locked = market.post_because(who, "/v1/recoveries", PURPOSE, &lock).await?;
-        teller.status(&locked, 201);
-        let code = locked.text("/recoveryCode").to_owned();
-        teller.says(&locked, "结算码状态 status", "/status", "1", &code);
-        codes.push(code);
-    }
+    let codes = lock(market, teller, (who, &case.code), (other, liable)).await?;
     case.close(market, teller, recovery, &codes).await?;
 
     let what = format!("{} starts both, {} reviews and agrees", who.code, liable.code);
@@ -152,11 +200,24 @@ async fn recover(
         let at = |act: &str| format!("/v1/recoveries/{code}/{act}");
         let started = market.post_because(who, &at("start"), PURPOSE, &json!({})).await?;
         teller.says(&started, "追偿金额 claimed", "/review/claimed", amount, "computed, not typed");
-        let body = json!({ "amount": amount });
-        let agreed = market.post_because(liable, &at("reviews"), PURPOSE, &body).await?;
-        teller.says(&agreed, "待结算 agreed", "/agreed", amount, "in the open cycle");
+        let mut agreed = amount;
+        if let Some([offer, meet]) = recovery.meets.filter(|_| amount == recovery.recovers[1]) {
+            let less = json!({ "amount": offer,
+                "cuts": [{ "reason": "loss", "amount": "1000.00", "remark": "配件可修复" }] });
+            let offered = market.post_because(liable, &at("reviews"), PURPOSE, &less).await?;
+            let how = "less, with its reasons";
+            teller.says(&offered, "报价 offer", "/review/paying", offer, how);
+            let counter = json!({ "amount": meet, "opinion": "已重新核对配件" });
+            let countered = market.post_because(who, &at("reviews"), PURPOSE, &counter).await?;
+            let how = "halfway, as a counter-offer";
+            teller.says(&countered, "还价 counter-offer", "/review/recovering", meet, how);
+            agreed = meet;
+        }
+        let body = json!({ "amount": agreed });
+        let stands = market.post_because(liable, &at("reviews"), PURPOSE, &body).await?;
+        teller.says(&stands, "待结算 agreed", "/agreed", agreed, "in the open cycle");
     }
-    Ok(codes)
+    Ok(())
 }
 
 /// A claim of own damage under way.
@@ -178,7 +239,7 @@ impl Hull {
         let report_no = format!("RH{}", recovery.mark);
         let message = json!({
             "confirmCode": pair.commercial, "reportNo": report_no,
-            "accidentAt": format!("2026091008{}0", recovery.mark), "reportedAt": "202609100915",
+            "accidentAt": format!("2026061008{}0", recovery.mark), "reportedAt": "202606100915",
             "district": "320102", "place": format!("中山北路{}号", recovery.mark),
             "description": "路口相撞", "handledBy": "12", "subrogation": true, "mutual": false,
             "thirdVehicles": [{ "plate": other.plate, "plateKind": "02" }],
@@ -226,16 +287,16 @@ impl Hull {
         let steps = [
             (
                 "surveys",
-                json!({ "surveyedAt": "202609101100", "liability": recovery.liability.0,
+                json!({ "surveyedAt": "202606101100", "liability": recovery.liability.0,
                         "liabilityDocument": "1", "vehicles": [seen(1), seen(2)] }),
             ),
-            ("registration", json!({ "registeredAt": "202609101200", "estimate": recovery.loss })),
+            ("registration", json!({ "registeredAt": "202606101200", "estimate": recovery.loss })),
             (
                 "assessments",
-                json!({ "approvedAt": "202609101300",
+                json!({ "approvedAt": "202606101300",
                         "vehicles": [lost(1, recovery.loss), lost(2, "3000.00")] }),
             ),
-            ("documents", json!({ "completeAt": "202609101400", "documents": documents })),
+            ("documents", json!({ "completeAt": "202606101400", "documents": documents })),
         ];
         for (step, more) in steps {
             self.step(market, teller, step, more).await?;
@@ -258,11 +319,11 @@ impl Hull {
         let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
             "liabilityRate": recovery.liability.1, "loss": recovery.loss,
             "amount": recovery.loss }]);
-        let adjusted = json!({ "agreedAt": "202609101500", "adjustments": [{ "code": "A1",
-            "opinion": "同意", "amount": recovery.loss, "approvedAt": "202609101500",
+        let adjusted = json!({ "agreedAt": "202606101500", "adjustments": [{ "code": "A1",
+            "opinion": "同意", "amount": recovery.loss, "approvedAt": "202606101500",
             "covers": covers, "recoveries": [due(0), due(1)] }] });
         self.step(market, teller, "adjustments", adjusted).await?;
-        let closing = json!({ "closedAt": "202609101600", "total": recovery.loss,
+        let closing = json!({ "closedAt": "202606101600", "total": recovery.loss,
                               "liability": recovery.liability.0 });
         let closed = self.step(market, teller, "closings", closing).await?;
         teller.says(
@@ -294,7 +355,7 @@ async fn settle(market: &mut Market, teller: &mut Teller, first: &[String]) -> a
         let position = market.get(who, &path).await?;
         teller.says(&position, &format!("净头寸 net of {}", who.code), "/net", net, "");
     }
-    teller.remark("15,600 + 1,600 + 2,800 − 20,000 = 0");
+    teller.remark("8,900 + 7,800 + 2,800 − 19,500 = 0");
 
     why(market, teller, &of_cycle, first).await?;
 
@@ -343,7 +404,7 @@ async fn settle(market: &mut Market, teller: &mut Teller, first: &[String]) -> a
     teller.says(&proof, "借贷平衡 holds", "/holds", true, "worked out anew from every transfer");
     let path = format!("/v1/recoveries/{}", first[1]);
     let finished = market.get(PAIC, &path).await?;
-    teller.says(&finished, "结算码 code", "/agreed", "12600.00", finished.text("/statusName"));
+    teller.says(&finished, "结算码 code", "/agreed", "4200.00", finished.text("/statusName"));
     Ok(())
 }
 
@@ -355,26 +416,27 @@ async fn why(
     of_cycle: &str,
     first: &[String],
 ) -> anyhow::Result<()> {
-    let what = "the operator asks why PAIC gets 1,600, down to the message of the claim";
+    let what = "the operator asks why PAIC gets 7,800, down to the message of the claim";
     teller.step(DAY, "头寸溯源 why?", what)?;
     let position = market.get(OPERATOR, &format!("{of_cycle}/positions/PAIC")).await?;
-    teller.says(&position, "净头寸 net of PAIC", "/net", "1600.00", "");
+    teller.says(&position, "净头寸 net of PAIC", "/net", "7800.00", "");
     let items = format!("{of_cycle}/positions/PAIC/items?counterparty=PICC");
     let items = market.get(OPERATOR, &items).await?;
     let listed = items.body["items"].as_array().into_iter().flatten();
     let item = listed.clone().find(|item| item["reference"] == first[1].as_str());
     let item = item.cloned().unwrap_or_default();
-    teller.holds("结算码 settlement code", item["amount"] == "12600.00", &first[1]);
+    teller.holds("结算码 settlement code", item["amount"] == "4200.00", &first[1]);
     let item = item["itemId"].as_str().unwrap_or_default();
     let origin = format!("/v1/operator/settlement/items/{item}/origin");
     let origin = market.get_because(OPERATOR, &origin, "question of PAIC").await?;
     teller.says(&origin, "追偿 recovery", "/recovery/recoveryCode", &*first[1], "");
     let acts = origin.body["recovery"]["steps"].as_array().map_or(0, Vec::len);
-    teller.holds("步骤 acts under the code", acts == 3, "lock, start, review");
+    let told = "lock, start, offer, agreement";
+    teller.holds("步骤 acts under the code", acts == 4, told);
     teller.says(&origin, "理赔 claim of", "/claims/0/insurer", "PAIC", "");
     let report = "/claims/0/steps/0/message";
     let message = format!("{report}/reportNo");
-    teller.says(&origin, "报案信息 message of the report", &message, "RH1", "as it was filed");
+    teller.says(&origin, "报案信息 message of the report", &message, "RB2", "as it was filed");
     let place = format!("{report}/place");
     teller.says(&origin, "出险地点 place", &place, "***", "hidden from other houses");
     let looks = "/v1/accesses?function=operator.settlement.origin_read";
