@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use clearing::error::OVER_CAP;
 use clearing::recovery::item::{Received, TakenBack};
 use clearing::recovery::route::{self, Route};
 use clearing::recovery::touch::{self, NamedPayment, Touched};
@@ -285,6 +286,7 @@ fn of_clearing(error: ClearingError) -> ProductionError {
         ClearingError::Names { code, rule, detail, naming } => {
             ProductionError::Names { code, rule, detail, naming }
         }
+        ClearingError::OverCap(over) => ProductionError::refused(&OVER_CAP, over.masked),
         ClearingError::Invalid(errors) => ProductionError::Invalid(errors),
         ClearingError::Store(error) => ProductionError::from(error),
         ClearingError::Keys(error) => ProductionError::Sealing(error),

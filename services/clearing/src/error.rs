@@ -1,6 +1,7 @@
 //! Why the clearing cloud refuses, and how that reads as a problem.
 
 use base_http::{FieldError, Naming, Problem, ProblemCode};
+use kernel::TenantId;
 use production_core::rule::RuleId;
 use tenancy::TenancyError;
 
@@ -122,6 +123,10 @@ pub enum ClearingError {
         /// The record, and what is told of it.
         naming: Box<Naming>,
     },
+    /// An item would take its payer past its net debit cap. What the cap is and what is owed are the
+    /// payer's and the operator's to know: see [`ClearingError::told_to`].
+    #[error("{}", .0.masked)]
+    OverCap(Box<OverCap>),
     /// The message breaks rules of the format or of the business.
     #[error("{} findings", .0.len())]
     Invalid(Vec<FieldError>),
@@ -143,6 +148,17 @@ pub enum ClearingError {
     /// The store failed.
     #[error("clearing store failed")]
     Store(#[source] sqlx::Error),
+}
+
+/// An item that its payer's net debit cap does not allow.
+#[derive(Debug)]
+pub struct OverCap {
+    /// Whose cap.
+    pub payer: TenantId,
+    /// In a sentence without figures of the payer.
+    pub masked: String,
+    /// In a sentence with them.
+    pub whole: String,
 }
 
 impl From<sqlx::Error> for ClearingError {
@@ -174,6 +190,16 @@ impl ClearingError {
         ClearingError::Refused { code, rule: rule.into(), detail: detail.into() }
     }
 
+    /// The same as a participant may read it, or the operator (`None`).
+    pub fn told_to(self, participant: Option<TenantId>) -> ClearingError {
+        match self {
+            ClearingError::OverCap(over) if participant.is_none_or(|one| one == over.payer) => {
+                ClearingError::refused(&OVER_CAP, over.whole)
+            }
+            other => other,
+        }
+    }
+
     /// Nothing under this number that the caller may know of.
     pub fn not_found(what: &'static str, number: impl ToString) -> ClearingError {
         ClearingError::NotFound { what, number: number.to_string() }
@@ -190,6 +216,7 @@ impl From<ClearingError> for Problem {
             ClearingError::Names { code, rule, detail, naming } => {
                 Problem::new(code, detail).naming(*naming).breaking(rule.map(RuleId::code))
             }
+            ClearingError::OverCap(over) => Problem::new(&OVER_CAP, over.masked),
             ClearingError::Invalid(errors) => Problem::invalid(errors),
             ClearingError::Corrupt(_) => Problem::internal(&error),
             ClearingError::Ledger(_)

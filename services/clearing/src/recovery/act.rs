@@ -287,7 +287,8 @@ impl Command for ActOn {
         }
         row.steps += 1;
         if let Some(outcome) = row.life.outcomes.get(ended_before).cloned() {
-            item::post(tx, &row, &outcome, self.now, self.spine.ids()).await?;
+            let posted = item::post(tx, &row, &outcome, self.now, self.spine.ids()).await;
+            posted.map_err(|error| error.told_to(self.own.map(|own| own.tenant)))?;
         }
         if row.life.status() == RecoveryStatus::Void {
             route::release(tx, &row.code.to_string(), self.now).await?;

@@ -23,7 +23,7 @@ use super::item::Item;
 use super::message::is_region;
 use super::view::cap::{CapView, CappedView, CapsView};
 use super::{account_of, store};
-use crate::error::{self, ClearingError};
+use crate::error::{self, ClearingError, OverCap};
 use crate::{Clearing, HOUSE, ledger};
 
 /// A net debit cap to be set.
@@ -70,18 +70,23 @@ pub(super) async fn over_cap(tx: &mut Tx, item: &Item) -> Result<ClearingError, 
     let cycle = cycle.ok_or(ClearingError::Corrupt("cycle"))?;
     let owed = owed(&account)?;
     let insurer = &draft.payer_insurer;
-    let detail = format!(
-        "with {} yuan more, {insurer} would owe {} yuan in cycle {} of region {}, past its net debit \
-         cap of {} yuan (it owes {} yuan); nothing was recorded: send this again once the operator \
-         has raised the cap, or other items or the next cycle have brought down what {insurer} owes",
-        draft.amount.yuan(),
+    let (more, cycle, region) = (draft.amount.yuan(), cycle.id, cycle.region);
+    let again = format!(
+        "nothing was recorded: send this again once the operator has raised the cap, or other items or \
+         the next cycle have brought down what {insurer} owes"
+    );
+    let whole = format!(
+        "with {more} yuan more, {insurer} would owe {} yuan in cycle {cycle} of region {region}, past \
+         its net debit cap of {} yuan (it owes {} yuan); {again}",
         Fen(owed.0.saturating_add(draft.amount.0)).yuan(),
-        cycle.id,
-        cycle.region,
         account.limits.net_debit_cap.unwrap_or_default().yuan(),
         owed.yuan(),
     );
-    Ok(ClearingError::refused(&error::OVER_CAP, detail))
+    let masked = format!(
+        "{more} yuan more would take {insurer} past its net debit cap in cycle {cycle} of region \
+         {region}; {again}"
+    );
+    Ok(ClearingError::OverCap(Box::new(OverCap { payer: draft.payer, masked, whole })))
 }
 
 /// What a position owes; negative for what it is owed.

@@ -132,7 +132,8 @@ impl Command for PutInAgain<'_> {
     async fn apply(&self, tx: &mut Tx) -> Result<ItemView, ClearingError> {
         tx.work_also_for([HOUSE]).await?;
         let again =
-            departure::put_in_again(tx, self.item, self.participant, self.now, self.ids).await?;
+            departure::put_in_again(tx, self.item, self.participant, self.now, self.ids).await;
+        let again = again.map_err(|error| error.told_to(self.participant))?;
         one_with_standing(tx, again).await
     }
 }
@@ -153,8 +154,9 @@ impl Command for Reverse<'_> {
     async fn apply(&self, tx: &mut Tx) -> Result<ItemView, ClearingError> {
         tx.work_also_for([HOUSE]).await?;
         let (item, reversal) = (self.item, self.reversal);
-        let posted =
-            departure::reverse(tx, item, reversal, self.amount, self.now, self.ids).await?;
+        let posted = departure::reverse(tx, item, reversal, self.amount, self.now, self.ids).await;
+        // By the operator.
+        let posted = posted.map_err(|error| error.told_to(None))?;
         one_with_standing(tx, posted).await
     }
 }

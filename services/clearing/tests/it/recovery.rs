@@ -472,11 +472,34 @@ async fn an_amount_both_sides_stand_by_is_not_lost_to_a_cap_of_who_pays() {
     let agreed = json!({ "amount": "12600.00" });
     let refused = accident.state(&world.paic, &recovery, agreed.clone()).await.unwrap_err();
     assert_eq!(code(&refused).0, "E4214", "{}", refused.detail);
+    assert!(
+        refused.detail.contains("past its net debit cap of 10000.00 yuan"),
+        "{}",
+        refused.detail
+    );
     let read = accident.read(&world.picc, &recovery).await.unwrap();
     assert_eq!(read["outcomes"].as_array().map_or(0, Vec::len), 0, "nothing is agreed yet: {read}");
     world.set_cap("PAIC", Some(1_260_000)).await;
     let stated = accident.state(&world.paic, &recovery, agreed).await.unwrap();
     assert_eq!(stated["outcomes"][0]["amount"], "12600.00", "the same step, taken again");
+}
+
+#[tokio::test]
+async fn whoever_recovers_learns_that_a_cap_holds_and_not_what_it_is() {
+    let accident = Accident::new().await;
+    let world = &accident.world;
+    world.set_cap("PAIC", Some(1_000_000)).await;
+    let [_, recovery] = accident.started().await;
+    let offer = json!({ "amount": "12000.00",
+        "cuts": [{ "reason": "loss", "amount": "600.00", "remark": "工时费偏高" }] });
+    accident.state(&world.paic, &recovery, offer).await.unwrap();
+    // PICC says the last word, which would post what PAIC owes.
+    let meets = json!({ "amount": "12000.00" });
+    let refused = accident.state(&world.picc, &recovery, meets).await.unwrap_err();
+    assert_eq!(code(&refused).0, "E4214");
+    let told = "12000.00 yuan more would take PAIC past its net debit cap in cycle ";
+    assert!(refused.detail.starts_with(told), "{}", refused.detail);
+    assert!(!refused.detail.contains("10000"), "{}", refused.detail);
 }
 
 #[tokio::test]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use base_http::{Caller, Problem};
-use clearing::error::ClearingError;
 use clearing::function;
 use clearing::settlement::{CapBody, CycleStage, DecisionBody};
 use kernel::Fen;
@@ -55,10 +54,10 @@ impl World {
     async fn owe(&self, item: u128, payer: u128, payee: u128, fen: i64) -> Result<(), String> {
         match self.post(&[draft(item, payer, payee, fen)]).await {
             Ok(_) => Ok(()),
-            Err(ClearingError::Refused { code, detail, .. }) => {
-                Err(format!("{} {detail}", code.code))
+            Err(error) => {
+                let problem = Problem::from(error.told_to(None));
+                Err(format!("{} {}", problem.code.code, problem.detail))
             }
-            Err(error) => panic!("{error:?}"),
         }
     }
 }
