@@ -16,6 +16,7 @@ use crate::dataset::about::DatasetBody;
 use crate::dataset::service::RowsAsked;
 use crate::dataset::view::{RowsView, VersionView};
 use crate::function;
+use crate::question::own::OwnBody;
 
 pub(super) fn router() -> OpenApiRouter<Actuarial> {
     let (schemas, paths, upload) = operation(&function::DATASET_IMPORT, routes!(upload));
@@ -39,14 +40,18 @@ struct UploadForm {
     /// What the file is and how to read it.
     about: DatasetBody,
     /// The file.
-    #[schema(value_type = String, format = Binary)]
-    file: Vec<u8>,
+    #[schema(value_type = Option<String>, format = Binary)]
+    file: Option<Vec<u8>>,
+    /// In place of a file: a question about own rows, whose answer becomes the dataset.
+    question: Option<OwnBody>,
 }
 
 /// Import a portfolio or a triangle (数据集导入)
 ///
 /// A form of two parts: `about`, JSON, and `file`, a CSV (also gzipped), Parquet or XLSX. Types are
-/// inferred unless `about` says otherwise. It is imported in the background: look at the version
+/// inferred unless `about` says otherwise. In place of `file`, `question` asks about own rows of the
+/// lake in SQL (with the right to `actuarial.own.query`), and its answer, at the version of the market's
+/// record that `sourceName` then tells, is the file. It is imported in the background: look at the version
 /// until it is `done`. A name that is taken gets another version.
 #[utoipa::path(post, path = "/v1/actuarial/datasets", tag = "actuarial",
     request_body(content = UploadForm, content_type = "multipart/form-data"),

@@ -1,12 +1,15 @@
 //! Taking uploads, and showing datasets.
 
+use std::collections::HashMap;
+
+use analytics::encode::{Encoder, Format as Rows};
 use analytics::lake::{LakeError, TableName};
 use axum::body::Body;
 use axum::extract::Multipart;
 use axum::extract::multipart::{Field, MultipartError};
 use axum::response::Response;
 use base_http::paging::{Page, Paged, bad, cut};
-use base_http::{Call, Done, Problem, Reply, body, problem};
+use base_http::{Call, Caller, Done, Problem, Reply, body, problem};
 use futures::StreamExt;
 use http::{HeaderValue, StatusCode, header};
 use jiff::Timestamp;
@@ -20,13 +23,15 @@ use uuid::Uuid;
 
 use crate::Actuarial;
 use crate::dataset::DatasetId;
-use crate::dataset::about::{Asked, DatasetBody};
+use crate::dataset::about::{About, Asked, DatasetBody, Format};
 use crate::dataset::import::TABLE;
 use crate::dataset::table::{Building, Column};
 use crate::dataset::view::{RowsView, VersionView};
 use crate::error::{self, ActuarialError};
 use crate::file::{FileId, Written};
+use crate::function;
 use crate::job::held_from;
+use crate::question::own::OwnBody;
 use crate::run::request::{behind, room};
 use crate::store::dataset::{self as store, Imported, TakenImport, VersionRecord, VersionStage};
 use crate::store::file as files;
@@ -50,6 +55,8 @@ struct Uploaded {
     asked: Asked,
     about_digest: [u8; 32],
     file: Written,
+    /// Of what the caller sent besides: the file, or the question whose answer it is.
+    said_digest: [u8; 32],
     name: Option<String>,
 }
 
@@ -58,7 +65,7 @@ impl Actuarial {
     pub async fn upload(&self, call: Call, form: Multipart) -> Result<Reply, Problem> {
         let tenant = call.caller.tenant;
         let mut begun = None;
-        let uploaded = match self.take(tenant, form, &mut begun).await {
+        let uploaded = match self.take(&call.caller, form, &mut begun).await {
             Ok(uploaded) => uploaded,
             Err(problem) => {
                 if let Some(file) = begun {
@@ -67,10 +74,11 @@ impl Actuarial {
                 return Err(problem);
             }
         };
-        let (Uploaded { asked, about_digest, file, name }, now) = (uploaded, call.received_at);
+        let Uploaded { asked, about_digest, file, said_digest, name } = uploaded;
+        let now = call.received_at;
         // The same message is the same file with the same words about it.
         let mut digest = Sha256::new();
-        [call.request_digest, about_digest, file.digest].iter().for_each(|it| digest.update(it));
+        [call.request_digest, about_digest, said_digest].iter().for_each(|it| digest.update(it));
         let call = Call { request_digest: digest.finalize().into(), ..call };
         let import = Import {
             at_once: self.settings.jobs_of_tenant,
@@ -153,22 +161,27 @@ impl Actuarial {
     /// Reads the parts of a form; `begun` names the file as soon as there is one.
     async fn take(
         &self,
-        tenant: TenantId,
+        caller: &Caller,
         mut form: Multipart,
         begun: &mut Option<FileId>,
     ) -> Result<Uploaded, Problem> {
-        let (mut about, mut file) = (None, None);
+        let tenant = caller.tenant;
+        let (mut about, mut file, mut question) = (None, None, None);
         while let Some(field) = form.next_field().await.map_err(broken)? {
             match field.name() {
                 Some("about") if about.is_none() => about = Some(read_about(field).await?),
+                Some("question") if question.is_none() => {
+                    question = Some(read_question(field).await?);
+                }
                 Some("file") if file.is_none() => {
                     let name = field.file_name().map(|name| name.chars().take(200).collect());
                     file = Some((self.keep(tenant, field, begun).await?, name));
                 }
                 name => {
                     let name = name.unwrap_or_default().to_owned();
-                    let detail =
-                        format!("part {name:?} is not read; send about and file, once each");
+                    let detail = format!(
+                        "part {name:?} is not read; send about and file or question, once each"
+                    );
                     return Err(Problem::new(&problem::MALFORMED, detail));
                 }
             }
@@ -177,10 +190,55 @@ impl Actuarial {
             let detail = "the form has no part about: JSON that names the dataset";
             return Err(Problem::new(&problem::MALFORMED, detail));
         };
-        let Some((file, name)) = file else {
-            return Err(Problem::new(&problem::MALFORMED, "the form has no part file"));
-        };
-        Ok(Uploaded { asked, about_digest, file, name })
+        match (file, question) {
+            (Some((file, name)), None) => {
+                let said_digest = file.digest;
+                Ok(Uploaded { asked, about_digest, file, said_digest, name })
+            }
+            (None, Some((question, said_digest))) => {
+                let (file, read) = self.keep_answer(caller, question, begun).await?;
+                let about = About { format: Some(Format::Parquet), ..asked.about };
+                let (asked, name) = (Asked { about, ..asked }, Some(read));
+                Ok(Uploaded { asked, about_digest, file, said_digest, name })
+            }
+            (None, None) => {
+                Err(Problem::new(&problem::MALFORMED, "the form has no part file or question"))
+            }
+            (Some(_), Some(_)) => {
+                let detail = "the form has a file and a question; send one of them";
+                Err(Problem::new(&problem::MALFORMED, detail))
+            }
+        }
+    }
+
+    /// Writes the answer to a question about own rows as a file; says what it was read from.
+    async fn keep_answer(
+        &self,
+        caller: &Caller,
+        (question, unknown): (OwnBody, Vec<String>),
+        begun: &mut Option<FileId>,
+    ) -> Result<(Written, String), Problem> {
+        if !caller.may(&function::OWN_QUERY) {
+            let detail = format!("a question needs the right to {}", function::OWN_QUERY.code);
+            return Err(Problem::new(&problem::FORBIDDEN, detail));
+        }
+        let tenant = caller.tenant;
+        let (read, mut answer) = self.own_rows(tenant, question, unknown).await?;
+        let encoder = Encoder::new(Rows::Parquet, &answer.schema, HashMap::new());
+        let mut encoder = encoder.map_err(ActuarialError::from)?;
+        let mut writer = self.files.begin(tenant).await?;
+        *begun = Some(writer.file());
+        let most = self.settings.largest_upload;
+        while let Some(batch) = answer.batches.next().await {
+            let batch = batch.map_err(ActuarialError::from)?;
+            writer.write(&encoder.write(&batch).map_err(ActuarialError::from)?).await?;
+            if writer.bytes() > most {
+                let detail = format!("the answer has more than {} MiB", most >> 20);
+                return Err(Problem::new(&error::UPLOAD_TOO_LARGE, detail));
+            }
+        }
+        writer.write(&encoder.finish().map_err(ActuarialError::from)?).await?;
+        Ok((writer.end().await?, read.chars().take(200).collect()))
     }
 
     async fn keep(
@@ -399,15 +457,29 @@ impl VersionRecord {
     }
 }
 
-async fn read_about(mut field: Field<'_>) -> Result<(Asked, [u8; 32]), Problem> {
+/// A question, with the members nobody knows.
+type ReadQuestion = (OwnBody, Vec<String>);
+
+async fn read_question(field: Field<'_>) -> Result<(ReadQuestion, [u8; 32]), Problem> {
+    let bytes = read_words(field, "question").await?;
+    Ok((body::read::<OwnBody>(&bytes)?, Sha256::digest(&bytes).into()))
+}
+
+/// A part that is JSON.
+async fn read_words(mut field: Field<'_>, part: &str) -> Result<Vec<u8>, Problem> {
     let mut bytes = Vec::new();
     while let Some(chunk) = field.chunk().await.map_err(broken)? {
         if bytes.len() + chunk.len() > MOST_ABOUT {
-            let detail = format!("part about has more than {MOST_ABOUT} bytes");
+            let detail = format!("part {part} has more than {MOST_ABOUT} bytes");
             return Err(Problem::new(&problem::TOO_LARGE, detail));
         }
         bytes.extend_from_slice(&chunk);
     }
+    Ok(bytes)
+}
+
+async fn read_about(field: Field<'_>) -> Result<(Asked, [u8; 32]), Problem> {
+    let bytes = read_words(field, "about").await?;
     let (body, unknown) = body::read::<DatasetBody>(&bytes)?;
     let asked = body.read(unknown).map_err(ActuarialError::Invalid)?;
     Ok((asked, Sha256::digest(&bytes).into()))

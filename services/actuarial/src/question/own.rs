@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 
-use analytics::encode::json_rows;
+use analytics::encode::{Format, json_rows};
 use analytics::lake::{DatasetName, Owner, TableName};
 use analytics::market;
-use analytics::question::{OWN, OwnQuestion, OwnTable};
+use analytics::question::{OWN, OwnQuestion, OwnStream, OwnTable};
 use arrow::datatypes::Schema;
 use axum::response::Response;
 use base_http::{Call, Done, FieldError, Problem, Reply};
+use futures::StreamExt;
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -193,6 +194,29 @@ impl Actuarial {
                 self.send_rows(call, format, cover, answer.schema, answer.batches, place).await
             }
         }
+    }
+
+    /// The rows a question about own rows comes to, and what they were read from. They count among
+    /// the tenant's questions until they are dropped.
+    pub(crate) async fn own_rows(
+        &self,
+        tenant: TenantId,
+        body: OwnBody,
+        unknown: Vec<String>,
+    ) -> Result<(String, OwnStream), ActuarialError> {
+        let wanted = Wanted::Rows(Format::Parquet);
+        let mut question = body.read(tenant, unknown, wanted).map_err(ActuarialError::Invalid)?;
+        let place = self.take_place(tenant)?;
+        if question.sql.to_ascii_lowercase().contains(OWN) {
+            question.tables = self.own_tables(tenant).await?;
+        }
+        let answer = self.questions.own_stream(&question, &CancellationToken::new()).await?;
+        let batches = answer.batches.map(move |batch| {
+            let _held = &place;
+            batch
+        });
+        let from = spelled(&read(&answer.read));
+        Ok((from, OwnStream { batches: batches.boxed(), ..answer }))
     }
 
     /// What own questions can be about.

@@ -314,3 +314,53 @@ async fn everything_wrong_with_a_question_is_named() {
     let refused = market(&without, asked, Wanted::Json).await.unwrap_err();
     assert_eq!(refused.code.code, "E5306");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_becomes_a_dataset_that_says_what_it_was_read_from() {
+    let (world, oracle) = world(Oracle::default()).await;
+    let about = json!({ "name": "earned" }).to_string();
+    let asked = json!({ "sql": "select region, earned_fen from exposure", "marketVersion": 12 });
+    let (about, asked) = (("name=\"about\"", about.as_bytes()), asked.to_string());
+    let question = ("name=\"question\"", asked.as_bytes());
+    let call = || world.call(&world.picc, &function::DATASET_IMPORT);
+    let taken = world.upload_form(call(), &[about, question]).await.unwrap();
+    assert_eq!(taken["sourceName"], "market@12, own/motor@3");
+    assert_eq!(oracle.asked.lock().unwrap()[0].version, Some(12));
+    world.work_on_import().await;
+    let read = world.read(&world.picc, &function::DATASET_READ);
+    let found = view(world.actuarial.read_version(read, "earned", None).await).unwrap();
+    assert_eq!((&found["state"], &found["rows"]), (&json!("done"), &json!(300_000)), "{found}");
+    let names: Vec<_> = found["columns"].as_array().unwrap().iter().map(|c| &c["name"]).collect();
+    assert_eq!(names, ["region", "earned_fen"]);
+
+    let file = ("name=\"file\"; filename=\"x.csv\"", &b"a\n1\n"[..]);
+    for (parts, detail) in [
+        (vec![about, question, file], "the form has a file and a question; send one of them"),
+        (vec![about], "the form has no part file or question"),
+    ] {
+        let refused = world.upload_form(call(), &parts).await.unwrap_err();
+        assert_eq!((refused.code.code, refused.detail.as_str()), ("E1000", detail));
+    }
+    let wrong = ("name=\"question\"", &br#"{"sql": " "}"#[..]);
+    let refused = world.upload_form(call(), &[about, wrong]).await.unwrap_err();
+    assert_eq!(pointers(&refused), ["/sql"]);
+    let rights = [function::DATASET_IMPORT.code.to_owned()];
+    let caller =
+        base_http::Caller { rights: rights.into(), ..base_http::Caller::clone(&world.picc) };
+    let unable = world.call(&Arc::new(caller), &function::DATASET_IMPORT);
+    let refused = world.upload_form(unable, &[about, question]).await.unwrap_err();
+    assert_eq!(refused.code.code, "E1101");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_answer_that_breaks_off_is_no_dataset_and_leaves_no_file() {
+    let (world, _) = world(Oracle { breaks: Some(5), ..Oracle::default() }).await;
+    let about = ("name=\"about\"", &br#"{"name": "earned"}"#[..]);
+    let question = ("name=\"question\"", &br#"{"sql": "select 1"}"#[..]);
+    let call = world.call(&world.picc, &function::DATASET_IMPORT);
+    let refused = world.upload_form(call, &[about, question]).await.unwrap_err();
+    assert_eq!(refused.code.code, "E5302");
+    let left = "select count(*) from actuarial.file where state <> 'dropped'";
+    assert_eq!(world.number(left).await, 0, "the sweep has it");
+    assert_eq!(world.number("select count(*) from actuarial.dataset_version").await, 0);
+}

@@ -148,6 +148,17 @@ impl World {
         about: &Value,
         file: &[u8],
     ) -> Result<Value, Problem> {
+        let about = about.to_string();
+        let file = ("name=\"file\"; filename=\"portfolio.csv\"", file);
+        self.upload_form(call, &[("name=\"about\"", about.as_bytes()), file]).await
+    }
+
+    /// Sends a form of these parts.
+    pub(crate) async fn upload_form(
+        &self,
+        call: Call,
+        parts: &[(&str, &[u8])],
+    ) -> Result<Value, Problem> {
         let mut body = Vec::new();
         let mut part = |head: &str, content: &[u8]| {
             body.extend_from_slice(
@@ -156,8 +167,7 @@ impl World {
             body.extend_from_slice(content);
             body.extend_from_slice(b"\r\n");
         };
-        part("name=\"about\"", about.to_string().as_bytes());
-        part("name=\"file\"; filename=\"portfolio.csv\"", file);
+        parts.iter().for_each(|(head, content)| part(head, content));
         body.extend_from_slice(b"--cut--\r\n");
         let request = Request::builder()
             .header("content-type", "multipart/form-data; boundary=cut")
