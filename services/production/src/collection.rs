@@ -93,8 +93,10 @@ impl Production {
         amend_code: &str,
         now: Timestamp,
     ) -> Result<Option<OwedBack>, ProductionError> {
+        let no = PlatformNumber::parse(amend_code).ok();
+        let Some(no) = no.filter(|no| no.kind() == NumberKind::AmendQuery) else { return Ok(None) };
         let mut tx = self.spine.db().begin(Scope::of(tenant)).await?;
-        let Some(record) = find_endorsement(&mut tx, amend_code).await? else { return Ok(None) };
+        let Some(record) = find_endorsement(&mut tx, no).await? else { return Ok(None) };
         let Stage::Confirmed { terms, .. } = record.stage.clone().at(now) else { return Ok(None) };
         let total = terms.difference.total().unwrap_or_default();
         if Fen::ZERO <= total || record.money.is_some() {
@@ -166,7 +168,7 @@ async fn awaited_by_endorsement(
     amend_no: PlatformNumber,
     now: Timestamp,
 ) -> Result<Option<AwaitedMoney>, ProductionError> {
-    let Some(record) = find_endorsement(tx, &amend_no.to_string()).await? else { return Ok(None) };
+    let Some(record) = find_endorsement(tx, amend_no).await? else { return Ok(None) };
     let Stage::PreConfirmed { terms, .. } = record.stage.at(now) else { return Ok(None) };
     if terms.difference.total().unwrap_or_default() <= Fen::ZERO {
         return Ok(None);
@@ -177,14 +179,12 @@ async fn awaited_by_endorsement(
     Ok(Some(AwaitedMoney { amounts, region: policy.region, intermediary: sale.licence_no }))
 }
 
-/// An own endorsement by its amend query code as written.
+/// An own endorsement by its amend query code, where there is one.
 async fn find_endorsement(
     tx: &mut Tx,
-    amend_code: &str,
+    amend_no: PlatformNumber,
 ) -> Result<Option<EndorsementRecord>, ProductionError> {
-    let no = PlatformNumber::parse(amend_code).ok();
-    let Some(no) = no.filter(|no| no.kind() == NumberKind::AmendQuery) else { return Ok(None) };
-    match endorsement::find(tx, no).await {
+    match endorsement::find(tx, amend_no).await {
         Ok(record) => Ok(Some(record)),
         Err(ProductionError::NotFound { .. }) => Ok(None),
         Err(error) => Err(error),

@@ -23,7 +23,7 @@ use utoipa::ToSchema;
 use crate::Actuarial;
 use crate::dataset::import::TABLE;
 use crate::error::ActuarialError;
-use crate::question::{Cover, Wanted};
+use crate::question::{Cover, Place, Wanted};
 use crate::store::dataset as store;
 
 /// Rows of an answer in JSON, at most and unless the caller says.
@@ -157,11 +157,7 @@ impl Actuarial {
         wanted: Wanted,
     ) -> Result<Response, Problem> {
         let tenant = call.caller.tenant;
-        let mut question = body.read(tenant, unknown, wanted).map_err(ActuarialError::Invalid)?;
-        let place = self.take_place(tenant)?;
-        if question.sql.to_ascii_lowercase().contains(OWN) {
-            question.tables = self.own_tables(tenant).await?;
-        }
+        let (question, place) = self.admit(tenant, body, unknown, wanted).await?;
         let never = CancellationToken::new();
         match wanted {
             Wanted::Json => {
@@ -196,6 +192,22 @@ impl Actuarial {
         }
     }
 
+    /// The question of a message, and its place among the tenant's.
+    async fn admit(
+        &self,
+        tenant: TenantId,
+        body: OwnBody,
+        unknown: Vec<String>,
+        wanted: Wanted,
+    ) -> Result<(OwnQuestion, Place), ActuarialError> {
+        let mut question = body.read(tenant, unknown, wanted).map_err(ActuarialError::Invalid)?;
+        let place = self.take_place(tenant)?;
+        if question.sql.to_ascii_lowercase().contains(OWN) {
+            question.tables = self.own_tables(tenant).await?;
+        }
+        Ok((question, place))
+    }
+
     /// The rows a question about own rows comes to, and what they were read from. They count among
     /// the tenant's questions until they are dropped.
     pub(crate) async fn own_rows(
@@ -205,11 +217,7 @@ impl Actuarial {
         unknown: Vec<String>,
     ) -> Result<(String, OwnStream), ActuarialError> {
         let wanted = Wanted::Rows(Format::Parquet);
-        let mut question = body.read(tenant, unknown, wanted).map_err(ActuarialError::Invalid)?;
-        let place = self.take_place(tenant)?;
-        if question.sql.to_ascii_lowercase().contains(OWN) {
-            question.tables = self.own_tables(tenant).await?;
-        }
+        let (question, place) = self.admit(tenant, body, unknown, wanted).await?;
         let answer = self.questions.own_stream(&question, &CancellationToken::new()).await?;
         let batches = answer.batches.map(move |batch| {
             let _held = &place;

@@ -533,11 +533,7 @@ pub async fn refunded(tx: &mut Tx, of: OrderId) -> Result<Vec<(ShareOf, Fen)>, C
         of.to_string()
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter();
-    rows.map(|row| {
-        let of = ShareOf::parse(&row.share_of);
-        Ok((of.map_err(|_| ClearingError::Corrupt("payment share"))?, Fen(row.amount_fen)))
-    })
-    .collect()
+    rows.map(|row| by_share(&row.share_of, row.amount_fen)).collect()
 }
 
 /// What refunds of an endorsement take from each kind of share, as [`refunded`] counts.
@@ -557,11 +553,12 @@ pub async fn given_back(
         amend_code
     );
     let rows = rows.fetch_all(tx.conn()).await?.into_iter();
-    rows.map(|row| {
-        let of = ShareOf::parse(&row.share_of);
-        Ok((of.map_err(|_| ClearingError::Corrupt("payment share"))?, Fen(row.amount_fen)))
-    })
-    .collect()
+    rows.map(|row| by_share(&row.share_of, row.amount_fen)).collect()
+}
+
+fn by_share(of: &str, amount_fen: i64) -> Result<(ShareOf, Fen), ClearingError> {
+    let of = ShareOf::parse(of).map_err(|_| ClearingError::Corrupt("payment share"))?;
+    Ok((of, Fen(amount_fen)))
 }
 
 /// Refunds of an endorsement and what of each went back and stayed there, the first ordered first.
