@@ -67,8 +67,10 @@ pub fn mirror(left: &[Share], back: Fen) -> Option<Vec<Share>> {
 /// What an endorsement gives back, as far as one collection has it. `due` is all that goes back, by
 /// share; `taken` what other refunds of the endorsement take; `left` each share of the collection
 /// less what went back; `elsewhere` what other collections of the policy have left. What fund and
-/// intermediary nowhere have any more the insurer gives; the tax office alone gives tax. `None` when
-/// nothing is due or left.
+/// intermediary nowhere have any more the insurer gives; the tax office alone gives tax. When all
+/// that is left of the premium goes back, everybody gives what they have: each collection was split
+/// at its own rates and rounded by itself, so the rates of the whole may miss it. `None` when nothing
+/// is due or left.
 pub fn part(
     due: &[(ShareOf, Fen)],
     taken: &[(ShareOf, Fen)],
@@ -92,11 +94,17 @@ pub fn part(
         of => open(of),
     };
     // A fen the insurer gave for somebody who has it again is not given twice.
-    let mut premium: i64 =
-        [ShareOf::Fund, ShareOf::Commission, ShareOf::Premium].map(open).iter().sum();
+    const OF_PREMIUM: [ShareOf; 3] = [ShareOf::Fund, ShareOf::Commission, ShareOf::Premium];
+    let mut premium: i64 = OF_PREMIUM.map(open).iter().sum();
+    let all_goes_back = premium == OF_PREMIUM.map(has).iter().sum::<i64>();
     let mut gives = Vec::with_capacity(left.len());
     for share in left {
-        let mut amount = most(share.of).min(share.amount.0).max(0);
+        let mut amount = match share.of {
+            ShareOf::Fund | ShareOf::Commission | ShareOf::Premium if all_goes_back => {
+                share.amount.0
+            }
+            of => most(of).min(share.amount.0).max(0),
+        };
         if share.of != ShareOf::Tax {
             amount = amount.min(premium).max(0);
             premium -= amount;
@@ -200,6 +208,15 @@ mod tests {
             // The insurer gave for fund and agency, which have money again.
             ([12_500, 689, 0, 67_594], ALL, NONE, None),
             (NONE, NONE, NONE, None),
+            // All that is left of the premium goes back. The agency had 25.98 and 0.02 of two
+            // collections that were rounded, and the fund more at a rate of its day.
+            (
+                NONE,
+                [12_500, 700, 2_598, 64_800],
+                [0, 0, 2, 183],
+                Some(vec![12_500, 700, 2_598, 64_800]),
+            ),
+            ([12_500, 700, 2_598, 64_800], [0, 0, 2, 183], NONE, Some(vec![0, 0, 2, 183])),
         ];
         for (taken, has, elsewhere, expected) in table {
             assert_eq!(
