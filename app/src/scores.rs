@@ -16,6 +16,10 @@ use production_core::claim::feature::Features;
 pub(crate) struct Models(pub(crate) Actuarial);
 
 impl ClaimScorer for Models {
+    fn has_model(&self, tenant: TenantId) -> bool {
+        self.0.has_model(tenant)
+    }
+
     fn score(&self, tenant: TenantId, features: &Features) -> Result<FraudScore, NotScored> {
         self.0.score_claim(tenant, features).map(told).map_err(|why| match why {
             model::NotScored::NoModel => NotScored::NoModel,

@@ -137,6 +137,11 @@ impl Actuarial {
         self.scorer_of(tenant, record.run, &record.scorer_digest).await
     }
 
+    /// Whether a model is in force for the claims of a tenant, its own or the market's.
+    pub fn has_model(&self, tenant: TenantId) -> bool {
+        self.shelf.held(Some(tenant)).or_else(|| self.shelf.held(None)).is_some()
+    }
+
     /// The own model in force.
     pub(crate) fn in_force(&self, tenant: TenantId) -> Option<ModelId> {
         self.shelf.held(Some(tenant)).map(|held| held.model)

@@ -9,7 +9,6 @@ use production_core::rule::Findings;
 use crate::Production;
 use crate::claim::hint::Windows;
 use crate::claim::lock::Teller;
-use crate::claim::mark::Mark;
 use crate::claim::outside::{self, InsuredVehicle};
 use crate::claim::read::{ReadStep, StepBody};
 use crate::claim::record::{RecordStep, Target};
@@ -21,7 +20,6 @@ use crate::pre_confirm::number;
 use crate::quote::{checks, read as wording};
 use crate::sealed;
 use crate::store::claim as store;
-use crate::store::claim_mark::MarkRow;
 use crate::store::policy;
 
 impl Production {
@@ -35,15 +33,18 @@ impl Production {
         let insurer = self.insurer_of(&call)?;
         let (read, notices) = read(body, insurer, unknown)?;
         let confirm_no = read.case.confirm_no;
-        let mut tx = self.begin(&call).await?;
-        let policy = policy::find(&mut tx, confirm_no).await?;
-        drop(tx);
-        let of = NumberFor { insurer, region: policy.region, slot: confirm_no.slot() };
+        // The policy is looked at before its lock only where the police are asked about its vehicle.
+        let insured = if read.asks_the_police() {
+            let mut tx = self.begin(&call).await?;
+            let policy = policy::find(&mut tx, confirm_no).await?;
+            Some(InsuredVehicle { frame: policy.frame, plate: policy.plate })
+        } else {
+            None
+        };
+        let of = NumberFor { insurer, region: confirm_no.area(), slot: confirm_no.slot() };
         let claim_no = self.numbering.next(NumberKind::Claim, of, call.received_at).await?;
-        let insured = InsuredVehicle { frame: policy.frame, plate: policy.plate };
         let target = Target::Report(claim_no);
-        self.record_step(call, insurer, target, read, Some(insured), (notices, Teller::Insurer))
-            .await
+        self.record_step(call, insurer, target, read, insured, (notices, Teller::Insurer)).await
     }
 
     /// Takes one more step of a case.
@@ -96,18 +97,8 @@ impl Production {
         let found = outside::look(&self.outside, &read, insured.as_ref(), &windows).await;
         notices.extend(found.notices);
         let key = self.sealer.market_key(now).await?;
-        let digested = |mark: &Mark| MarkRow {
-            kind: mark.kind,
-            mark: mark.digest(key),
-            own: mark.own,
-            pointer: mark.pointer.clone(),
-        };
-        // What every other case of the vehicle carries as well.
-        let own = match (target, &insured) {
-            (Target::Report(_), Some(vehicle)) => vehicle.marks(),
-            _ => Vec::new(),
-        };
-        let marks = read.marks.iter().chain(&own).map(digested).collect();
+        let marks = read.marks.iter().map(|mark| mark.digested(key)).collect();
+        let own_marks_by = matches!(target, Target::Report(_)).then(|| key.clone());
         let check_no = self.check_no(target, &read, insurer, &call).await?;
         let command = RecordStep {
             target,
@@ -115,6 +106,7 @@ impl Production {
             insurer,
             client: call.caller.client.to_string(),
             marks,
+            own_marks_by,
             message_sealed: self.sealer.seal_json(tenant, sealed::CLAIM, &read.message).await?,
             hints: found.hints,
             police: found.police,
@@ -124,6 +116,7 @@ impl Production {
             book: self.book.clone(),
             teller,
             locks: self.locks.clone(),
+            scoring: self.scores.scoring(tenant, read.step()),
             scores: self.scores.clone(),
             refer: ReferWhen::of(self.challenges.parameters(), tenant, &call.caller.region, now),
             now,

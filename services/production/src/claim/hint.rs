@@ -98,7 +98,11 @@ impl Windows {
     }
 
     /// What to look for around an accident.
-    pub(crate) fn questions(&self, marks: &[MarkRow], accident_at: Timestamp) -> Vec<MarkQuestion> {
+    pub(crate) fn questions<'a>(
+        &self,
+        marks: impl Iterator<Item = &'a MarkRow>,
+        accident_at: Timestamp,
+    ) -> Vec<MarkQuestion> {
         let question = |mark: &MarkRow| {
             let around = self.around(mark.kind)?;
             Some(MarkQuestion {
@@ -109,7 +113,7 @@ impl Windows {
                 pointer: mark.pointer.clone(),
             })
         };
-        marks.iter().filter_map(question).collect()
+        marks.filter_map(question).collect()
     }
 }
 

@@ -5,8 +5,11 @@
 //! insurers meet at the same mark and nobody reads a person from the table.
 
 use crypto::IndexKey;
+use production_core::frame::FrameNo;
+use production_core::plate::Plate;
 
 use crate::error::ProductionError;
+use crate::store::claim_mark::MarkRow;
 
 /// Sort of a mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -97,6 +100,23 @@ impl Mark {
     pub fn digest(&self, key: &IndexKey) -> Vec<u8> {
         key.index(self.kind.purpose(), self.value.as_bytes()).0.to_vec()
     }
+
+    /// The mark by its digest.
+    pub(crate) fn digested(&self, key: &IndexKey) -> MarkRow {
+        MarkRow {
+            kind: self.kind,
+            mark: self.digest(key),
+            own: self.own,
+            pointer: self.pointer.clone(),
+        }
+    }
+}
+
+/// What every case of a vehicle carries: a report says it by its policy.
+pub(crate) fn of_vehicle(frame: &FrameNo, plate: Option<&Plate>) -> impl Iterator<Item = Mark> {
+    let frame = Mark::of(MarkKind::Frame, frame.as_str(), true);
+    let plate = plate.and_then(|plate| Mark::of(MarkKind::Plate, plate.number(), true));
+    frame.into_iter().chain(plate).map(|mark| mark.said_at("/confirmCode"))
 }
 
 impl MarkKind {

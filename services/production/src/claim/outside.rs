@@ -15,7 +15,6 @@ use rust_decimal::Decimal;
 
 use crate::claim::answer::{HintView, PoliceAccidentView, PolicePartyView};
 use crate::claim::hint::{self, Windows};
-use crate::claim::mark::{Mark, MarkKind};
 use crate::claim::read::{PoliceQuestion, PricedPart, ReadStep};
 use crate::outside::{Accident, AccidentAnswer, AccidentQuestion, Outside};
 
@@ -26,16 +25,6 @@ const AROUND: SignedDuration = SignedDuration::from_hours(6);
 pub(super) struct InsuredVehicle {
     pub(super) frame: FrameNo,
     pub(super) plate: Option<Plate>,
-}
-
-impl InsuredVehicle {
-    /// What every other case of the vehicle carries as well: the report says it by its policy.
-    pub(super) fn marks(&self) -> Vec<Mark> {
-        let frame = Mark::of(MarkKind::Frame, self.frame.as_str(), true);
-        let plate = self.plate.as_ref();
-        let plate = plate.and_then(|plate| Mark::of(MarkKind::Plate, plate.number(), true));
-        frame.into_iter().chain(plate).map(|mark| mark.said_at("/confirmCode")).collect()
-    }
 }
 
 /// What was found.

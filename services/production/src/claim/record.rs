@@ -6,9 +6,11 @@
 
 mod board;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use base_http::{Done, Notice, SetCommand, ShownRecord};
+use crypto::IndexKey;
 use http::StatusCode;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -26,7 +28,7 @@ use crate::claim::hint::{self, Viewer, Windows};
 use crate::claim::lock::{self, CodedPayment, RecoveryLocks, Teller, Way};
 use crate::claim::read::ReadStep;
 use crate::claim::referral::{self, ReferWhen};
-use crate::claim::score::{FraudScore, NotScored, ScoreDesk};
+use crate::claim::score::{FraudScore, NotScored, ScoreDesk, Scoring};
 use crate::claim::step::{self, Told};
 use crate::claim::terms::Terms;
 use crate::error::{self, ProductionError};
@@ -60,6 +62,8 @@ pub struct RecordStep {
     pub client: String,
     /// Its marks, digested.
     pub marks: Vec<MarkRow>,
+    /// For a report: digests the marks of the insured vehicle, which its policy tells.
+    pub own_marks_by: Option<IndexKey>,
     /// The whole message, sealed.
     pub message_sealed: Vec<u8>,
     /// What was found outside: prices of parts, the police.
@@ -80,6 +84,8 @@ pub struct RecordStep {
     pub locks: Arc<dyn RecoveryLocks>,
     /// When the claim is referred to the investigators.
     pub refer: ReferWhen,
+    /// Whether a fraud score is asked for.
+    pub(crate) scoring: Scoring,
     /// Where fraud scores are asked for.
     pub(crate) scores: Arc<ScoreDesk>,
     /// The instant of the call.
@@ -93,6 +99,9 @@ enum Decided {
     /// Taken now.
     Taken(Box<Taken>),
 }
+
+/// A fraud score or why there is none, and the figures of the claim.
+type Scored = (Result<FraudScore, NotScored>, Features);
 
 /// A step that was taken.
 struct Taken {
@@ -112,6 +121,7 @@ impl SetCommand for RecordStep {
     ) -> Result<Vec<Result<Done, ProductionError>>, ProductionError> {
         let mut board = load(set, tx).await?;
         let marked = in_common(set, &board, tx).await?;
+        board.scores = ask_together(set, &board, &marked).await;
         let mut outcomes = Vec::with_capacity(set.len());
         for (command, marked) in set.iter().zip(&marked) {
             outcomes.push(match board.first(command) {
@@ -196,13 +206,6 @@ async fn follow(command: &RecordStep, step: &StepRow, tx: &mut Tx) -> Result<(),
             command.locks.paid(tx, &coded, command.now).await
         }
         _ => Ok(()),
-    }
-}
-
-impl RecordStep {
-    /// Whether a fraud score is asked for.
-    fn is_scored(&self) -> bool {
-        self.scores.is_open() && feature::is_scored(self.read.step())
     }
 }
 
@@ -291,9 +294,9 @@ fn reported(
         return Err(ProductionError::Corrupt("claim step"));
     };
     let confirm_no = read.case.confirm_no;
-    let (policy, versions) = board
-        .policies
-        .get(&confirm_no)
+    let own = board.policies.get(&confirm_no);
+    let (policy, versions) = own
+        .filter(|(policy, _)| policy.tenant == command.tenant)
         .ok_or_else(|| ProductionError::not_found("policy", confirm_no))?;
     if let Some(told) = read.case.policy_no.as_ref().filter(|told| **told != policy.policy_no) {
         let detail = format!("policy {confirm_no} is number {}, not {told}", policy.policy_no);
@@ -366,15 +369,8 @@ async fn compose(
     findings: Vec<Notice>,
 ) -> (Taken, ClaimRow) {
     let read = &command.read;
-    let viewer = Viewer { claim_no: row.claim_no, insurer: command.insurer, case: &row.case };
-    let mut risk_hints = command.hints.clone();
-    if let StepFacts::Notify(notify) = &read.facts {
-        let soon = hint::soon_after_start(&row.terms, notify.accident_at, &command.windows);
-        risk_hints.extend(soon);
-    }
-    let common = hint::in_common(&viewer, marked);
-    let shown: Vec<ShownRecord> = common.iter().filter_map(shown_by).collect();
-    risk_hints.extend(common);
+    let mut risk_hints = hints(command, &row, marked);
+    let shown: Vec<ShownRecord> = risk_hints.iter().filter_map(shown_by).collect();
     let mut notices = command.notices.clone();
     notices.extend(findings);
     let scored = score(command, board, &row, &risk_hints).await;
@@ -385,6 +381,10 @@ async fn compose(
             fraud_score = Some(score.clone());
         }
         Some(Err(why)) => notices.push(why.notice()),
+        None if command.scoring == Scoring::NoModel => {
+            NotScored::NoModel.count();
+            notices.push(NotScored::NoModel.notice());
+        }
         None => {}
     }
     let hints = risk_hints.clone();
@@ -416,16 +416,50 @@ async fn compose(
     (Taken { step, score, hints, done }, row)
 }
 
-/// The fraud score of a step and the figures it is of; `None` of a step that is not scored.
-async fn score(
+/// What a claims handler should look at, but for the score.
+fn hints(command: &RecordStep, row: &ClaimRow, marked: &[Marked]) -> Vec<HintView> {
+    let viewer = Viewer { claim_no: row.claim_no, insurer: command.insurer, case: &row.case };
+    let mut hints = command.hints.clone();
+    if let StepFacts::Notify(notify) = &command.read.facts {
+        hints.extend(hint::soon_after_start(&row.terms, notify.accident_at, &command.windows));
+    }
+    hints.extend(hint::in_common(&viewer, marked));
+    hints
+}
+
+/// Asks for the scores of all steps whose figures depend on no other step of the set, so that the set
+/// waits for them once. One that is refused afterwards was scored in vain.
+async fn ask_together(
+    set: &[&RecordStep],
+    board: &Board,
+    marked: &[Vec<Marked>],
+) -> HashMap<PlatformNumber, Scored> {
+    let mut members: HashMap<PlatformNumber, usize> = HashMap::new();
+    for claim_no in set.iter().filter_map(|command| board.of(command)) {
+        *members.entry(claim_no).or_default() += 1;
+    }
+    let asked = set.iter().zip(marked).filter_map(|(command, marked)| {
+        let claim_no = board.of(command).filter(|no| members.get(no) == Some(&1))?;
+        if command.scoring != Scoring::Asked || board.first(command).is_some() {
+            return None;
+        }
+        let row = &board.cases.get(&claim_no)?.row;
+        let features = features(command, board, row, &hints(command, row, marked))?;
+        Some(async move {
+            let scored = command.scores.score(command.tenant, features.clone()).await;
+            (claim_no, (scored, features))
+        })
+    });
+    futures::future::join_all(asked).await.into_iter().collect()
+}
+
+/// The figures of a case with the step that is taken; `None` where there was no report.
+fn features(
     command: &RecordStep,
-    board: &mut Board,
+    board: &Board,
     row: &ClaimRow,
     hints: &[HintView],
-) -> Option<(Result<FraudScore, NotScored>, Features)> {
-    if !command.is_scored() {
-        return None;
-    }
+) -> Option<Features> {
     let before = board.told.get(&row.claim_no).map_or(&[][..], Vec::as_slice);
     let mut steps: Vec<feature::Told<'_>> = before
         .iter()
@@ -436,7 +470,23 @@ async fn score(
         .collect();
     let rules = hints.iter().map(|hint| hint.rule.as_str()).collect();
     steps.push(feature::Told { facts: &command.read.facts, rules });
-    let features = feature::features(&row.terms.history(steps))?;
+    feature::features(&row.terms.history(steps))
+}
+
+/// The fraud score of a step and the figures it is of; `None` of a step that is not scored.
+async fn score(
+    command: &RecordStep,
+    board: &mut Board,
+    row: &ClaimRow,
+    hints: &[HintView],
+) -> Option<Scored> {
+    if command.scoring != Scoring::Asked {
+        return None;
+    }
+    if let Some(scored) = board.scores.remove(&row.claim_no) {
+        return Some(scored);
+    }
+    let features = features(command, board, row, hints)?;
     if board.late {
         return Some((Err(NotScored::Busy), features));
     }
@@ -472,7 +522,7 @@ async fn save(
         {
             steps.push(&taken.step);
             scored.extend(taken.score.as_ref());
-            marks.extend(command.marks.iter().map(|mark| (&working.row, mark)));
+            marks.extend(board.marks(command).map(|mark| (&working.row, mark)));
         }
     }
     if let Some(first) = steps.first() {

@@ -14,7 +14,8 @@ use std::time::Duration;
 
 use base_http::Notice;
 use kernel::TenantId;
-use production_core::claim::feature::Features;
+use production_core::claim::Step;
+use production_core::claim::feature::{self, Features};
 use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 use utoipa::ToSchema;
@@ -28,13 +29,19 @@ use crate::claim::hint::BY_SCORE;
 pub const WAIT: Duration = Duration::from_millis(1);
 /// Threads that score; a scorer that hangs on all of them is not asked any more until one returns.
 const THREADS: usize = 2;
-/// Questions that may wait for a thread.
-const QUEUE: usize = 64;
+/// Questions that may wait for a thread: a set's ask together.
+const QUEUE: usize = 128;
 
 /// Who scores claims. Asked on a thread that may block, and given up when it takes too long.
 pub trait ClaimScorer: Send + Sync + 'static {
     /// Whether there is anybody to ask; steps say nothing of scores otherwise.
     fn is_there(&self) -> bool {
+        true
+    }
+
+    /// Whether a tenant's claims can be scored, as far as is known without asking: nothing is read,
+    /// computed or kept for a score otherwise.
+    fn has_model(&self, _tenant: TenantId) -> bool {
         true
     }
 
@@ -176,6 +183,11 @@ impl NotScored {
         }
     }
 
+    /// Counts a step that goes by rules alone.
+    pub(crate) fn count(self) {
+        metrics::counter!("claim_score_degraded_total", "why" => self.name()).increment(1);
+    }
+
     /// What a person should see.
     pub(crate) fn notice(self) -> Notice {
         let detail = format!("未取得欺诈评分 {}; the claim goes by rules alone", self.text());
@@ -215,6 +227,17 @@ impl FraudScore {
             pointer: None,
         })
     }
+}
+
+/// Whether a step is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scoring {
+    /// No: it is of no kind that is, or there is nobody to ask.
+    None,
+    /// It would be, were there a model.
+    NoModel,
+    /// Yes.
+    Asked,
 }
 
 /// Where scores are asked for.
@@ -259,6 +282,15 @@ impl ScoreDesk {
         self.scorer.is_there()
     }
 
+    /// Whether a tenant's step is scored.
+    pub(crate) fn scoring(&self, tenant: TenantId, step: Step) -> Scoring {
+        match () {
+            () if !self.is_open() || !feature::is_scored(step) => Scoring::None,
+            () if self.scorer.has_model(tenant) => Scoring::Asked,
+            () => Scoring::NoModel,
+        }
+    }
+
     /// The score of a claim, or why there is none; at most two milliseconds later.
     pub(crate) async fn score(
         &self,
@@ -267,7 +299,7 @@ impl ScoreDesk {
     ) -> Result<FraudScore, NotScored> {
         let scored = self.ask(tenant, features).await;
         if let Err(why) = &scored {
-            metrics::counter!("claim_score_degraded_total", "why" => why.name()).increment(1);
+            why.count();
         }
         scored
     }

@@ -18,12 +18,18 @@ const SCORES: u8 = 0;
 const HANGS: u8 = 1;
 const PANICS: u8 = 2;
 const HAS_NO_MODEL: u8 = 3;
+/// As it is when a model is withdrawn while it is asked.
+const LOSES_ITS_MODEL: u8 = 4;
 
 /// A scorer by one rule: 40 % from a loss of 5,000 yuan of own or other vehicles, else 1 %.
 #[derive(Default)]
 struct ByLoss(AtomicU8);
 
 impl ClaimScorer for ByLoss {
+    fn has_model(&self, _: TenantId) -> bool {
+        self.0.load(Ordering::Acquire) != HAS_NO_MODEL
+    }
+
     fn patience(&self) -> Duration {
         // A busy machine may need long; one that hangs is given what the platform gives.
         if self.0.load(Ordering::Acquire) == HANGS { WAIT } else { Duration::from_secs(60) }
@@ -38,7 +44,8 @@ impl ClaimScorer for ByLoss {
                 return Err(NotScored::NoModel);
             }
             PANICS => panic!("told to"),
-            HAS_NO_MODEL => return Err(NotScored::NoModel),
+            HAS_NO_MODEL => panic!("asked without a model"),
+            LOSES_ITS_MODEL => return Err(NotScored::NoModel),
             _ => {}
         }
         let Some(Figure::Number(loss)) = features.get("vehicleLossFen") else {
@@ -131,9 +138,15 @@ async fn a_scorer_that_hangs_panics_or_has_no_model_costs_a_step_nothing_but_its
     let story = surveyed(&world).await;
     world.step(&story, "register", &story.registration()).await.unwrap();
     let mut outcomes = vec![];
-    for (number, mode) in
-        [("AS-1", PANICS), ("AS-2", HAS_NO_MODEL), ("AS-3", HANGS), ("AS-4", HANGS)]
-    {
+    // Without a model nobody is asked and nothing is kept.
+    let modes = [
+        ("AS-1", PANICS),
+        ("AS-2", HAS_NO_MODEL),
+        ("AS-3", LOSES_ITS_MODEL),
+        ("AS-4", HANGS),
+        ("AS-5", HANGS),
+    ];
+    for (number, mode) in modes {
         scorer.0.store(mode, Ordering::Release);
         let mut assessment = story.assessment("3000.00", "8000.00");
         assessment["businessNo"] = json!(number);

@@ -7,12 +7,14 @@ use pg::Tx;
 use production_core::claim::{Step, StepFacts};
 use production_core::number::PlatformNumber;
 
-use super::{RecordStep, Taken, Target};
+use super::{RecordStep, Scored, Taken, Target};
 use crate::claim::hint;
 use crate::claim::lock::{RecoveryLock, TouchedCase};
+use crate::claim::mark;
+use crate::claim::score::Scoring;
 use crate::error::ProductionError;
 use crate::store::claim::{self as store, ClaimRow, StepRow};
-use crate::store::claim_mark::{self, Marked};
+use crate::store::claim_mark::{self, MarkRow, Marked};
 use crate::store::claim_score as scores;
 use crate::store::policy::{self, PolicyRecord, VersionRecord};
 
@@ -29,9 +31,13 @@ pub(super) struct Board {
     pub(super) reported: HashMap<(PlatformNumber, String), PlatformNumber>,
     pub(super) taken: HashMap<(PlatformNumber, Step, String), StepRow>,
     pub(super) policies: HashMap<PlatformNumber, (PolicyRecord, Vec<VersionRecord>)>,
+    /// Marks of insured vehicles, by the policy of a report.
+    own_marks: HashMap<PlatformNumber, Vec<MarkRow>>,
     pub(super) locks: HashMap<PlatformNumber, Vec<RecoveryLock>>,
     /// Steps of the cases that are scored, and the rules of their hints.
     pub(super) told: HashMap<PlatformNumber, Vec<(StepFacts, Vec<String>)>>,
+    /// Scores that were asked for ahead, and the figures they are of.
+    pub(super) scores: HashMap<PlatformNumber, Scored>,
     /// No score of the set is waited for after one that came too late.
     pub(super) late: bool,
 }
@@ -71,9 +77,11 @@ pub(super) async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, Prod
         cases: HashMap::new(),
         reported: HashMap::new(),
         taken: HashMap::new(),
+        own_marks: own_marks(set, &policies),
         policies,
         locks: HashMap::new(),
         told: HashMap::new(),
+        scores: HashMap::new(),
         late: false,
     };
     for row in rows {
@@ -91,7 +99,7 @@ pub(super) async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, Prod
         let key = (step.claim_no, step.step, step.business_no.clone());
         board.taken.insert(key, step);
     }
-    let scored = set.iter().filter(|command| command.is_scored());
+    let scored = set.iter().filter(|command| command.scoring == Scoring::Asked);
     let scored: Vec<PlatformNumber> = scored.filter_map(|command| board.of(command)).collect();
     for told in scores::told(tx, &scored).await? {
         board.told.entry(told.claim_no).or_default().push((told.facts, told.rules));
@@ -104,6 +112,20 @@ pub(super) async fn load(set: &[&RecordStep], tx: &mut Tx) -> Result<Board, Prod
         board.locks = cases.into_iter().map(|case| case.claim_no).zip(locks).collect();
     }
     Ok(board)
+}
+
+/// What every other case of a reported vehicle carries as well, by policy.
+fn own_marks(
+    set: &[&RecordStep],
+    policies: &HashMap<PlatformNumber, (PolicyRecord, Vec<VersionRecord>)>,
+) -> HashMap<PlatformNumber, Vec<MarkRow>> {
+    let of = |command: &&RecordStep| {
+        let key = command.own_marks_by.as_ref()?;
+        let (policy, _) = policies.get(&command.read.case.confirm_no)?;
+        let marks = mark::of_vehicle(&policy.frame, policy.plate.as_ref());
+        Some((policy.confirm_no, marks.map(|mark| mark.digested(key)).collect()))
+    };
+    set.iter().filter_map(of).collect()
 }
 
 /// A case as locks look at it.
@@ -128,6 +150,16 @@ impl Board {
                 self.reported.get(&(case.confirm_no, case.report_no.clone())).copied()
             }
         }
+    }
+
+    /// What a step's case can be recognised by: what the message says, and for a report the vehicle.
+    pub(super) fn marks<'a>(
+        &'a self,
+        command: &'a RecordStep,
+    ) -> impl Iterator<Item = &'a MarkRow> + use<'a> {
+        let own = command.own_marks_by.as_ref();
+        let own = own.and_then(|_| self.own_marks.get(&command.read.case.confirm_no));
+        command.marks.iter().chain(own.into_iter().flatten())
     }
 
     /// The step of the same number, when it was taken before.
@@ -186,7 +218,7 @@ pub(super) async fn in_common(
     let mut owners = Vec::new();
     for (member, command) in set.iter().enumerate() {
         let Some(accident_at) = board.accident_at(command) else { continue };
-        for question in command.windows.questions(&command.marks, accident_at) {
+        for question in command.windows.questions(board.marks(command), accident_at) {
             owners.push(member);
             questions.push(question);
         }

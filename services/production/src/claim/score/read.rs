@@ -21,7 +21,7 @@ use crate::store::claim_score::{self as store, ScoreRow};
 pub struct ClaimScoresView {
     /// 理赔编号.
     pub claim_code: String,
-    /// First to last.
+    /// First to last; nothing of steps taken while no model was in force.
     pub scores: Vec<ScoreLine>,
 }
 
