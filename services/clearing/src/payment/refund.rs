@@ -46,11 +46,26 @@ pub(super) enum Wanted {
     Endorsement(Endorsement),
 }
 
-/// What an endorsement gives back.
+/// An endorsement that gives back.
 #[derive(Clone, Debug)]
 pub(super) struct Endorsement {
     amend_code: String,
-    /// How much, by share. Empty when the order is expected to have been placed before.
+    gives: Gives,
+}
+
+/// What an endorsement gives back.
+#[derive(Clone, Debug)]
+enum Gives {
+    /// What it owes.
+    Owed(Owed),
+    /// Nothing any more: its order is expected to have been placed before.
+    PlacedBefore,
+}
+
+/// What an endorsement owes its customer.
+#[derive(Clone, Debug)]
+struct Owed {
+    /// How much, by share.
     due: Vec<(ShareOf, Fen)>,
     /// What the money of its policy was collected for.
     collected_for: Vec<String>,
@@ -116,9 +131,7 @@ impl Clearing {
         let owed = self.policies.owed_back(participant, &amend_code, now).await;
         let owed = match owed.map_err(|error| Problem::store(&error))? {
             Some(owed) => owed,
-            None if placed => {
-                return Ok(Endorsement { amend_code, due: Vec::new(), collected_for: Vec::new() });
-            }
+            None if placed => return Ok(Endorsement { amend_code, gives: Gives::PlacedBefore }),
             None => {
                 let owes = "no own endorsement of this code is confirmed and owes its customer \
                             money that is not registered as given back";
@@ -129,7 +142,8 @@ impl Clearing {
         let ways = "premium and tax of the endorsement go different ways; give them back yourself \
                     and register it";
         let due = split.ok_or_else(|| ClearingError::refused(&WRONG_ORDER, ways))?;
-        Ok(Endorsement { amend_code, due, collected_for: owed.collected_for })
+        let gives = Gives::Owed(Owed { due, collected_for: owed.collected_for });
+        Ok(Endorsement { amend_code, gives })
     }
 }
 
@@ -148,9 +162,9 @@ impl Refund<'_> {
     pub(super) async fn order(&self, tx: &mut Tx) -> Result<OrderId, ClearingError> {
         let of = self.of;
         let mut others = Vec::new();
-        if let Wanted::Endorsement(endorsement) = &self.wanted {
+        if let Wanted::Endorsement(Endorsement { gives: Gives::Owed(owed), .. }) = &self.wanted {
             // Two refunds of one endorsement out of two collections wait for each other.
-            others = store::collections(tx, &endorsement.collected_for).await?;
+            others = store::collections(tx, &owed.collected_for).await?;
             store::hold(tx, &others).await?;
             others.retain(|other| *other != of);
         }
@@ -206,26 +220,40 @@ impl Refund<'_> {
         match &self.wanted {
             Wanted::Left => mirror(&left, whole).ok_or_else(more),
             Wanted::Amount(back) => mirror(&left, *back).ok_or_else(more),
-            Wanted::Endorsement(endorsement) if endorsement.due.is_empty() => {
-                let detail = format!("order {} is another", self.id);
-                Err(ClearingError::refused(&ORDER_TAKEN, detail))
-            }
-            Wanted::Endorsement(endorsement) => {
-                if !endorsement.collected_for.contains(&collected.about) {
-                    return Err(wrong("the order collected no money of the endorsement's policy"));
+            Wanted::Endorsement(endorsement) => match &endorsement.gives {
+                Gives::PlacedBefore => {
+                    let detail = format!("order {} is another", self.id);
+                    Err(ClearingError::refused(&ORDER_TAKEN, detail))
                 }
-                let taken = (collected.participant, endorsement.amend_code.as_str());
-                let taken = store::given_back(tx, taken).await?;
-                let mut elsewhere = Vec::new();
-                for other in others {
-                    elsewhere.extend(left_of(tx, *other).await?);
+                Gives::Owed(owed) => {
+                    let of = (collected, endorsement.amend_code.as_str());
+                    owed.shares(tx, of, &left, others).await
                 }
-                let part = part(&endorsement.due, &taken, &left, &elsewhere);
-                part.ok_or_else(|| {
-                    wrong("all that the endorsement gives back is ordered, or the order has nothing left of it")
-                })
-            }
+            },
         }
+    }
+}
+
+impl Owed {
+    /// What a collection with these shares `left` gives of it, beside the `others` of the policy.
+    async fn shares(
+        &self,
+        tx: &mut Tx,
+        (collected, amend_code): (&store::Order, &str),
+        left: &[Share],
+        others: &[OrderId],
+    ) -> Result<Vec<Share>, ClearingError> {
+        if !self.collected_for.contains(&collected.about) {
+            return Err(wrong("the order collected no money of the endorsement's policy"));
+        }
+        let taken = store::given_back(tx, (collected.participant, amend_code)).await?;
+        let mut elsewhere = Vec::new();
+        for other in others {
+            elsewhere.extend(left_of(tx, *other).await?);
+        }
+        let none_left = "all that the endorsement gives back is ordered, or the order has nothing \
+                         left of it";
+        part(&self.due, &taken, left, &elsewhere).ok_or_else(|| wrong(none_left))
     }
 }
 
