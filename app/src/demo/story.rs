@@ -11,6 +11,7 @@
 
 mod accidents;
 mod buying;
+mod case;
 mod claims_renewal;
 mod fleet;
 mod neighbour;

@@ -11,44 +11,10 @@ use serde_json::{Value, json};
 use crate::demo::market::{Answer, CPIC, Insurer, Market, PAIC, PICC};
 use crate::demo::story::Pair;
 use crate::demo::story::buying::{Price, buy};
+use crate::demo::story::case::{Case, documents, lost, recovery_row, seen};
 use crate::demo::story::fleet::{A, B, C, Car};
 use crate::demo::story::recoveries;
 use crate::demo::teller::Teller;
-
-/// A case under way.
-pub(super) struct Case {
-    pub(super) who: Insurer,
-    /// 理赔编号.
-    pub(super) code: String,
-    confirm_code: String,
-    report_no: String,
-}
-
-impl Case {
-    /// A message of the case.
-    pub(super) fn message(&self, business_no: &str, more: Value) -> Value {
-        let mut message = json!({ "confirmCode": self.confirm_code, "reportNo": self.report_no,
-                                  "businessNo": business_no });
-        if let (Value::Object(message), Value::Object(more)) = (&mut message, more) {
-            message.extend(more);
-        }
-        message
-    }
-
-    /// Sends a step and expects it to be taken.
-    pub(super) async fn step(
-        &self,
-        market: &mut Market,
-        teller: &mut Teller,
-        step: &str,
-        message: &Value,
-    ) -> anyhow::Result<Answer> {
-        let path = format!("/v1/claims/{}/{step}", self.code);
-        let answer = market.post(self.who, &path, message).await?;
-        teller.status(&answer, 201);
-        Ok(answer)
-    }
-}
 
 /// An accident as one insurer tells it.
 pub(super) struct Accident<'a> {
@@ -118,27 +84,18 @@ pub(super) async fn sell(
 async fn report(
     market: &mut Market,
     teller: &mut Teller,
-    (who, confirm_code): (Insurer, &str),
+    policy: (Insurer, &str),
     report_no: &str,
     accident: &Accident<'_>,
 ) -> anyhow::Result<(Case, Answer, Value)> {
-    let message = json!({
-        "confirmCode": confirm_code, "reportNo": report_no,
+    let more = json!({
         "accidentAt": format!("{}0830", accident.day), "reportedAt": format!("{}0915", accident.day),
         "district": "320102", "place": "中山北路路口", "description": "路口相撞，双方车辆受损",
         "cause": "07", "handledBy": "10", "liability": "9", "mutual": accident.mutual,
         "subrogation": accident.subrogation,
         "thirdVehicles": [{ "plate": accident.other_car.plate, "plateKind": "02" }],
     });
-    let told = market.post(who, "/v1/claims", &message).await?;
-    teller.status(&told, 201);
-    let case = Case {
-        who,
-        code: told.text("/claimCode").to_owned(),
-        confirm_code: confirm_code.to_owned(),
-        report_no: report_no.to_owned(),
-    };
-    Ok((case, told, message))
+    Case::report(market, teller, policy, report_no, more).await
 }
 
 /// From the survey to the papers.
@@ -149,34 +106,27 @@ async fn assess(
     accident: &Accident<'_>,
 ) -> anyhow::Result<()> {
     let at = |hour: &str| format!("{}{hour}", accident.day);
-    let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
-    let seen = |item: u8, property: &str| json!({ "item": item, "property": property, "surveyor": officer });
-    let lost = |item: u8, property: &str, loss: &str| {
-        json!({ "item": item, "property": property, "loss": loss, "assessor": officer,
-                "approver": officer })
-    };
-    let mut documents = vec!["claimApplication", "liabilityStatement"];
+    let mut kinds = vec!["claimApplication", "liabilityStatement"];
     if accident.subrogation {
-        documents.push("subrogationApplication");
+        kinds.push("subrogationApplication");
     }
-    let documents = documents.into_iter().map(|kind| json!({ "name": kind, "kind": kind }));
-    let documents: Vec<Value> = documents.collect();
     let steps = [
         (
             "surveys",
             json!({ "surveyedAt": at("1100"), "liability": accident.liability,
             "liabilityDocument": "1", "mutual": accident.mutual,
-            "vehicles": [seen(1, "1"), seen(2, "2")] }),
+            "vehicles": [seen(1), seen(2)] }),
         ),
         ("registration", json!({ "registeredAt": at("1200"), "estimate": accident.other })),
         (
             "assessments",
             json!({ "approvedAt": at("1500"),
-            "vehicles": [lost(1, "1", accident.own), lost(2, "2", accident.other)] }),
+            "vehicles": [lost(1, accident.own), lost(2, accident.other)] }),
         ),
         (
             "documents",
-            json!({ "listedAt": at("1000"), "completeAt": at("1600"), "documents": documents }),
+            json!({ "listedAt": at("1000"), "completeAt": at("1600"),
+                    "documents": documents(&kinds) }),
         ),
     ];
     for (step, more) in steps {
@@ -208,13 +158,6 @@ fn adjustment(accident: &Accident<'_>, amount: &str, rows: Value, recoveries: Va
     let at = format!("{}1700", accident.day);
     json!({ "agreedAt": at, "adjustments": [{ "code": "A1", "opinion": "同意", "amount": amount,
             "approvedAt": at, "covers": rows, "recoveries": recoveries }] })
-}
-
-/// A recovery of an adjustment: `1` to be recovered, `2` to be paid; from compulsory (`1`) or
-/// commercial (`2`) cover.
-fn recovery(flag: &str, kind: &str, code: &str, amount: &str) -> Value {
-    json!({ "serialNo": kind.parse::<u8>().unwrap_or(1), "flag": flag, "kind": kind,
-            "recoveryCode": code, "amount": amount })
 }
 
 /// The adjustment and the closing.
@@ -345,7 +288,7 @@ async fn seventy_thirty(
     teller.refused(&refused, 409, "E2054");
     let at = "/settledBy/recoveryCode";
     teller.says(&refused, "已锁定 under a code", at, codes[0].as_str(), "not paid past PAIC");
-    let paid = json!([recovery("2", "1", &codes[0], "2000.00")]);
+    let paid = json!([recovery_row("2", "1", &codes[0], "2000.00")]);
     let adjusted = adjustment(&of_a, "2000.00", rows, paid);
     close(market, teller, &of_cover, &of_a, "2000.00", adjusted).await?;
 
@@ -362,7 +305,7 @@ async fn seventy_thirty(
         shared("M02", 2, "70", "8000.00", "4200.00"),
         shared("M01", 1, "70", "5000.00", "2100.00")
     ]);
-    let paid = json!([recovery("2", "2", &codes[1], "4200.00")]);
+    let paid = json!([recovery_row("2", "2", &codes[1], "4200.00")]);
     let adjusted = adjustment(&of_a, "6300.00", rows, paid);
     close(market, teller, &case, &of_a, "6300.00", adjusted).await?;
     let own = payment("2100.00", "202606011900");
@@ -377,8 +320,10 @@ async fn seventy_thirty(
     teller.remark("三者险 third party: (5,000 − 2,000) × 30 % = 900.00");
     let whole = json!({ "coverageCode": "M01", "feeKind": "1", "item": 1, "liabilityRate": "30",
                         "loss": "8000.00", "amount": "8000.00" });
-    let to_recover =
-        json!([recovery("1", "1", &codes[0], "2000.00"), recovery("1", "2", &codes[1], "4200.00")]);
+    let to_recover = json!([
+        recovery_row("1", "1", &codes[0], "2000.00"),
+        recovery_row("1", "2", &codes[1], "4200.00")
+    ]);
     let rows = json!([whole, shared("M02", 2, "30", "5000.00", "900.00")]);
     let adjusted = adjustment(&of_b, "8900.00", rows, to_recover.clone());
     close(market, teller, &hull, &of_b, "8900.00", adjusted).await?;
@@ -393,19 +338,16 @@ async fn seventy_thirty(
     )?;
     let why = json!({ "reopenedAt": "202606080900", "cause": "补充定损" });
     hull.step(market, teller, "reopenings", &hull.message("2", why)).await?;
-    let lost = |item: u8, property: &str, loss: &str| {
-        let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
-        json!({ "item": item, "property": property, "loss": loss, "assessor": officer, "approver": officer })
-    };
     let assessed = json!({ "approvedAt": "202606080915",
-        "vehicles": [lost(1, "1", "8000.00"), lost(2, "2", "6000.00")] });
+        "vehicles": [lost(1, "8000.00"), lost(2, "6000.00")] });
     hull.step(market, teller, "assessments", &hull.message("2", assessed)).await?;
     teller.remark("三者险 third party: (6,000 − 2,000) × 30 % = 1,200.00");
     let anew = json!({ "adjustments": [{ "amount": "9200.00", "approvedAt": "202606080930",
         "covers": [whole, shared("M02", 2, "30", "6000.00", "1200.00")],
         "recoveries": to_recover }] });
     hull.step(market, teller, "adjustments", &hull.message("2", anew)).await?;
-    let closing = json!({ "closedAt": "202606080940", "total": "9200.00", "insured": true, "liability": "4" });
+    let closing = json!({ "closedAt": "202606080940", "total": "9200.00", "insured": true,
+        "liability": "4" });
     let closed = hull.step(market, teller, "closings", &hull.message("2", closing)).await?;
     teller.says(&closed, "补付 still due", "/due", "300.00", "9,200 − 8,900 paid before");
     let paid = payment("300.00", "202606080950");

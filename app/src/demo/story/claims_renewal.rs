@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::demo::market::{Answer, CPIC, Insurer, Market, PAIC, PICC};
-use crate::demo::story::accidents::Case;
+use crate::demo::story::case::Case;
 use crate::demo::story::fleet::{A, B, C, Car};
 use crate::demo::teller::Teller;
 

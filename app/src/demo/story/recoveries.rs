@@ -7,11 +7,12 @@
 //! netting: PICC owes PAIC 14,600, PAIC owes PICC 3,800 and CPIC 9,200, CPIC owes PICC 6,400; the last is
 //! CCIC's, which bears all of a loss of 20,000, and of which both sides meet at 19,500.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-use crate::demo::market::{Answer, CCIC, CPIC, Insurer, Market, OPERATOR, PAIC, PICC};
+use crate::demo::market::{CCIC, CPIC, Insurer, Market, OPERATOR, PAIC, PICC};
 use crate::demo::story::Pair;
 use crate::demo::story::accidents::sell;
+use crate::demo::story::case::{Case, documents, lost, recovery_row, seen};
 use crate::demo::story::fleet::{Car, D, E, F, G};
 use crate::demo::teller::Teller;
 
@@ -186,13 +187,13 @@ async fn recover(
     let what =
         format!("{}'s {} and {}'s {} collide", who.code, own.plate, liable.code, other.plate);
     teller.step(DAY, "车损理赔 hull claim", &what)?;
-    let case = Hull::report(market, teller, pair, other, recovery).await?;
-    case.assess(market, teller, recovery).await?;
+    let case = report(market, teller, pair, other, recovery.mark).await?;
+    assess(market, teller, &case, recovery).await?;
 
     let what = format!("{} asks who is liable; nobody types a company code", who.code);
     teller.step(DAY, "锁定 lock", &what)?;
     let codes = lock(market, teller, (who, &case.code), (other, liable)).await?;
-    case.close(market, teller, recovery, &codes).await?;
+    close(market, teller, &case, recovery, &codes).await?;
 
     let what = format!("{} starts both, {} reviews and agrees", who.code, liable.code);
     teller.step(DAY, "追偿与互审 recovery, mutual review", &what)?;
@@ -220,121 +221,78 @@ async fn recover(
     Ok(())
 }
 
-/// A claim of own damage under way.
-struct Hull {
-    who: Insurer,
-    code: String,
-    confirm_code: String,
-    report_no: String,
+/// Reports a loss of own damage, to be recovered.
+async fn report(
+    market: &mut Market,
+    teller: &mut Teller,
+    pair: &Pair,
+    other: &Car,
+    mark: &str,
+) -> anyhow::Result<Case> {
+    let more = json!({
+        "accidentAt": format!("2026061008{mark}0"), "reportedAt": "202606100915",
+        "district": "320102", "place": format!("中山北路{mark}号"),
+        "description": "路口相撞", "handledBy": "12", "subrogation": true, "mutual": false,
+        "thirdVehicles": [{ "plate": other.plate, "plateKind": "02" }],
+    });
+    let (policy, report_no) = ((pair.who, pair.commercial.as_str()), format!("RH{mark}"));
+    let (case, ..) = Case::report(market, teller, policy, &report_no, more).await?;
+    Ok(case)
 }
 
-impl Hull {
-    async fn report(
-        market: &mut Market,
-        teller: &mut Teller,
-        pair: &Pair,
-        other: &Car,
-        recovery: &Recovery,
-    ) -> anyhow::Result<Hull> {
-        let report_no = format!("RH{}", recovery.mark);
-        let message = json!({
-            "confirmCode": pair.commercial, "reportNo": report_no,
-            "accidentAt": format!("2026061008{}0", recovery.mark), "reportedAt": "202606100915",
-            "district": "320102", "place": format!("中山北路{}号", recovery.mark),
-            "description": "路口相撞", "handledBy": "12", "subrogation": true, "mutual": false,
-            "thirdVehicles": [{ "plate": other.plate, "plateKind": "02" }],
-        });
-        let told = market.post(pair.who, "/v1/claims", &message).await?;
-        teller.status(&told, 201);
-        let code = told.text("/claimCode").to_owned();
-        Ok(Hull { who: pair.who, code, confirm_code: pair.commercial.clone(), report_no })
+/// From the survey to the papers.
+async fn assess(
+    market: &mut Market,
+    teller: &mut Teller,
+    case: &Case,
+    recovery: &Recovery,
+) -> anyhow::Result<()> {
+    let kinds = ["claimApplication", "subrogationApplication", "liabilityStatement"];
+    let steps = [
+        (
+            "surveys",
+            json!({ "surveyedAt": "202606101100", "liability": recovery.liability.0,
+                    "liabilityDocument": "1", "vehicles": [seen(1), seen(2)] }),
+        ),
+        ("registration", json!({ "registeredAt": "202606101200", "estimate": recovery.loss })),
+        (
+            "assessments",
+            json!({ "approvedAt": "202606101300",
+                    "vehicles": [lost(1, recovery.loss), lost(2, "3000.00")] }),
+        ),
+        ("documents", json!({ "completeAt": "202606101400", "documents": documents(&kinds) })),
+    ];
+    for (step, more) in steps {
+        case.step(market, teller, step, &case.message("1", more)).await?;
     }
+    Ok(())
+}
 
-    async fn step(
-        &self,
-        market: &mut Market,
-        teller: &mut Teller,
-        step: &str,
-        more: Value,
-    ) -> anyhow::Result<Answer> {
-        let mut message = json!({ "confirmCode": self.confirm_code, "reportNo": self.report_no,
-                                  "businessNo": "1" });
-        if let (Value::Object(message), Value::Object(more)) = (&mut message, more) {
-            message.extend(more);
-        }
-        let path = format!("/v1/claims/{}/{step}", self.code);
-        let answer = market.post(self.who, &path, &message).await?;
-        teller.status(&answer, 201);
-        Ok(answer)
-    }
-
-    /// From the survey to the papers.
-    async fn assess(
-        &self,
-        market: &mut Market,
-        teller: &mut Teller,
-        recovery: &Recovery,
-    ) -> anyhow::Result<()> {
-        let officer = json!({ "name": "赵一", "code": "S01", "certificateNo": "C0001" });
-        let seen =
-            |item: u8| json!({ "item": item, "property": item.to_string(), "surveyor": officer });
-        let lost = |item: u8, loss: &str| {
-            json!({ "item": item, "property": item.to_string(), "loss": loss,
-                    "assessor": officer, "approver": officer })
-        };
-        let kinds = ["claimApplication", "subrogationApplication", "liabilityStatement"];
-        let documents = kinds.map(|kind| json!({ "name": kind, "kind": kind }));
-        let steps = [
-            (
-                "surveys",
-                json!({ "surveyedAt": "202606101100", "liability": recovery.liability.0,
-                        "liabilityDocument": "1", "vehicles": [seen(1), seen(2)] }),
-            ),
-            ("registration", json!({ "registeredAt": "202606101200", "estimate": recovery.loss })),
-            (
-                "assessments",
-                json!({ "approvedAt": "202606101300",
-                        "vehicles": [lost(1, recovery.loss), lost(2, "3000.00")] }),
-            ),
-            ("documents", json!({ "completeAt": "202606101400", "documents": documents })),
-        ];
-        for (step, more) in steps {
-            self.step(market, teller, step, more).await?;
-        }
-        Ok(())
-    }
-
-    /// The adjustment with its recoveries, and the closing.
-    async fn close(
-        &self,
-        market: &mut Market,
-        teller: &mut Teller,
-        recovery: &Recovery,
-        codes: &[String],
-    ) -> anyhow::Result<()> {
-        let due = |place: usize| {
-            json!({ "serialNo": place + 1, "flag": "1", "kind": (place + 1).to_string(),
-                    "recoveryCode": codes[place], "amount": recovery.recovers[place] })
-        };
-        let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
-            "liabilityRate": recovery.liability.1, "loss": recovery.loss,
-            "amount": recovery.loss }]);
-        let adjusted = json!({ "agreedAt": "202606101500", "adjustments": [{ "code": "A1",
-            "opinion": "同意", "amount": recovery.loss, "approvedAt": "202606101500",
-            "covers": covers, "recoveries": [due(0), due(1)] }] });
-        self.step(market, teller, "adjustments", adjusted).await?;
-        let closing = json!({ "closedAt": "202606101600", "total": recovery.loss,
-                              "liability": recovery.liability.0 });
-        let closed = self.step(market, teller, "closings", closing).await?;
-        teller.says(
-            &closed,
-            "结案应付 due",
-            "/due",
-            recovery.loss,
-            "the whole loss, to the insured",
-        );
-        Ok(())
-    }
+/// The adjustment with its recoveries, and the closing.
+async fn close(
+    market: &mut Market,
+    teller: &mut Teller,
+    case: &Case,
+    recovery: &Recovery,
+    codes: &[String; 2],
+) -> anyhow::Result<()> {
+    let [compulsory, third_party] = recovery.recovers;
+    let recoveries = json!([
+        recovery_row("1", "1", &codes[0], compulsory),
+        recovery_row("1", "2", &codes[1], third_party)
+    ]);
+    let covers = json!([{ "coverageCode": "M01", "feeKind": "1", "item": 1,
+        "liabilityRate": recovery.liability.1, "loss": recovery.loss, "amount": recovery.loss }]);
+    let adjusted = json!({ "agreedAt": "202606101500", "adjustments": [{ "code": "A1",
+        "opinion": "同意", "amount": recovery.loss, "approvedAt": "202606101500",
+        "covers": covers, "recoveries": recoveries }] });
+    case.step(market, teller, "adjustments", &case.message("1", adjusted)).await?;
+    let closing = json!({ "closedAt": "202606101600", "total": recovery.loss,
+                          "liability": recovery.liability.0 });
+    let closed = case.step(market, teller, "closings", &case.message("1", closing)).await?;
+    let whole = "the whole loss, to the insured";
+    teller.says(&closed, "结案应付 due", "/due", recovery.loss, whole);
+    Ok(())
 }
 
 /// Closes the cycle, has everybody agree, lets the bank move the money, and looks at the books.
