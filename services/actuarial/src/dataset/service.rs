@@ -75,32 +75,11 @@ impl Actuarial {
             }
         };
         let Uploaded { asked, about_digest, file, said_digest, name } = uploaded;
-        let now = call.received_at;
         // The same message is the same file with the same words about it.
         let mut digest = Sha256::new();
         [call.request_digest, about_digest, said_digest].iter().for_each(|it| digest.update(it));
         let call = Call { request_digest: digest.finalize().into(), ..call };
-        let import = Import {
-            at_once: self.settings.jobs_of_tenant,
-            record: VersionRecord {
-                tenant,
-                dataset: DatasetId(self.spine.ids().next(now)),
-                name: asked.name,
-                version: 0,
-                client: call.caller.client.to_string(),
-                title: asked.title,
-                about: asked.about,
-                source_name: name,
-                source_bytes: i64::try_from(file.bytes).unwrap_or(i64::MAX),
-                source_digest: file.digest,
-                requested_at: now,
-                stage: VersionStage::Queued,
-                started_at: None,
-                percent: 0,
-                rows_read: 0,
-                upload: Some(file.file),
-            },
-        };
+        let import = self.import(&call, asked, &file, name);
         let answered = self.spine.run(call, &import, |record| {
             let subject = format!("dataset {}", record.dataset);
             Done::json(StatusCode::ACCEPTED, &VersionView::of(&record), 0, subject)
@@ -119,31 +98,11 @@ impl Actuarial {
         about: &serde_json::Value,
         file: &[u8],
     ) -> Result<TakenImport, Problem> {
-        let (tenant, now) = (call.caller.tenant, call.received_at);
+        let tenant = call.caller.tenant;
         let (body, unknown) = body::read::<DatasetBody>(about.to_string().as_bytes())?;
         let asked = body.read(unknown).map_err(ActuarialError::Invalid)?;
         let file = self.files.put(tenant, file).await?;
-        let import = Import {
-            at_once: self.settings.jobs_of_tenant,
-            record: VersionRecord {
-                tenant,
-                dataset: DatasetId(self.spine.ids().next(now)),
-                name: asked.name,
-                version: 0,
-                client: call.caller.client.to_string(),
-                title: asked.title,
-                about: asked.about,
-                source_name: None,
-                source_bytes: i64::try_from(file.bytes).unwrap_or(i64::MAX),
-                source_digest: file.digest,
-                requested_at: now,
-                stage: VersionStage::Queued,
-                started_at: None,
-                percent: 0,
-                rows_read: 0,
-                upload: Some(file.file),
-            },
-        };
+        let import = self.import(call, asked, &file, None);
         let begun = async {
             let mut tx = self.spine.db().begin(Scope::of(tenant)).await?;
             let record = import.apply(&mut tx).await?;
@@ -156,6 +115,35 @@ impl Actuarial {
             self.files.discard(tenant, file.file).await;
         }
         Ok(begun?)
+    }
+
+    /// The first of a dataset to be imported from a file; its number is given when it is kept.
+    fn import(
+        &self,
+        call: &Call,
+        asked: Asked,
+        file: &Written,
+        source_name: Option<String>,
+    ) -> Import {
+        let record = VersionRecord {
+            tenant: call.caller.tenant,
+            dataset: DatasetId(self.spine.ids().next(call.received_at)),
+            name: asked.name,
+            version: 0,
+            client: call.caller.client.to_string(),
+            title: asked.title,
+            about: asked.about,
+            source_name,
+            source_bytes: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+            source_digest: file.digest,
+            requested_at: call.received_at,
+            stage: VersionStage::Queued,
+            started_at: None,
+            percent: 0,
+            rows_read: 0,
+            upload: Some(file.file),
+        };
+        Import { at_once: self.settings.jobs_of_tenant, record }
     }
 
     /// Reads the parts of a form; `begun` names the file as soon as there is one.
