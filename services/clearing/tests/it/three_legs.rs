@@ -14,8 +14,10 @@ use crate::support::assert_whole;
 use crate::world::{World, view};
 
 impl World {
-    /// PICC compares its file of the first of March: order and yuan of each line.
+    /// PICC compares its file of the first of March: order and yuan of each line. Each file is filed
+    /// later than the one before, for of two of one instant none is the latest.
     async fn files(&self, lines: &[(u128, &str)]) -> Value {
+        self.clock.advance(SignedDuration::from_millis(1));
         let lines = lines.iter().map(|(number, yuan)| format!("{},{yuan}\n", id(*number)));
         let file = format!("orderId,amount\n{}", lines.collect::<String>());
         let day = jiff::civil::date(2025, 3, 1);
