@@ -1,8 +1,9 @@
-//! What every room speaks: money in fen, identifiers, Chinese civil time, the clock.
+//! What every room speaks: money in fen, identifiers, Chinese civil time, days of rest, the clock.
 //!
 //! Pure: no I/O, no database, no HTTP. Time and randomness come in as [`Clock`] and [`Ids`], so
 //! whatever is built on this crate replays.
 
+pub mod calendar;
 pub mod clock;
 pub mod id;
 pub mod money;

@@ -8,11 +8,13 @@
 mod keys;
 mod parameters;
 mod register;
+mod rest_days;
 mod store;
 
 pub use keys::{TenantKey, TenantKeys};
 pub use parameters::{DAILY_QUOTE_QUOTA, ParameterScope, Parameters, SetParameter};
 pub use register::{InsurerCode, Kind, OpenBranch, RegisterTenant, SetStanding, Standing, Tenant};
+pub use rest_days::REST_DAYS;
 pub use store::{Branch, branches, find, find_all, find_by_insurer_code, inactive, list, operator};
 
 /// This crate's schema, run by `pg::migrate`.

@@ -1,10 +1,11 @@
 //! Figures that differ by tenant or region and change from an instant on.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::civil::Date;
 use jiff_sqlx::ToSqlx;
 use kernel::TenantId;
 use pg::{Command, Db, Tx, failure};
@@ -13,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::TenancyError;
+use crate::rest_days::{self, Lists, REST_DAYS};
 
 /// Quotes one user may ask for on a day in China (rule L35).
 pub const DAILY_QUOTE_QUOTA: &str = "daily_quote_quota";
@@ -36,7 +38,12 @@ struct Value {
     to: Option<Timestamp>,
 }
 
-type Table = HashMap<String, HashMap<ParameterScope, Vec<Value>>>;
+#[derive(Debug, Default)]
+struct Table {
+    values: HashMap<String, HashMap<ParameterScope, Vec<Value>>>,
+    /// Values of [`REST_DAYS`], read. What a tenant would rest on is no law, so those of one are not.
+    rest_days: Lists,
+}
 
 /// All parameters in memory, at most a few seconds old. Cheap to share; one per process.
 #[derive(Debug, Default)]
@@ -47,6 +54,10 @@ impl Parameters {
     pub async fn load(db: &Db) -> Result<Parameters, TenancyError> {
         let parameters = Parameters::default();
         parameters.refresh(db).await?;
+        let unread = &parameters.table().rest_days.unread;
+        if !unread.is_empty() {
+            tracing::warn!(parameter = REST_DAYS, ?unread, "days of rest cannot be read");
+        }
         Ok(parameters)
     }
 
@@ -58,8 +69,8 @@ impl Parameters {
         region: &str,
         now: Timestamp,
     ) -> Option<String> {
-        let table = self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone();
-        let values = table.get(name)?;
+        let table = self.table();
+        let values = table.values.get(name)?;
         let region: Option<Arc<str>> = Some(region.into());
         let scopes = [
             ParameterScope { tenant: Some(tenant), region: region.clone() },
@@ -84,6 +95,16 @@ impl Parameters {
         self.text(name, tenant, region, now)?.trim().parse().ok()
     }
 
+    /// Public holidays of a region as they are known at an instant, by [`REST_DAYS`]: of days to come
+    /// those that the list in force names, of days that have begun those that any list has named since.
+    pub fn rest_days(&self, region: &str, known_at: Timestamp) -> BTreeSet<Date> {
+        self.table().rest_days.known(region, known_at)
+    }
+
+    fn table(&self) -> Arc<Table> {
+        self.0.read().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
     /// Reads all parameters again.
     pub async fn refresh(&self, db: &Db) -> Result<(), TenancyError> {
         let rows = sqlx::query!(
@@ -91,7 +112,7 @@ impl Parameters {
                       valid_from as "valid_from!", valid_to
                from tenancy.all_parameters()"#
         );
-        let mut table = Table::new();
+        let mut table = Table::default();
         for row in rows.fetch_all(db.pool()).await? {
             let scope = ParameterScope {
                 tenant: row.tenant_id.map(TenantId),
@@ -102,7 +123,10 @@ impl Parameters {
                 from: row.valid_from.to_jiff(),
                 to: row.valid_to.map(|to| to.to_jiff()),
             };
-            table.entry(row.name).or_default().entry(scope).or_default().push(value);
+            if row.name == REST_DAYS && scope.tenant.is_none() {
+                table.rest_days.add(scope.region.clone(), &value.text, value.from, value.to);
+            }
+            table.values.entry(row.name).or_default().entry(scope).or_default().push(value);
         }
         *self.0.write().unwrap_or_else(|poisoned| poisoned.into_inner()) = Arc::new(table);
         Ok(())
@@ -121,7 +145,8 @@ impl Parameters {
     }
 }
 
-/// Sets a parameter from an instant on; the value before it ends there.
+/// Sets a parameter from an instant on; the value before it ends there. A list of days of rest that
+/// cannot be read whole is refused.
 #[derive(Debug)]
 pub struct SetParameter {
     /// Names the new row.
@@ -142,6 +167,9 @@ impl Command for SetParameter {
     type Error = TenancyError;
 
     async fn apply(&self, tx: &mut Tx) -> Result<(), TenancyError> {
+        if self.name == REST_DAYS && !rest_days::read(&self.value).1.is_empty() {
+            return Err(TenancyError::MalformedParameter(self.name.clone()));
+        }
         let tenant = self.scope.tenant.map(|tenant| tenant.0);
         let region = self.scope.region.as_deref();
         sqlx::query!(

@@ -8,7 +8,6 @@
 pub mod api;
 pub mod app;
 pub mod books;
-mod calendar;
 pub mod error;
 pub mod function;
 pub mod ledger;

@@ -42,7 +42,7 @@ impl Challenges {
     }
 
     /// The parameters that say where what is demanded.
-    pub(crate) fn parameters(&self) -> &Parameters {
+    pub(crate) fn parameters(&self) -> &Arc<Parameters> {
         &self.parameters
     }
 

@@ -10,6 +10,7 @@
 //! since; other content under the same number is refused with a pointer to the first.
 
 pub mod answer;
+pub(crate) mod clock;
 pub mod dispute;
 pub(crate) mod flow;
 pub(crate) mod hint;

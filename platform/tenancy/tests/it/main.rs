@@ -9,8 +9,8 @@ use jiff::SignedDuration;
 use kernel::{Clock, TenantId};
 use pg::Scope;
 use tenancy::{
-    DAILY_QUOTE_QUOTA, InsurerCode, Kind, OpenBranch, ParameterScope, Parameters, RegisterTenant,
-    SetParameter, SetStanding, Standing, TenancyError, Tenant, TenantKeys,
+    DAILY_QUOTE_QUOTA, InsurerCode, Kind, OpenBranch, ParameterScope, Parameters, REST_DAYS,
+    RegisterTenant, SetParameter, SetStanding, Standing, TenancyError, Tenant, TenantKeys,
 };
 use testkit::TestDb;
 
@@ -184,4 +184,34 @@ async fn the_most_specific_parameter_in_force_wins() {
     assert!(matches!(earlier, Err(TenancyError::ParameterSetLater(_))));
     let foreign = set(Some(picc), None, "1", later);
     assert!(world.test.db.run(Scope::of(other), &foreign).await.is_err());
+}
+
+#[tokio::test]
+async fn a_list_of_days_of_rest_is_of_a_region_or_of_all_and_read_whole_or_refused() {
+    let world = World::new().await;
+    let now = world.clock.now();
+    let picc = world.insurer("PICC").await.unwrap().tenant_id;
+    let set = |tenant: Option<TenantId>, region: Option<&str>, value: &str| SetParameter {
+        parameter_id: world.ids.next(now),
+        name: REST_DAYS.to_owned(),
+        scope: ParameterScope { tenant, region: region.map(Arc::from) },
+        value: value.to_owned(),
+        from: now,
+    };
+    for text in ["National Day", "2026-10-01..2026-10-08, 2027-13-01", "2026-10-08..2026-10-01"] {
+        let refused = world.test.db.run(Scope::nobody(), &set(None, None, text)).await;
+        assert!(matches!(refused, Err(TenancyError::MalformedParameter(_))), "{text}");
+    }
+    let parameters = Parameters::load(&world.test.db).await.unwrap();
+    assert!(parameters.rest_days("320000", now).is_empty());
+
+    let national = set(None, None, "2026-10-01..2026-10-08");
+    world.test.db.run(Scope::nobody(), &national).await.unwrap();
+    let regional = set(None, Some("110000"), "2026-10-01..2026-10-07");
+    world.test.db.run(Scope::nobody(), &regional).await.unwrap();
+    let of_one = set(Some(picc), None, "2026-10-01..2026-10-31");
+    world.test.db.run(Scope::of(picc), &of_one).await.unwrap();
+    parameters.refresh(&world.test.db).await.unwrap();
+    let count = |region| parameters.rest_days(region, now).len();
+    assert_eq!((count("320000"), count("110000")), (8, 7));
 }

@@ -21,7 +21,7 @@ use super::store::{self, RecoveryRow, StepRow};
 use super::view::RecoveryView;
 use super::{Insurer, Market, amount, item, number, refused, route, told};
 use crate::error::{self, ClearingError};
-use crate::{Clearing, HOUSE, calendar, outbox, settlement};
+use crate::{Clearing, HOUSE, outbox, settlement};
 
 /// 锁定取消, or giving a claim up.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -418,7 +418,7 @@ impl Days {
         now: Timestamp,
     ) -> Option<(Timestamp, Timestamp)> {
         let clock = clock::running(life)?;
-        let rest_days = calendar::listed(&self.0, region, now);
+        let rest_days = self.0.rest_days(region, now);
         Some(clock.due(self.days(clock.duty, region, now).0, &rest_days))
     }
 }

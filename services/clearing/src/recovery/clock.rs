@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use jiff::civil::Date;
-use production_core::claim::dispute::end_of_working_days;
+use kernel::calendar::end_of_working_days;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -111,10 +111,11 @@ pub fn escalation((due, escalated): (Timestamp, Timestamp), now: Timestamp) -> E
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+    use uuid::Uuid;
+
     use super::super::review::{Act, By};
     use super::*;
-    use crate::calendar::rest_days;
-    use uuid::Uuid;
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
@@ -145,8 +146,7 @@ mod tests {
         // days after it are 29, 30, 9, 12 to 16, 19 and 20.
         let clock =
             Clock { duty: Duty::Answer, of: Side::Liable, from: at("2026-09-28T10:00:00+08:00") };
-        let (holidays, unread) = rest_days("2026-10-01..2026-10-08");
-        assert_eq!((holidays.len(), unread), (8, vec![]));
+        let holidays: BTreeSet<Date> = (1..=8).map(|day| date(2026, 10, day)).collect();
         let expected = (at("2026-10-21T00:00:00+08:00"), at("2026-11-04T00:00:00+08:00"));
         assert_eq!(clock.due(10, &holidays), expected);
         assert_eq!(clock.due(10, &BTreeSet::new()).0, at("2026-10-13T00:00:00+08:00"));

@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use clearing_ledger::CycleId;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use kernel::Ids;
+use kernel::{Ids, calendar};
 use pg::Tx;
 use production_core::coded_enum;
 
 use super::scheme::{Division, Scheme};
 use super::store;
 use crate::error::{self, ClearingError};
-use crate::{calendar, ledger};
+use crate::ledger;
 
 coded_enum! {
     /// How far a cycle has come.

@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use kernel::{Fen, time};
 use production_core::cover::Cover;
 use production_core::region::Region;
+use production_core::rules::format::is_nameable;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -12,7 +13,6 @@ use uuid::Uuid;
 use super::departure::{Dispute, DisputeReason};
 use super::flat_rate::FlatRate;
 use super::scheme::{Division, NATION, OnFailure, OnSilence, Period, Scheme};
-use crate::calendar;
 use crate::error::ClearingError;
 
 /// Agreement to a statement.
@@ -205,7 +205,7 @@ pub(super) fn flat_rate(body: &SimulationBody) -> Result<Tried, ClearingError> {
             }
         }
     }
-    let nameable = |at: &Timestamp| calendar::is_nameable(time::day_of(*at));
+    let nameable = |at: &Timestamp| is_nameable(time::day_of(*at));
     let span = body.from.zip(body.to);
     let span = span.filter(|(from, to)| from < to && nameable(from) && nameable(to));
     let ceiling = body.ceiling.filter(|ceiling| Fen(0) < *ceiling);

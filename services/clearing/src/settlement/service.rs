@@ -36,7 +36,7 @@ use super::view::{
 };
 use super::{account_of, store};
 use crate::error::{self, ClearingError};
-use crate::{Clearing, HOUSE, calendar, ledger};
+use crate::{Clearing, HOUSE, ledger};
 
 /// How often the clock is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -379,7 +379,7 @@ impl Clearing {
         match cycle.stage() {
             CycleStage::Open | CycleStage::Closed => {
                 let key = &self.statement_key;
-                let rest_days = calendar::listed(&self.parameters, &cycle.region, now);
+                let rest_days = self.parameters.rest_days(&cycle.region, now);
                 let send = SendStatements { cycle: cycle_id, rest_days, now, ids, key };
                 db.run(house, &send).await
             }

@@ -1,9 +1,9 @@
 //! The clocks the law sets an insurer in a claim (L56).
 //!
 //! Pure: facts, an instant and day counts in, clocks out; nothing is stored and nothing rings.
-//! A period of days does not count the day it starts from and ends when its last day ends in
-//! China, at 24:00 (民法典 art. 201 and 203); a last day that is a day of rest is followed to the
-//! next day that is not. A clock that has not started is not listed.
+//! A period of days ends as [`kernel::calendar`] has it: the day it starts from does not count, and
+//! a last day that is a day of rest is followed to the next that is not (民法典 art. 201 and 203). A
+//! clock that has not started is not listed.
 //!
 //! Source: 交强险条例 art. 28 and 29, 保险法 art. 23 to 25. The thirty days begin with the claim and
 //! its documents (最高人民法院 保险法解释二 art. 15).
@@ -11,9 +11,8 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use jiff::ToSpan;
 use jiff::civil::Date;
-use kernel::time;
+use kernel::calendar;
 use serde::{Deserialize, Serialize};
 
 use crate::history::PolicyClass;
@@ -24,7 +23,9 @@ use crate::history::PolicyClass;
 pub struct Facts {
     /// Product line of the policy claimed under.
     pub class: PolicyClass,
-    /// The case is complex (情形复杂): commercial cover then has its longest time to decide.
+    /// The case is complex (情形复杂), or may be: commercial cover then has the longest time the law gives
+    /// to decide. A case known to be plain is to be decided promptly (及时), for which the law counts no
+    /// days, so it has no such clock.
     #[serde(default)]
     pub complex: bool,
     /// The accident was reported and the claim asked for (报案).
@@ -95,8 +96,8 @@ pub struct Parameters {
     pub payment_days: u16,
     /// To pay in advance what is beyond dispute: 60.
     pub advance_days: u16,
-    /// Days of rest (法定休假日), on which no period ends; none by default, which is never later
-    /// than the law.
+    /// Public holidays, on which no period ends, as none does on a Saturday or a Sunday; none by
+    /// default, which is never later than the law.
     pub rest_days: BTreeSet<Date>,
 }
 
@@ -123,7 +124,7 @@ pub enum Duty {
     DocumentList,
     /// Decide whether the loss is covered.
     Decision,
-    /// Decide a complex case.
+    /// Decide under commercial cover, in the days of a complex case.
     ComplexDecision,
     /// Send the refusal with its reasons.
     RefusalNotice,
@@ -198,7 +199,7 @@ pub fn clocks(facts: &Facts, now: Timestamp, parameters: &Parameters) -> Vec<Clo
     let clock = |duty: Duty| {
         let (from, days, done_at) = set(duty, facts, parameters)?;
         let from = from.filter(|&from| from <= now)?;
-        let due_at = end_of_day(from, days, &parameters.rest_days);
+        let due_at = calendar::end_of_days(from, days, &parameters.rest_days);
         let done_at = done_at.filter(|&done| done <= now);
         let state = match done_at {
             Some(done) if done < due_at => ClockState::Met,
@@ -248,19 +249,11 @@ fn first<const N: usize>(instants: [Option<Timestamp>; N]) -> Option<Timestamp> 
     instants.into_iter().flatten().min()
 }
 
-/// 24:00 in China of the `days`th day after the day of `from`, or of the next day of no rest.
-fn end_of_day(from: Timestamp, days: u16, rest_days: &BTreeSet<Date>) -> Timestamp {
-    let mut last = time::day_of(from).saturating_add(i64::from(days).days());
-    while rest_days.contains(&last) && last < Date::MAX {
-        last = last.saturating_add(1.days());
-    }
-    // Midnight exists on every day of this zone; only the end of the calendar has none after it.
-    time::start_of(last.saturating_add(1.days())).unwrap_or(Timestamp::MAX)
-}
-
 #[cfg(test)]
 mod tests {
+    use jiff::ToSpan;
     use jiff::civil::date;
+    use kernel::time;
 
     use super::*;
 
@@ -292,6 +285,7 @@ mod tests {
         Facts { class: PolicyClass::Commercial, ..compulsory() }
     }
 
+    // The sixtieth day after the 5th is Sunday 4 May, the 65th from the begin of March.
     #[test]
     fn each_duty_has_its_article_start_and_last_day() {
         let mut facts = compulsory();
@@ -305,7 +299,7 @@ mod tests {
             (Duty::DocumentList, "交强险条例 art. 28", at(3, 23, 50), end(4)),
             (Duty::Decision, "交强险条例 art. 29", at(5, 9, 0), end(10)),
             (Duty::Payment, "交强险条例 art. 29", at(9, 12, 0), end(19)),
-            (Duty::Advance, "保险法 art. 25", at(5, 9, 0), end(65)),
+            (Duty::Advance, "保险法 art. 25", at(5, 9, 0), end(66)),
         ];
         assert_eq!(found(&facts), expected);
         let mut facts = Facts { complex: true, ..commercial() };
@@ -314,14 +308,14 @@ mod tests {
         let expected = [
             (Duty::ComplexDecision, "保险法 art. 23", at(5, 9, 0), end(35)),
             (Duty::Payment, "保险法 art. 23", at(9, 12, 0), end(19)),
-            (Duty::Advance, "保险法 art. 25", at(5, 9, 0), end(65)),
+            (Duty::Advance, "保险法 art. 25", at(5, 9, 0), end(66)),
         ];
         assert_eq!(found(&facts), expected);
         let mut facts = commercial();
         (facts.decided_at, facts.refused) = (Some(at(8, 12, 0)), true);
         let expected = [
             (Duty::RefusalNotice, "保险法 art. 24", at(8, 12, 0), end(11)),
-            (Duty::Advance, "保险法 art. 25", at(5, 9, 0), end(65)),
+            (Duty::Advance, "保险法 art. 25", at(5, 9, 0), end(66)),
         ];
         assert_eq!(found(&facts), expected);
     }
@@ -356,7 +350,7 @@ mod tests {
         use ClockState::{Late, Met, Overdue, Running};
         type Change = fn(&mut Facts);
         let complex = || Facts { complex: true, ..commercial() };
-        let cases: [(Facts, Change, Duty, Timestamp, Option<ClockState>); 19] = [
+        let cases: [(Facts, Change, Duty, Timestamp, Option<ClockState>); 20] = [
             (compulsory(), |_| {}, Duty::Decision, at(10, 23, 59), Some(Running)),
             (compulsory(), |_| {}, Duty::Decision, at(11, 0, 0), Some(Overdue)),
             (
@@ -441,7 +435,8 @@ mod tests {
                 None,
             ),
             // Sixty days for what is beyond dispute.
-            (commercial(), |_| {}, Duty::Advance, at(66, 0, 0), Some(Overdue)),
+            (commercial(), |_| {}, Duty::Advance, at(66, 23, 59), Some(Running)),
+            (commercial(), |_| {}, Duty::Advance, at(67, 0, 0), Some(Overdue)),
             (
                 commercial(),
                 |it| it.first_paid_at = Some(at(65, 12, 0)),
@@ -465,7 +460,7 @@ mod tests {
 
     #[test]
     fn a_period_does_not_end_on_a_day_of_rest() {
-        // Five days from the 5th end on the 10th; 10th and 11th are days of rest.
+        // Five days from the 5th end on Monday 10th; 10th and 11th are listed as days of rest.
         let rest_days = [date(2025, 3, 10), date(2025, 3, 11)].into();
         let parameters = Parameters { rest_days, ..Parameters::default() };
         let due = |parameters: &Parameters| {
@@ -473,8 +468,44 @@ mod tests {
             clocks.iter().find(|clock| clock.duty == Duty::Decision).unwrap().due_at
         };
         assert_eq!((due(&Parameters::default()), due(&parameters)), (end(10), end(12)));
+        // Three end on Saturday 8th, after which no day is worked before the 12th.
         let shorter = Parameters { decision_days: 3, ..Parameters::default() };
-        assert_eq!(due(&shorter), end(8));
+        assert_eq!(due(&shorter), end(10));
+        let shorter = Parameters { decision_days: 3, ..parameters };
+        assert_eq!(due(&shorter), end(12));
+    }
+
+    #[test]
+    fn no_duty_falls_due_on_the_holidays_of_national_day() {
+        // 2026: Thursday 1 to Thursday 8 October. Reported with all documents on Friday 25 September,
+        // agreed on the day after; sixty days after the 25th is Tuesday 24 November.
+        let instant =
+            |month, day, hour| time::instant_of(date(2026, month, day).at(hour, 0, 0, 0)).unwrap();
+        let friday = Some(instant(9, 25, 10));
+        let facts = Facts {
+            reported_at: friday,
+            documents_complete_at: friday,
+            agreed_at: Some(instant(9, 26, 10)),
+            ..Facts::new(PolicyClass::Compulsory)
+        };
+        let rest_days: BTreeSet<Date> = (1..=8).map(|day| date(2026, 10, day)).collect();
+        let due = |rest_days| {
+            let parameters = Parameters { rest_days, ..Parameters::default() };
+            let clocks = clocks(&facts, instant(9, 27, 0), &parameters);
+            clocks.iter().map(|clock| (clock.duty, clock.due_at)).collect::<Vec<_>>()
+        };
+        let expected = |payment_day| {
+            [
+                // One day: Saturday 26th.
+                (Duty::DocumentList, instant(9, 29, 0)),
+                (Duty::Decision, instant(10, 1, 0)),
+                // Ten days from the 26th: Tuesday 6 October.
+                (Duty::Payment, instant(10, payment_day, 0)),
+                (Duty::Advance, instant(11, 25, 0)),
+            ]
+        };
+        assert_eq!(due(BTreeSet::new()), expected(7));
+        assert_eq!(due(rest_days), expected(10));
     }
 
     #[test]

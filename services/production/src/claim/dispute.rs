@@ -8,7 +8,6 @@
 pub mod decide;
 pub mod read;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base_http::{Call, Done, EventDraft, Naming, Notice, Problem, Reply};
@@ -40,8 +39,8 @@ use crate::store::claim_dispute::{self as store, DisputeRow};
 
 /// Parameter of `tenancy`: working days the insurer that filed the claim has to answer, by region of the
 /// claim and by that insurer; [`ANSWER_WORKING_DAYS`] where it is not set. Monday to Friday are working
-/// days: public holidays and the Sundays worked for them are not known to the platform, so around them
-/// the answer is due earlier than a calendar of holidays would have it.
+/// days but for the public holidays of the region, as they are listed when the dispute is opened
+/// ([`tenancy::REST_DAYS`]): what a list says later moves no answer that was told.
 pub const ANSWER_DAYS: &str = "claim_dispute_answer_days";
 
 /// Most characters of a statement.
@@ -286,7 +285,8 @@ impl Command for OpenDispute {
         let parameters = self.challenges.parameters();
         let days = parameters.number(ANSWER_DAYS, claim.tenant, region.code(), self.now);
         let days = days.and_then(|days| u16::try_from(days).ok()).unwrap_or(ANSWER_WORKING_DAYS);
-        let stage = DisputeStage::opened(self.now, days, &BTreeSet::new());
+        let rest_days = parameters.rest_days(region.code(), self.now);
+        let stage = DisputeStage::opened(self.now, days, &rest_days);
         let DisputeStage::Open { until } = stage else {
             return Err(ProductionError::Corrupt("dispute"));
         };

@@ -118,6 +118,7 @@ impl Production {
             locks: self.locks.clone(),
             scoring: self.scores.scoring(tenant, read.step()),
             scores: self.scores.clone(),
+            rest_days: self.rest_days(read.case.confirm_no.area().code(), now),
             refer: ReferWhen::of(self.challenges.parameters(), tenant, &call.caller.region, now),
             now,
             read,

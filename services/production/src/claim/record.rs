@@ -6,13 +6,14 @@
 
 mod board;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use base_http::{Done, Notice, SetCommand, ShownRecord};
 use crypto::IndexKey;
 use http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::TenantId;
 use pg::Tx;
 use production_core::claim::feature::{self, Features};
@@ -82,6 +83,8 @@ pub struct RecordStep {
     pub teller: Teller,
     /// Who knows of recovery locks.
     pub locks: Arc<dyn RecoveryLocks>,
+    /// Public holidays in the policy's region as they are known now.
+    pub rest_days: BTreeSet<Date>,
     /// When the claim is referred to the investigators.
     pub refer: ReferWhen,
     /// Whether a fraud score is asked for.
@@ -401,6 +404,7 @@ async fn compose(
         locks: board.locks.get(&row.claim_no).cloned().unwrap_or_default(),
         police: command.police.clone(),
         notices,
+        rest_days: command.rest_days.clone(),
         now: command.now,
     };
     let (step, done) = step::written(&mut row, standing, told);

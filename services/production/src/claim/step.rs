@@ -1,16 +1,19 @@
 //! One step taken: the case it makes, the row it is kept as, its answer and its event. Pure; locking
 //! and saving are for the command that takes it.
 
+use std::collections::BTreeSet;
+
 use base_http::{Done, EventDraft, Notice};
 use http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::TenantId;
-use production_core::claim::{Case, ClaimError, Stage, Standing, Step, StepFacts};
+use production_core::claim::{ClaimError, Stage, Standing, Step, StepFacts};
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
-use production_core::statutory::{self, ClockState};
 
 use crate::claim::answer::{ClaimStepView, HintView, PoliceAccidentView};
+use crate::claim::clock;
 use crate::claim::lock::RecoveryLock;
 use crate::claim::score::FraudScore;
 use crate::error::{self, ProductionError};
@@ -42,6 +45,8 @@ pub(super) struct Told<'a> {
     pub(super) police: Option<PoliceAccidentView>,
     /// What a person should see.
     pub(super) notices: Vec<Notice>,
+    /// Public holidays in the policy's region, for the clocks of the law.
+    pub(super) rest_days: BTreeSet<Date>,
     /// The instant of the call.
     pub(super) now: Timestamp,
 }
@@ -68,7 +73,7 @@ pub(super) fn written(row: &mut ClaimRow, standing: Standing, told: Told<'_>) ->
     let step = told.facts.step();
     row.steps += 1;
     row.changed_at = told.now;
-    row.next_due_at = next_due(&row.case, told.now);
+    row.next_due_at = clock::never_due_before(&row.case, told.now);
     let view = ClaimStepView {
         claim_code: row.claim_no.to_string(),
         step: step.name_en(),
@@ -83,7 +88,7 @@ pub(super) fn written(row: &mut ClaimRow, standing: Standing, told: Told<'_>) ->
             .case
             .due()
             .filter(|_| !row.case.stage.is_open() && row.case.stage != Stage::Cancelled),
-        next_due_at: row.next_due_at,
+        next_due_at: clock::next_due(&clock::clocks(&row.case, told.rest_days, told.now)),
         risk_hints: told.risk_hints,
         fraud_score: told.fraud_score,
         locks: told.locks,
@@ -122,18 +127,6 @@ pub(super) fn written(row: &mut ClaimRow, standing: Standing, told: Told<'_>) ->
         answer: done.body.to_vec(),
     };
     (kept, done)
-}
-
-/// The earliest duty that is not done.
-fn next_due(case: &Case, now: Timestamp) -> Option<Timestamp> {
-    if case.stage == Stage::Cancelled {
-        return None;
-    }
-    statutory::clocks(&case.clock_facts(), now, &statutory::Parameters::default())
-        .iter()
-        .filter(|clock| matches!(clock.state, ClockState::Running | ClockState::Overdue))
-        .map(|clock| clock.due_at)
-        .min()
 }
 
 fn event(step: Step) -> &'static str {

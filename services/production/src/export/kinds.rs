@@ -12,8 +12,11 @@ mod policies;
 mod policy_versions;
 mod quotes;
 
+use std::sync::Arc;
+
 use futures::future::BoxFuture;
 use pg::Tx;
+use tenancy::Parameters;
 use tokio::runtime::Handle;
 
 use crate::error::ProductionError;
@@ -133,9 +136,10 @@ impl Page {
     }
 }
 
-/// Opens the parties of rows, as far as the export may show them.
+/// Opens the parties of rows, as far as the export may show them, and knows what cells depend on.
 pub(crate) struct Opener {
     pub(crate) sealer: Sealer,
+    pub(crate) parameters: Arc<Parameters>,
     pub(crate) selection: Selection,
     pub(crate) shown: Shown,
     pub(crate) runtime: Handle,

@@ -212,6 +212,7 @@ impl Production {
     fn opener(&self, record: &ExportRecord) -> Opener {
         Opener {
             sealer: self.sealer.clone(),
+            parameters: self.challenges.parameters().clone(),
             selection: record.selection.clone(),
             shown: record.shown,
             runtime: Handle::current(),

@@ -145,8 +145,7 @@ impl Production {
         let own = claim_lookup::own(&mut tx, numbers).await?;
         let own = claim_line::known(&mut tx, own, view.as_of).await?;
         drop(tx);
-        let own: BTreeMap<PlatformNumber, ClaimLine> =
-            own.iter().map(|claim| (claim.claim_no, claim_line::line(claim, view.at))).collect();
+        let own = self.claim_lines(&own, view.at);
         let looked_at: Vec<_> = net
             .found
             .values()

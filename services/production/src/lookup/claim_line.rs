@@ -1,15 +1,20 @@
 //! An own claim as lists, chains and accidents show it, and its statutory clocks.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::Fen;
 use pg::Tx;
 use production_core::claim::{Case, Liability, Stage};
 use production_core::number::PlatformNumber;
 use production_core::rule::RuleId;
-use production_core::statutory::{self, Clock, ClockState, Duty};
+use production_core::statutory::{Clock, ClockState, Duty};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::Production;
+use crate::claim::clock;
 use crate::error::ProductionError;
 use crate::store::claim::ClaimRow;
 use crate::store::claim_lookup::{self, ListedClaim, ToldStep};
@@ -118,21 +123,31 @@ impl From<Clock> for ClockView {
     }
 }
 
-/// The clocks of a case as they stood at `at`. A case that was given up leaves no duty.
-pub(crate) fn clocks(case: &Case, at: Timestamp) -> Vec<ClockView> {
-    if case.stage == Stage::Cancelled {
-        return Vec::new();
+impl Production {
+    /// Own claims as lists show them, standing as they did at `at`.
+    pub(crate) fn claim_lines(
+        &self,
+        claims: &[ListedClaim],
+        at: Timestamp,
+    ) -> BTreeMap<PlatformNumber, ClaimLine> {
+        let shown = claims.iter().map(|claim| {
+            let rest_days = self.rest_days(&claim.region, at);
+            (claim.claim_no, line(claim, rest_days, at))
+        });
+        shown.collect()
     }
-    let clocks =
-        statutory::clocks(&case.clock_facts(), at, &statutory::Parameters::default()).into_iter();
-    clocks.map(ClockView::from).collect()
 }
 
-/// The claim as a list shows it, standing as it did at `at`.
-pub(crate) fn line(claim: &ListedClaim, at: Timestamp) -> ClaimLine {
+/// The claim as a list shows it, standing as it did at `at`, when these were the public holidays.
+pub(crate) fn line(claim: &ListedClaim, rest_days: BTreeSet<Date>, at: Timestamp) -> ClaimLine {
+    let clocks = clock::clocks(&claim.case, rest_days, at);
+    line_with(claim, &clocks)
+}
+
+/// The claim as a list shows it, with its clocks as they stood.
+pub(crate) fn line_with(claim: &ListedClaim, clocks: &[Clock]) -> ClaimLine {
     let case = &claim.case;
-    let clocks = clocks(case, at);
-    let open = clocks.iter().filter(|clock| clock.done_at.is_none());
+    let overdue = clocks.iter().filter(|clock| clock.state == ClockState::Overdue);
     ClaimLine {
         claim_code: claim.claim_no.to_string(),
         class: case.class.name(),
@@ -155,8 +170,8 @@ pub(crate) fn line(claim: &ListedClaim, at: Timestamp) -> ClaimLine {
         paid: case.paid,
         recovered: case.recovered,
         outstanding: case.estimate.as_ref().map(|estimate| estimate.outstanding),
-        next_due_at: open.map(|clock| clock.due_at).min(),
-        overdue: clocks.into_iter().filter(|clock| clock.state == ClockState::Overdue).collect(),
+        next_due_at: clock::next_due(clocks),
+        overdue: overdue.copied().map(ClockView::from).collect(),
     }
 }
 

@@ -1,7 +1,8 @@
 //! Own claims, one and many, as they are or were known.
 //!
 //! A case is the fold of its steps, so the case of an earlier instant is the fold of those that were
-//! recorded by then; its statutory clocks stand as they did at that instant.
+//! recorded by then; its statutory clocks stand as they did at that instant, by the public holidays
+//! that were known then.
 
 use base_http::paging::{Page, bad};
 use base_http::{Call, Done, Problem, Reply};
@@ -15,6 +16,7 @@ use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
 use crate::Production;
+use crate::claim::clock;
 use crate::error::ProductionError;
 use crate::lookup::ask::{self, Sieve, View};
 use crate::lookup::claim_line::{self, ClaimLine, ClockView};
@@ -152,11 +154,13 @@ impl Production {
         for step in &steps {
             lines.push(self.step_line(step, shown).await?);
         }
+        let rest_days = self.rest_days(&claim.region, view.at);
+        let clocks = clock::clocks(&claim.case, rest_days, view.at);
         let answer = ClaimView {
-            line: claim_line::line(&claim, view.at),
+            line: claim_line::line_with(&claim, &clocks),
             as_of: view.at,
             insurer,
-            clocks: claim_line::clocks(&claim.case, view.at),
+            clocks: clocks.into_iter().map(ClockView::from).collect(),
             case: claim.case,
             steps: lines,
         };
@@ -213,7 +217,8 @@ impl Production {
                 if sieve.is_full() {
                     break 'rows true;
                 }
-                let line = claim_line::line(&row, view.at);
+                let rest_days = self.rest_days(&row.region, view.at);
+                let line = claim_line::line(&row, rest_days, view.at);
                 let stands = wanted.stage.is_none_or(|stage| line.stage == stage);
                 let stands = stands && !(wanted.overdue && line.overdue.is_empty());
                 sieve.look(row.recorded_at, row.claim_no, stands.then_some(line));

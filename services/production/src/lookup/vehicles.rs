@@ -30,7 +30,7 @@ use crate::lookup::ask::{self, View};
 use crate::lookup::claim_line::{self, ClaimLine};
 use crate::lookup::{Shown, purpose, shown_record};
 use crate::store::chain::{self, ChainEndorsement, ChainPolicy, VersionLine};
-use crate::store::claim_lookup::{self, ChainClaim, ChainClosing, ListedClaim};
+use crate::store::claim_lookup::{self, ChainClaim, ChainClosing};
 
 /// As of when the chain is read.
 #[derive(Debug, Default, Deserialize, IntoParams)]
@@ -295,6 +295,7 @@ impl Production {
         let own_claims = claim_lookup::own(&mut tx, own_claims).await?;
         let own_claims = claim_line::known(&mut tx, own_claims, view.as_of).await?;
         drop(tx);
+        let mut own_claims = self.claim_lines(&own_claims, view.at);
         let answer = ChainView {
             frame_no: shown(&frame, !own.is_empty()),
             as_of: view.at,
@@ -304,7 +305,7 @@ impl Production {
                 .collect(),
             claims: claims
                 .iter()
-                .map(|claim| chain_claim(claim, &own_claims, viewer, view.at))
+                .map(|claim| chain_claim(claim, own_claims.remove(&claim.claim_no), viewer))
                 .collect(),
         };
         let policies = policies.iter().map(|policy| policy.confirm_no);
@@ -410,13 +411,7 @@ fn line(policy: &ChainPolicy, events: &Events, viewer: InsurerCode, at: Timestam
     }
 }
 
-fn chain_claim(
-    claim: &ChainClaim,
-    own: &[ListedClaim],
-    viewer: InsurerCode,
-    at: Timestamp,
-) -> ChainClaimLine {
-    let listed = own.iter().find(|own| own.claim_no == claim.claim_no);
+fn chain_claim(claim: &ChainClaim, own: Option<ClaimLine>, viewer: InsurerCode) -> ChainClaimLine {
     ChainClaimLine {
         claim_code: claim.claim_no.to_string(),
         insurer: claim.insurer.as_str().to_owned(),
@@ -431,7 +426,7 @@ fn chain_claim(
         closed_at: claim.closing.map(|closing| closing.at),
         counts: claim.closing.map(|closing| counts(claim.class, closing)),
         paid: claim.paid,
-        claim: listed.map(|listed| claim_line::line(listed, at)),
+        claim: own,
     }
 }
 

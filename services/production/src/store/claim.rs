@@ -43,7 +43,7 @@ pub struct ClaimRow {
     pub terms: Terms,
     /// When what a quote may have counted last became something else.
     pub corrected_at: Option<Timestamp>,
-    /// The earliest statutory clock that still runs.
+    /// What the earliest duty not done is not due before, whichever public holidays are listed.
     pub next_due_at: Option<Timestamp>,
     /// When it was reported to the platform.
     pub recorded_at: Timestamp,

@@ -40,7 +40,7 @@ pub struct ClaimFilter {
     pub recorded_to: Option<Timestamp>,
     /// Recorded by this instant.
     pub known_at: Option<Timestamp>,
-    /// With a duty whose time is over at this instant.
+    /// With a duty whose time may be over at this instant: it is but for public holidays.
     pub overdue_at: Option<Timestamp>,
     /// Rows before this one, latest first.
     pub after: Option<(Timestamp, String)>,

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use crate::claim_story::{Story, property};
 use crate::support::{PLATE, VIN, World, car, code, compulsory, noon, view, word};
 
-async fn claim(
+pub(crate) async fn claim(
     world: &World,
     caller: &Arc<Caller>,
     claim_code: &str,
@@ -26,7 +26,7 @@ async fn claim(
     view(world.production.read_claim(call, claim_code, asked).await)
 }
 
-async fn claims(world: &World, caller: &Arc<Caller>, asked: ClaimListQuery) -> Value {
+pub(crate) async fn claims(world: &World, caller: &Arc<Caller>, asked: ClaimListQuery) -> Value {
     let call = world.read(caller, &function::CLAIM_LIST);
     view(world.production.list_claims(call, asked).await).unwrap()
 }
@@ -48,20 +48,20 @@ async fn accident(
     view(world.production.find_accident(call, asked).await)
 }
 
-fn column<'a>(list: &'a Value, rows: &str, name: &str) -> Vec<&'a str> {
+pub(crate) fn column<'a>(list: &'a Value, rows: &str, name: &str) -> Vec<&'a str> {
     let rows = list[rows].as_array().unwrap();
     rows.iter().map(|row| row[name].as_str().unwrap()).collect()
 }
 
 /// A compulsory policy of `caller` on a car of its own.
-async fn insured(world: &World, caller: &Arc<Caller>, vin: &str, plate: &str) -> String {
+pub(crate) async fn insured(world: &World, caller: &Arc<Caller>, vin: &str, plate: &str) -> String {
     world.sandbox.load(car(vin, plate));
     let sale = world.insure(caller, &compulsory(world.clock.now(), vin, plate)).await;
     sale.compulsory.unwrap()
 }
 
 /// Reports the accident an hour after it happened.
-async fn reported(world: &World, story: &mut Story, more: Value) {
+pub(crate) async fn reported(world: &World, story: &mut Story, more: Value) {
     world.clock.set(hours_after(story.accident_at, 1));
     let mut report = story.report();
     if let (Value::Object(report), Value::Object(more)) = (&mut report, more) {
@@ -261,10 +261,13 @@ async fn claims_are_listed_by_what_they_are_and_what_is_overdue_page_by_page() {
     };
     assert_eq!(listed(then).await, "R-1");
 
-    // Nobody named the documents of R-2 by the end of the 11th, nor yet those of R-3.
+    // Nobody named the documents of R-2 by the end of the 11th. Those of R-3 were to be named by the
+    // 21st, a Saturday, so by Monday 23rd.
     let overdue = |asked: &mut ClaimListQuery| asked.overdue = Some(true);
     assert_eq!(listed(overdue).await, "R-2");
-    world.clock.set(noon(2025, 6, 22));
+    world.clock.set(noon(2025, 6, 23));
+    assert_eq!(listed(overdue).await, "R-2");
+    world.clock.set(noon(2025, 6, 24));
     assert_eq!(listed(overdue).await, "R-3 R-2");
     let asked = ClaimListQuery { overdue: Some(true), ..Default::default() };
     let list = claims(&world, &world.picc, asked).await;

@@ -401,6 +401,21 @@ async fn an_overdue_dispute_is_shown_and_can_still_be_answered() {
     assert_eq!(upheld.0, [dispute_no]);
 }
 
+/// Opened on Monday 2 March: with the 4th a holiday, five working days end on Tuesday 10th.
+#[tokio::test]
+async fn an_answer_is_not_waited_for_on_holidays_listed_when_the_dispute_is_opened() {
+    let market = Market::new().await;
+    let world = &market.world;
+    // Invented.
+    world.set_parameter("rest_days", "320000", "2026-03-04").await;
+    let opened = market.dispute().await.unwrap();
+    assert_eq!(opened["answerDueAt"], json!("2026-03-10T16:00:00Z"));
+    world.clock.set(noon(2026, 3, 3));
+    world.set_parameter("rest_days", "320000", "2026-03-04..2026-03-06").await;
+    let read = world.read_dispute(&world.cpic, &word(&opened, "/disputeNo"), None).await.unwrap();
+    assert_eq!(read["answerDueAt"], json!("2026-03-10T16:00:00Z"));
+}
+
 #[tokio::test]
 async fn the_time_to_answer_is_a_parameter_of_the_region() {
     let market = Market::new().await;

@@ -5,6 +5,7 @@ mod changes;
 mod check;
 mod claim_batches;
 mod claim_hints;
+mod claim_clocks;
 mod claim_reading;
 mod claim_scores;
 mod claim_story;

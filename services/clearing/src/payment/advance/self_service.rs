@@ -13,6 +13,7 @@ use jiff::{SignedDuration, Timestamp};
 use kernel::{Fen, Ids, TenantId, time};
 use pg::{Command, Tx};
 use production_core::history::PolicyClass;
+use production_core::rules::format::is_nameable;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -25,7 +26,7 @@ use crate::payment::payee::{BankAccount, BankAccountBody, SealedAccount};
 use crate::payment::view::{OrderView, amount, order_id};
 use crate::recovery::query::VehicleBody;
 use crate::recovery::{self, CoverFacts, Market, VehicleAsked};
-use crate::{Clearing, HOUSE, calendar};
+use crate::{Clearing, HOUSE};
 
 /// Reports of one accident may differ by so much (rule L52).
 const APART: SignedDuration = SignedDuration::from_hours(24);
@@ -69,8 +70,7 @@ impl Clearing {
         if !(1..=40).contains(&notice_no.chars().count()) {
             found.push(FieldError::at("/noticeNo", "name the police's notice, 1 to 40 characters"));
         }
-        let happened =
-            |at: &Timestamp| *at <= call.received_at && calendar::is_nameable(time::day_of(*at));
+        let happened = |at: &Timestamp| *at <= call.received_at && is_nameable(time::day_of(*at));
         let accident_at = body.accident_at.filter(happened);
         if accident_at.is_none() {
             found.push(FieldError::at("/accidentAt", "when it happened: since 1900, not ahead"));

@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use kernel::{Fen, Ids, TenantId};
 use pg::{Command, Scope, Tx, failure};
+use production_core::rules::format::is_nameable;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use crate::error::{CASE_STAGE, ClearingError, FOUR_EYES, NO_STATEMENT};
 use crate::payment::iso20022::{Statement, StatementLine, camt_053};
 use crate::payment::order::{OrderId, Report, Word};
 use crate::payment::{Hearing, Source, hear, store as orders};
-use crate::{Clearing, HOUSE, calendar};
+use crate::{Clearing, HOUSE};
 
 /// Most lines of an insurer's file.
 const MOST_LINES: usize = 50_000;
@@ -229,7 +230,7 @@ impl Clearing {
     ) -> Result<Reply, Problem> {
         let theirs = read_file(&body.file)?;
         let (from, to) = (store::span(body.from), store::span(body.to));
-        let nameable = [body.from, body.to].into_iter().all(calendar::is_nameable);
+        let nameable = [body.from, body.to].into_iter().all(is_nameable);
         let span = from.zip(to).map(|(from, to)| (from.0, to.1));
         let span = span.filter(|(from, to)| nameable && from < to).ok_or_else(|| {
             let detail = "days of 1900 to 2199, the last not before the first";

@@ -345,8 +345,9 @@ impl Case {
 
     /// What the law's clocks depend on (rule L56).
     ///
-    /// No message says which cases are complex, so commercial ones have the longest time the law
-    /// allows.
+    /// No message says whether a case is complex, so every commercial one is held to the days of a
+    /// complex case: none has more to be decided in, and a number for the plain ones the law does not
+    /// name (保险法 art. 23: 及时).
     pub fn clock_facts(&self) -> statutory::Facts {
         let documents = self.documents.as_ref();
         let refusal = self.closing().filter(|closing| closing.refused);

@@ -11,9 +11,9 @@
 
 use std::collections::BTreeSet;
 
-use jiff::civil::{Date, Weekday};
-use jiff::{Timestamp, ToSpan};
-use kernel::time;
+use jiff::Timestamp;
+use jiff::civil::Date;
+use kernel::calendar::end_of_working_days;
 use serde::{Deserialize, Serialize};
 
 use super::{Case, CorrectFacts};
@@ -172,7 +172,7 @@ pub enum DisputeError {
 
 impl DisputeStage {
     /// A dispute opened at `at`: the answer is due at 24:00 in China of the last of so many working
-    /// days, the day of opening not counted.
+    /// days, the day of opening not counted. Saturdays, Sundays and `rest_days` are no working days.
     pub fn opened(at: Timestamp, working_days: u16, rest_days: &BTreeSet<Date>) -> DisputeStage {
         let until = end_of_working_days(at, working_days, rest_days);
         DisputeStage::Open { until }
@@ -251,28 +251,10 @@ impl DisputeStage {
     }
 }
 
-/// 24:00 in China of the last of so many working days after the day of `at`.
-pub fn end_of_working_days(at: Timestamp, days: u16, rest_days: &BTreeSet<Date>) -> Timestamp {
-    let mut last = time::day_of(at);
-    let mut left = days;
-    while 0 < left && last < Date::MAX {
-        last = last.saturating_add(1.days());
-        if is_working(last, rest_days) {
-            left -= 1;
-        }
-    }
-    time::start_of(last.saturating_add(1.days())).unwrap_or(Timestamp::MAX)
-}
-
-/// Monday to Friday, but for days of rest. Weekends worked in exchange for a holiday (调休) are left
-/// out, which makes an answer due later, never earlier.
-fn is_working(day: Date, rest_days: &BTreeSet<Date>) -> bool {
-    !matches!(day.weekday(), Weekday::Saturday | Weekday::Sunday) && !rest_days.contains(&day)
-}
-
 #[cfg(test)]
 mod tests {
     use jiff::civil::date;
+    use kernel::time;
 
     use super::*;
 

@@ -91,7 +91,7 @@ pub fn day(raw: &str, at: &str, found: &mut Findings) -> Option<Date> {
 pub fn instant(raw: &str, edge: Edge, at: &str, found: &mut Findings) -> Option<Timestamp> {
     let read = match raw.len() {
         10 | 12 => compact(raw, edge).and_then(time::instant_of),
-        _ => raw.parse::<Timestamp>().ok().filter(|&at| sensible(time::day_of(at))),
+        _ => raw.parse::<Timestamp>().ok().filter(|&at| is_nameable(time::day_of(at))),
     };
     if read.is_none() {
         let shapes = "send yyyyMMddHHmm, yyyyMMddHH or RFC 3339 with an offset";
@@ -108,7 +108,7 @@ fn compact(digits: &str, edge: Edge) -> Option<DateTime> {
     let part = |range| digits.get(range).map_or(Some(0), |text: &str| text.parse::<i8>().ok());
     let date = Date::new(digits.get(..4)?.parse().ok()?, part(4..6)?, part(6..8)?).ok()?;
     let (hour, minute) = (part(8..10)?, part(10..12)?);
-    if !sensible(date) {
+    if !is_nameable(date) {
         return None;
     }
     if hour == 24 && minute == 0 && edge == Edge::End {
@@ -117,8 +117,10 @@ fn compact(digits: &str, edge: Edge) -> Option<DateTime> {
     Time::new(hour, minute, 0, 0).ok().map(|time| date.to_datetime(time))
 }
 
-fn sensible(date: Date) -> bool {
-    (1900..2200).contains(&date.year())
+/// F09: whether a message may name `day`: 1900 to 2199. PostgreSQL keeps no day before 4714 BC, so one
+/// that is put into a statement unlooked at fails there.
+pub fn is_nameable(day: Date) -> bool {
+    (1900..2200).contains(&day.year())
 }
 
 /// Whether an amount may be negative.
@@ -356,6 +358,14 @@ mod tests {
         assert!(judge("张三 Ltd.").is_empty());
         assert_eq!(judge("张\u{0}三"), ["F01"]);
         assert_eq!(judge("张\u{fffd}"), ["F01"]);
+    }
+
+    #[test]
+    fn a_message_names_days_of_the_years_1900_to_2199() {
+        use jiff::civil::date;
+        let days = [date(-9000, 1, 1), date(1899, 12, 31), date(1900, 1, 1), date(2199, 12, 31)];
+        assert_eq!(days.map(is_nameable), [false, false, true, true]);
+        assert!(!is_nameable(date(2200, 1, 1)));
     }
 
     #[test]

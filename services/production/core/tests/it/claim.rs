@@ -238,6 +238,29 @@ fn a_paid_case_that_is_reopened_owes_nothing_until_it_is_agreed_anew() {
     assert_eq!(clock(&taken(anew, vec![pay(9_003, 500)])), Some(ClockState::Met));
 }
 
+/// Nobody says whether a case is complex: a commercial one has thirty days, a compulsory one five. All
+/// papers were in on Sunday 1 June 2025, and 1 July is a Tuesday.
+#[test]
+fn a_commercial_case_is_held_to_the_days_of_a_complex_one() {
+    let decision = |class| {
+        let case = documented(Case::notified(class, notify()), Liability::Main);
+        let clocks = clocks(&case.clock_facts(), at(10), &statutory::Parameters::default());
+        let decision = clocks
+            .into_iter()
+            .filter(|clock| matches!(clock.duty, Duty::Decision | Duty::ComplexDecision));
+        decision.map(|clock| (clock.duty, clock.due_at)).collect::<Vec<_>>()
+    };
+    let end = |text: &str| text.parse::<Timestamp>().unwrap();
+    assert_eq!(
+        decision(PolicyClass::Compulsory),
+        [(Duty::Decision, end("2025-06-07T00:00:00+08:00"))]
+    );
+    assert_eq!(
+        decision(PolicyClass::Commercial),
+        [(Duty::ComplexDecision, end("2025-07-02T00:00:00+08:00"))]
+    );
+}
+
 /// Nobody is paid what he had already: a round that ends at or below it sets no clock to pay, before the
 /// closing, after it, and once the money has come back.
 #[test]

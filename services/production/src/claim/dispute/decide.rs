@@ -5,11 +5,13 @@
 //! The dispute is locked before the claim; opening one locks the claim alone, so neither waits for the
 //! other in a circle.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use base_http::{Call, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
+use jiff::civil::Date;
 use kernel::TenantId;
 use pg::{Command, Tx};
 use production_core::claim::StepFacts;
@@ -91,6 +93,7 @@ impl Production {
             insurer,
             client: call.caller.client.to_string(),
             locks: self.locks.clone(),
+            rest_days: self.rest_days(dispute_no.area().code(), now),
             now,
         };
         let notices: Vec<Notice> = checks::unknown(&call.unknown).collect();
@@ -126,6 +129,7 @@ struct DecideDispute {
     insurer: InsurerCode,
     client: String,
     locks: Arc<dyn RecoveryLocks>,
+    rest_days: BTreeSet<Date>,
     now: Timestamp,
 }
 
@@ -200,6 +204,7 @@ impl DecideDispute {
             police: None,
             locks,
             notices: Vec::new(),
+            rest_days: self.rest_days.clone(),
             now: self.now,
         };
         let (step, done) = step::written(&mut after, standing, told);

@@ -1,11 +1,10 @@
 //! Claims, as they were known: how each stands, what it costs, and what quotes make of it.
 
 use futures::FutureExt;
-use jiff::Timestamp;
 use production_core::claim::{Case, StepFacts};
 
 use crate::error::ProductionError;
-use crate::export::kinds::{Descriptor, Page, stored, word};
+use crate::export::kinds::{Descriptor, Opener, Page, stored, word};
 use crate::export::table::ColumnType::{Amount, Flag, Instant, Text, Whole};
 use crate::export::table::{Row, needed, optional};
 use crate::lookup::claim_line;
@@ -72,15 +71,16 @@ pub(crate) static DESCRIPTOR: Descriptor = Descriptor {
         async move {
             let rows = export_rows::claims(tx, selection, span).await?;
             let key = export_rows::ClaimRow::key;
-            Ok(Page::of(rows, key, |row, opener| cells(row, opener.selection.as_of)))
+            Ok(Page::of(rows, key, cells))
         }
         .boxed()
     },
 };
 
-/// The claim as it was known at `as_of`.
-fn cells(row: export_rows::ClaimRow, as_of: Timestamp) -> Result<Row, ProductionError> {
+/// The claim as it was known at the instant the export is of.
+fn cells(row: export_rows::ClaimRow, opener: &Opener) -> Result<Row, ProductionError> {
     let corrupt = || ProductionError::Corrupt("claim");
+    let as_of = opener.selection.as_of;
     let claim = as_known(row)?;
     let case = &claim.case;
     let closing = case.closing();
@@ -92,7 +92,8 @@ fn cells(row: export_rows::ClaimRow, as_of: Timestamp) -> Result<Row, Production
     let mutual = case.notify.mutual || case.survey.as_ref().is_some_and(|one| one.mutual);
     let estimate = case.estimate.as_ref();
     let cancellation = case.cancellation.as_ref();
-    let line = claim_line::line(&claim, as_of);
+    let rest_days = opener.parameters.rest_days(&claim.region, as_of);
+    let line = claim_line::line(&claim, rest_days, as_of);
     let overdue = i64::try_from(line.overdue.len()).map_err(|_| corrupt())?;
     let closings = i64::try_from(case.closings.len()).map_err(|_| corrupt())?;
     Ok(vec![
