@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-passes bench-reserving bench-score bench-trees lint fmt sqlx openapi setup build dist clean-data
+.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-passes bench-region bench-reserving bench-score bench-trees lint fmt sqlx openapi setup build dist clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-glm: ## Measure a pricing model's fit against glum, in a Python environmen
 
 bench-passes: setup dist ## Fit a pricing model to 68 million rows streamed from the lake
 	@$(CARGO) run --profile dist --quiet --package benches --bin passes
+
+bench-region: ## Measure the regional factor of 3,200 places
+	@$(CARGO) bench --quiet --package actuarial-models --bench region
 
 bench-reserving: ## Measure reserving against chainladder, in the same environment
 	$(call peer,chainladder,CHAINLADDER_PYTHON,reserving)

@@ -10,6 +10,7 @@
 )]
 
 pub mod credibility;
+mod dense;
 pub mod forecast;
 pub mod glm;
 pub mod indication;

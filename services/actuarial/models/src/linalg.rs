@@ -1,8 +1,8 @@
 //! Small dense symmetric systems: the normal equations of every model here.
 //!
 //! Systems have some hundred unknowns at most, are positive semidefinite, and the interesting answer
-//! of a singular one is *which* unknown is superfluous. Libraries of linear algebra answer faster at
-//! sizes we never have and leave that question open, so the factorisation is our own.
+//! of a singular one is *which* unknown is superfluous. Libraries of linear algebra leave that question
+//! open, so the factorisation is our own. Thousands of unknowns are [`crate::dense`]'s.
 
 /// A symmetric matrix, stored in full, row by row.
 #[derive(Clone, Debug, PartialEq)]
@@ -120,11 +120,6 @@ impl Cholesky {
             x[row] = (x[row] - done) / self.lower[row * n + row];
         }
         x
-    }
-
-    /// ln |A|.
-    pub(crate) fn ln_determinant(&self) -> f64 {
-        (0..self.size).map(|row| 2.0 * self.lower[row * self.size + row].ln()).sum()
     }
 
     /// A⁻¹.

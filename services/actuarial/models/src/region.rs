@@ -10,7 +10,11 @@
 //!
 //! Source: Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, sections 3.4 and 5.5.
 
-use crate::linalg::{Cholesky, Symmetric, dot};
+use std::cmp::Ordering;
+use std::collections::HashMap;
+
+use crate::dense::{Dense, Factor, FactorError};
+use crate::linalg::dot;
 use crate::number::{NotFinite, all_finite, finite};
 use crate::stop::{Stop, Stopped};
 
@@ -98,6 +102,9 @@ pub struct Region {
 /// Places of one system at most: time grows with the cube.
 const MOST_PLACES: usize = 4_000;
 
+/// Places a search for the smoothing begins with.
+const SAMPLE: usize = 1_000;
+
 /// Variance of the level all places share; wide, for the level is known well from all claims.
 const LEVEL: f64 = 0.1;
 
@@ -110,46 +117,17 @@ const LEAST_VARIANCE: f64 = 1e-5;
 impl Smoothing {
     /// Learns how much places differ: the smoothing under which the claims are most likely, to a factor
     /// of √2 in each of its four numbers, between which the likelihood hardly differs.
+    ///
+    /// Of more than a thousand places the search begins with some, evenly taken from among them, and ends
+    /// with all: no neighbour of what is found makes all claims more likely.
     pub fn learn(places: &[Place]) -> Result<Smoothing, RegionError> {
         Smoothing::learn_until(places, Stop::NEVER)
     }
 
-    /// The same, unless it is called off, which is asked before every step of every trial.
+    /// The same, unless it is called off, which is asked at least once a second.
     pub fn learn_until(places: &[Place], stop: Stop<'_>) -> Result<Smoothing, RegionError> {
         check(places)?;
-        let system = System::of(places);
-        let mut modes = vec![0.0; places.len()];
-        let mut value = |point: [i32; 4]| -> Result<f64, RegionError> {
-            let found = system.mode(&Smoothing::at(point), &modes, 1e-3, stop)?;
-            let likelihood = found.log_likelihood;
-            modes = found.logs;
-            Ok(likelihood)
-        };
-        // Half steps of powers of two; the first point is a market's order of magnitude.
-        let mut best = [0; 4];
-        let mut most = value(best)?;
-        for step in [4, 2, 1] {
-            let mut moved = true;
-            let mut rounds = 0;
-            while moved && rounds < 20 {
-                (moved, rounds) = (false, rounds + 1);
-                for axis in 0..4 {
-                    for side in [step, -step] {
-                        let mut point = best;
-                        point[axis] = (point[axis] + side).clamp(-24, 16);
-                        if point == best {
-                            continue;
-                        }
-                        let found = value(point)?;
-                        if found > most + 1e-3 {
-                            (best, most, moved) = (point, found, true);
-                            break;
-                        }
-                    }
-                }
-            }
-        }
-        Ok(Smoothing::at(best))
+        Ok(Smoothing::at(learnt(places, SAMPLE, stop)?))
     }
 
     /// A point of the grid that is searched.
@@ -175,7 +153,7 @@ impl Smoothing {
         self.check()?;
         let system = System::of(places);
         let mode = system.mode(self, &vec![0.0; places.len()], 1e-8, stop)?;
-        let errors = mode.errors();
+        let errors = mode.errors(stop)?;
         all_finite(&errors, "error of a relativity")?;
         let relativities: Vec<f64> = mode.logs.iter().map(|log| log.exp()).collect();
         all_finite(&relativities, "relativity")?;
@@ -208,6 +186,20 @@ impl Smoothing {
         let near = self.near * (-(x * x + y * y).sqrt() / self.range_km).exp();
         LEVEL + near + if one.0 == other.0 { self.district } else { 0.0 }
     }
+}
+
+/// The most likely point of the grid; the search begins with at most `sample` places.
+fn learnt(places: &[Place], sample: usize, stop: Stop<'_>) -> Result<[i32; 4], RegionError> {
+    let all = System::of(places);
+    // The first point is a market's order of magnitude.
+    let first = [0; 4];
+    let every = places.len().div_ceil(sample);
+    let some: Vec<Place> = places.iter().step_by(every).copied().collect();
+    if every == 1 || some.iter().all(|place| place.claims == 0.0) {
+        return all.climb(first, &[4, 2, 1], stop);
+    }
+    let near = System::of(&some).climb(first, &[4, 2, 1], stop)?;
+    all.climb(near, &[1], stop)
 }
 
 impl Region {
@@ -263,10 +255,10 @@ struct Mode {
     logs: Vec<f64>,
     pulls: Vec<f64>,
     log_likelihood: f64,
-    covariance: Symmetric,
+    covariance: Dense,
     /// Roots of the expected claims at the mode.
     roots: Vec<f64>,
-    factor: Cholesky,
+    factor: Factor,
 }
 
 impl System {
@@ -282,15 +274,56 @@ impl System {
         }
     }
 
-    fn covariance(&self, smoothing: &Smoothing) -> Symmetric {
-        let mut covariance = Symmetric::zero(self.places.len());
-        for (row, one) in self.places.iter().enumerate() {
-            for (column, other) in self.places[..row].iter().enumerate() {
-                covariance.add(row, column, smoothing.between(one, other));
+    fn covariance(&self, smoothing: &Smoothing) -> Dense {
+        Dense::of(self.places.len(), |row, column| {
+            let between = smoothing.between(&self.places[row], &self.places[column]);
+            if row == column { between + smoothing.own } else { between }
+        })
+    }
+
+    /// Climbs to where the claims are most likely, in half steps of powers of two.
+    fn climb(
+        &self,
+        from: [i32; 4],
+        steps: &[i32],
+        stop: Stop<'_>,
+    ) -> Result<[i32; 4], RegionError> {
+        let mut modes = vec![0.0; self.places.len()];
+        let mut known: HashMap<[i32; 4], f64> = HashMap::new();
+        let mut value = |point: [i32; 4]| -> Result<f64, RegionError> {
+            // Whoever climbs looks back where it came from.
+            if let Some(likelihood) = known.get(&point) {
+                return Ok(*likelihood);
             }
-            covariance.add(row, row, smoothing.between(one, one) + smoothing.own);
+            let found = self.mode(&Smoothing::at(point), &modes, 1e-3, stop)?;
+            modes = found.logs;
+            known.insert(point, found.log_likelihood);
+            Ok(found.log_likelihood)
+        };
+        let mut best = from;
+        let mut most = value(best)?;
+        for &step in steps {
+            let mut moved = true;
+            let mut rounds = 0;
+            while moved && rounds < 20 {
+                (moved, rounds) = (false, rounds + 1);
+                for axis in 0..4 {
+                    for side in [step, -step] {
+                        let mut point = best;
+                        point[axis] = (point[axis] + side).clamp(-24, 16);
+                        if point == best {
+                            continue;
+                        }
+                        let found = value(point)?;
+                        if found > most + 1e-3 {
+                            (best, most, moved) = (point, found, true);
+                            break;
+                        }
+                    }
+                }
+            }
         }
-        covariance
+        Ok(best)
     }
 
     /// Newton's steps from `start` to the mode, until one moves no logarithm further than `still`.
@@ -315,7 +348,7 @@ impl System {
                 .collect();
             all_finite(&means, "expected claims of a place")?;
             let roots: Vec<f64> = means.iter().map(|mean| mean.sqrt()).collect();
-            let factor = scaled(&covariance, &roots)?;
+            let factor = scaled(&covariance, &roots, stop)?;
             // b = W·f + ∇; a = b − W½·B⁻¹·W½·K·b; f = K·a.
             let wanted: Vec<f64> = (0..logs.len())
                 .map(|place| means[place] * logs[place] + self.claims[place] - means[place])
@@ -346,28 +379,28 @@ impl System {
 
 impl Mode {
     /// Standard errors: the diagonal of K − K·W½·B⁻¹·W½·K.
-    fn errors(&self) -> Vec<f64> {
-        let size = self.logs.len();
-        let error = |place: usize| {
-            let shared = (0..size).map(|other| self.covariance.at(place, other));
-            let right: Vec<f64> = shared.zip(&self.roots).map(|(k, root)| k * root).collect();
-            let half = self.factor.half_solve(&right);
-            (self.covariance.at(place, place) - dot(&half, &half)).max(0.0).sqrt()
+    fn errors(&self, stop: Stop<'_>) -> Result<Vec<f64>, RegionError> {
+        let shared =
+            |place: usize, other: usize| self.covariance.row(place)[other] * self.roots[other];
+        let known = self.factor.quadratics(self.logs.len(), shared, stop)?;
+        let error = |(place, known): (usize, f64)| {
+            (self.covariance.row(place)[place] - known).max(0.0).sqrt()
         };
-        (0..size).map(error).collect()
+        Ok(known.into_iter().enumerate().map(error).collect())
     }
 }
 
 /// The factor of B = 1 + W½·K·W½, which no smoothing makes singular.
-fn scaled(covariance: &Symmetric, roots: &[f64]) -> Result<Cholesky, RegionError> {
-    let mut system = Symmetric::zero(roots.len());
-    for (row, root) in roots.iter().enumerate() {
-        for (column, other) in roots[..=row].iter().enumerate() {
-            let unit = if row == column { 1.0 } else { 0.0 };
-            system.add(row, column, unit + root * other * covariance.at(row, column));
-        }
-    }
-    system.cholesky(0.0).map_err(|_| NotFinite("system of the places").into())
+fn scaled(covariance: &Dense, roots: &[f64], stop: Stop<'_>) -> Result<Factor, RegionError> {
+    let system = Dense::of(roots.len(), |row, column| match row.cmp(&column) {
+        Ordering::Less => 0.0,
+        Ordering::Equal => 1.0 + roots[row] * roots[row] * covariance.row(row)[row],
+        Ordering::Greater => roots[row] * roots[column] * covariance.row(row)[column],
+    });
+    system.factor(stop).map_err(|error| match error {
+        FactorError::NotPositive => NotFinite("system of the places").into(),
+        FactorError::Stopped(stopped) => stopped.into(),
+    })
 }
 
 #[cfg(test)]
@@ -411,12 +444,15 @@ mod tests {
         assert!((again / found[2] - 1.0).abs() < 1e-4, "{again} {found:?}");
     }
 
-    #[test]
-    fn what_places_were_drawn_by_is_learnt() {
-        // A wave of e^±0.3 along the longitude, nothing by district, hardly anything by place.
+    /// A wave of e^±0.3 along the longitude.
+    fn wave(x: usize) -> f64 {
+        0.3 * (x as f64 / 3.0).sin()
+    }
+
+    /// Places drawn by the wave, nothing by district, hardly anything by place.
+    fn waved(count: usize) -> Vec<Place> {
         let mut draws = Draws::new(9, 0);
-        let wave = |x: usize| 0.3 * (x as f64 / 3.0).sin();
-        let places: Vec<Place> = (0..120)
+        (0..count)
             .map(|index| {
                 let (x, y) = (index % 12, index / 12);
                 let mean = 400.0 * wave(x).exp();
@@ -424,7 +460,34 @@ mod tests {
                 let at = [4.0 + 0.1 * x as f64, 50.0 + 0.1 * y as f64];
                 place(claims, 400.0, index as u32 % 7, at)
             })
-            .collect();
+            .collect()
+    }
+
+    #[test]
+    fn no_neighbour_of_what_is_learnt_makes_the_claims_more_likely() {
+        let places = waved(300);
+        let likelihood = |point| Smoothing::at(point).fit(&places).unwrap().log_likelihood;
+        let [all, some] = [300, 100].map(|sample| learnt(&places, sample, Stop::NEVER).unwrap());
+        for found in [all, some] {
+            let most = likelihood(found);
+            for axis in 0..4 {
+                for side in [-1, 1] {
+                    let mut point = found;
+                    point[axis] += side;
+                    assert!(likelihood(point) < most + 2e-3, "{found:?} {point:?}");
+                }
+            }
+        }
+        // None of the first of every three has a claim: the search begins with all.
+        let mut silent = places.clone();
+        silent.iter_mut().step_by(3).for_each(|place| place.claims = 0.0);
+        let found = learnt(&silent, 100, Stop::NEVER).unwrap();
+        assert_eq!(found, learnt(&silent, 300, Stop::NEVER).unwrap());
+    }
+
+    #[test]
+    fn what_places_were_drawn_by_is_learnt() {
+        let places = waved(120);
         let smoothing = Smoothing::learn(&places).unwrap();
         assert!(smoothing.near > 0.01, "{smoothing:?}");
         assert!(smoothing.district < 0.002 && smoothing.own < 0.002, "{smoothing:?}");

@@ -16,8 +16,9 @@ use crate::method::data::Data;
 use crate::method::prepare::{ConditionBody, DerivedBody, Prepare};
 use crate::method::{Failure, Outcome, Plan};
 
-/// Places of one run at most: time grows with the cube, and learning tries some hundred smoothings.
-const MOST_PLACES: usize = 1_500;
+/// Places of one run at most: time grows with the cube, and learning tries dozens of smoothings. More
+/// than China has counties and districts (县级行政区).
+const MOST_PLACES: usize = 3_500;
 
 /// Whose claims are compared with what is expected of them, and where they are.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
