@@ -12,6 +12,7 @@ use anyhow::Context;
 use clap::Subcommand;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Ids};
+use production::book::TariffBook;
 use production::changes::ChangeFeed;
 use tokio_util::sync::CancellationToken;
 
@@ -88,13 +89,18 @@ pub(crate) struct Keeper {
 }
 
 impl Keeper {
-    /// Keeps a lake that is open.
-    pub(crate) fn new(base: &Base, open: OpenLake, settings: &LakeSettings) -> Keeper {
+    /// Keeps a lake that is open. `book` has the tariffs policies were rated by.
+    pub(crate) fn new(
+        base: &Base,
+        open: OpenLake,
+        book: Arc<TariffBook>,
+        settings: &LakeSettings,
+    ) -> Keeper {
         Keeper {
             #[cfg(feature = "analytics-engine")]
             engine: open.engine,
             lake: open.lake,
-            source: ChangeFeed { db: base.db.clone() },
+            source: ChangeFeed { db: base.db.clone(), book },
             clock: base.clock.clone(),
             settings: settings.clone(),
         }
@@ -255,7 +261,9 @@ pub(crate) enum LakeCommand {
 impl LakeCommand {
     /// Carries the command out.
     pub(crate) async fn run(self, base: &Base, settings: &LakeSettings) -> anyhow::Result<()> {
-        let keeper = Keeper::new(base, OpenLake::open(settings, base.ids.clone())?, settings);
+        let book = Arc::new(TariffBook::open(base.db.clone()).await?);
+        let open = OpenLake::open(settings, base.ids.clone())?;
+        let keeper = Keeper::new(base, open, book, settings);
         let stop = CancellationToken::new();
         match self {
             LakeCommand::Feed => {

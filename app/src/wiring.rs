@@ -201,7 +201,7 @@ pub(crate) async fn platform(
     tasks.spawn(parameters.keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(gate.clone().keep_fresh(base.db.clone(), stop.clone()));
     tasks.spawn(authority.clone().keep_fresh(stop.clone()));
-    tasks.spawn(book.keep_fresh(stop.clone()));
+    tasks.spawn(book.clone().keep_fresh(stop.clone()));
     tasks.spawn(production.clone().keep_delivering(stop.clone()));
     tasks.spawn(production.clone().keep_exporting(stop.clone()));
     tasks.spawn(clearing.clone().keep_serving_orders(stop.clone()));
@@ -214,7 +214,7 @@ pub(crate) async fn platform(
         stop.clone(),
     ));
     if lake.every_s > 0 {
-        tasks.spawn(Keeper::new(base, open, lake).keep(stop.clone()));
+        tasks.spawn(Keeper::new(base, open, book, lake).keep(stop.clone()));
     }
     tasks.spawn(forget(base.db.clone(), base.clock.clone(), stop.clone()));
     let door = Arc::new(Door {

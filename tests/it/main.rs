@@ -9,6 +9,7 @@ mod claim_payment;
 mod cluster;
 mod crash;
 mod document;
+mod early_warning;
 mod exports;
 mod health;
 mod indication;

@@ -118,13 +118,18 @@ impl Api {
         self.post("/v1/quotes", None, message).await
     }
 
-    /// Quote, pre-confirmation and payment. Keys of the steps begin with the query code.
+    /// Quote, pre-confirmation (directly sold) and payment. Keys of the steps begin with the query code.
     pub async fn paid(&self, message: &Value) -> Paid {
+        self.paid_through(message, &json!({})).await
+    }
+
+    /// The same with a pre-confirmation of the caller's own.
+    pub async fn paid_through(&self, message: &Value, terms: &Value) -> Paid {
         let quoted = self.quote(message).await.ok(201);
         let query = quoted["queryCode"].as_str().unwrap().to_owned();
         let key = |name: &str| format!("{query}-{name}");
         let path = step(&query, "pre-confirm");
-        let frozen = self.post(&path, Some(&key("pre-confirm")), &json!({})).await.ok(200);
+        let frozen = self.post(&path, Some(&key("pre-confirm")), terms).await.ok(200);
         let amount = frozen["payable"].as_str().unwrap();
         let body = payment(&format!("POS-{query}"), amount);
         self.post(&step(&query, "payment"), Some(&key("payment")), &body).await.ok(200);
@@ -138,7 +143,12 @@ impl Api {
 
     /// The whole sale; answers the confirm codes.
     pub async fn insure(&self, message: &Value) -> Vec<String> {
-        let paid = self.paid(message).await;
+        self.insure_through(message, &json!({})).await
+    }
+
+    /// The same with a pre-confirmation of the caller's own.
+    pub async fn insure_through(&self, message: &Value, terms: &Value) -> Vec<String> {
+        let paid = self.paid_through(message, terms).await;
         let confirmed = self.confirm(&paid, &format!("{}-confirm", paid.query)).await.ok(201);
         confirm_codes(&confirmed)
     }

@@ -79,6 +79,28 @@ impl Fen {
         self.share_out(amounts.iter().map(|amount| i128::from(amount.0)).collect())
     }
 
+    /// Shares out `self` in proportion to amounts of which some may be negative, such as changes; each
+    /// gets its amount when `self` is their sum.
+    ///
+    /// By running totals, all rounded the same way, so no share is a whole fen off and they add up to
+    /// the whole. `None` when the amounts add up to nothing, or a share does not fit.
+    pub fn apportion_signed(self, amounts: &[Fen]) -> Option<Vec<Fen>> {
+        let total: i128 = amounts.iter().map(|amount| i128::from(amount.0)).sum();
+        if total == 0 {
+            return None;
+        }
+        let (mut so_far, mut told) = (0_i128, Fen::ZERO);
+        let share = |amount: &Fen| {
+            so_far += i128::from(amount.0);
+            let by_now = (i128::from(self.0) * so_far).div_euclid(total);
+            let by_now = Fen(i64::try_from(by_now).ok()?);
+            let share = by_now.minus(told)?;
+            told = by_now;
+            Some(share)
+        };
+        amounts.iter().map(share).collect()
+    }
+
     /// Weights are not negative and fit in 64 bits, so their products with `self` fit in 128.
     fn share_out(self, weights: Vec<i128>) -> Option<Vec<Fen>> {
         let total: i128 = weights.iter().sum();
@@ -208,6 +230,19 @@ mod tests {
     }
 
     #[test]
+    fn changes_of_both_signs_are_shared_out_in_proportion() {
+        let share = |pot: i64, by: &[i64]| {
+            let by: Vec<Fen> = by.iter().copied().map(Fen).collect();
+            Fen(pot)
+                .apportion_signed(&by)
+                .map(|own| own.iter().map(|fen| fen.0).collect::<Vec<_>>())
+        };
+        assert_eq!(share(50, &[300, -200]), Some(vec![150, -100]));
+        assert_eq!(share(-10, &[1, 1, 1]), Some(vec![-4, -3, -3]));
+        assert_eq!((share(5, &[7, -7]), share(5, &[])), (None, None));
+    }
+
+    #[test]
     fn amounts_are_read_and_written_as_yuan() {
         let cases = [("665.00", 66_500), ("0.5", 50), ("-12.30", -1_230), ("7", 700)];
         for (text, fen) in cases {
@@ -258,6 +293,23 @@ mod tests {
             };
             prop_assert_eq!(Fen::sum(shares.iter().copied()), Some(pot));
             prop_assert!(shares.iter().zip(&amounts).all(|(share, amount)| share <= amount));
+        }
+
+        #[test]
+        fn shares_by_signed_amounts_add_up_and_are_less_than_a_fen_off(
+            pot in -99_999_999_999_i64..=99_999_999_999,
+            amounts in vec(-99_999_999_999_i64..=99_999_999_999, 1..20),
+        ) {
+            let sum: i128 = amounts.iter().map(|amount| i128::from(*amount)).sum();
+            let signed: Vec<Fen> = amounts.iter().copied().map(Fen).collect();
+            let Some(shares) = Fen(pot).apportion_signed(&signed) else { return Ok(()) };
+            prop_assert_eq!(Fen::sum(shares.iter().copied()), Some(Fen(pot)));
+            for (share, amount) in shares.iter().zip(&amounts) {
+                let off = i128::from(share.0) * sum - i128::from(pot) * i128::from(*amount);
+                prop_assert!(off.abs() < sum.abs());
+            }
+            let whole = i64::try_from(sum).unwrap();
+            prop_assert_eq!(Fen(whole).apportion_signed(&signed), Some(signed));
         }
 
         #[test]

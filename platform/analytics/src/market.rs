@@ -4,14 +4,17 @@
 //! `sequence` on, and as of an instant the row of the highest `sequence` recorded by then holds.
 //! `exposure`, `premium`, `payment` and `reserve` are ledgers: a row is a change, nothing is ever
 //! taken back but by a row that reverses it, and as of an instant their sums over the rows
-//! recorded by then are what was known. Every row names its tenant; none names a person, a plate
-//! or a vehicle.
+//! recorded by then are what was known. `cover_exposure`, `cover_premium` and `cover_loss` are the
+//! same ledgers by cover. Every row names its tenant; none names a person, a plate or a vehicle.
 
 mod column;
 mod row;
 
 pub use column::Value;
-pub use row::{ClaimRow, ExposureRow, PaymentRow, PolicyRow, PremiumRow, ReserveRow};
+pub use row::{
+    ClaimRow, CoverExposureRow, CoverLossRow, CoverPremiumRow, ExposureRow, PaymentRow, PolicyRow,
+    PremiumRow, ReserveRow,
+};
 
 use std::collections::BTreeMap;
 
@@ -54,6 +57,9 @@ pub fn tables() -> Result<BTreeMap<TableName, TableSpec>, LakeError> {
         of::<ClaimRow>()?,
         of::<PaymentRow>()?,
         of::<ReserveRow>()?,
+        of::<CoverExposureRow>()?,
+        of::<CoverPremiumRow>()?,
+        of::<CoverLossRow>()?,
     ];
     Ok(tables.into_iter().collect())
 }
@@ -73,6 +79,12 @@ pub struct Rows {
     pub payments: Vec<PaymentRow>,
     /// Changes of what is outstanding.
     pub reserves: Vec<ReserveRow>,
+    /// Changes of what was insured and earned, by cover.
+    pub cover_exposures: Vec<CoverExposureRow>,
+    /// Changes of what was written, by cover.
+    pub cover_premiums: Vec<CoverPremiumRow>,
+    /// Changes of what claims cost, by cover.
+    pub cover_losses: Vec<CoverLossRow>,
 }
 
 impl Rows {
@@ -84,6 +96,9 @@ impl Rows {
             + self.claims.len()
             + self.payments.len()
             + self.reserves.len()
+            + self.cover_exposures.len()
+            + self.cover_premiums.len()
+            + self.cover_losses.len()
     }
 
     /// Whether there are none.
@@ -101,7 +116,10 @@ impl Rows {
         write(draft, &self.premiums).await?;
         write(draft, &self.claims).await?;
         write(draft, &self.payments).await?;
-        write(draft, &self.reserves).await
+        write(draft, &self.reserves).await?;
+        write(draft, &self.cover_exposures).await?;
+        write(draft, &self.cover_premiums).await?;
+        write(draft, &self.cover_losses).await
     }
 }
 

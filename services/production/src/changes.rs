@@ -9,21 +9,34 @@
 //!
 //! What is read was perhaps committed ahead of the disk and is told only once it is durable: the
 //! lake must not know what a crash of the database forgets.
+//!
+//! Policies that a lake has from a release whose record knew neither sales channels nor covers, and
+//! their claims, are told without to their end: a row that takes another back must be found where
+//! that one is. A record made anew knows them of every policy.
 
 mod claims;
+mod covers;
 mod cursor;
 mod policies;
 
 pub use cursor::{Cursor, CursorError, Place};
 
-use analytics::feed::{Page, Source, SourceError};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use analytics::feed::{self, Source, SourceError};
 use analytics::market::Rows;
 use futures::FutureExt;
 use futures::future::BoxFuture;
-use pg::{Db, Scope};
+use pg::{Db, Scope, Tx};
+use production_core::history::PolicyClass;
+use production_rating::Tariff;
 
+use crate::book::TariffBook;
+use crate::changes::covers::Held;
 use crate::error::ProductionError;
-use crate::store::changes;
+use crate::store::changes::{self, RatedBy, Sale, WrittenStep, WrittenVersion};
 
 /// Rows of a history read at once.
 const PAGE: i32 = 2_000;
@@ -67,11 +80,29 @@ impl From<sqlx::Error> for ChangesError {
     }
 }
 
-/// Up to a page of each history behind a cursor.
-pub async fn since(db: &Db, after: &Cursor) -> Result<Changes, ChangesError> {
+/// What was read of both histories, and what their rows are told by besides.
+struct Page {
+    versions: Vec<WrittenVersion>,
+    steps: Vec<WrittenStep>,
+    /// By confirm code, of policies and of those of claims.
+    sales: HashMap<String, Sale>,
+    /// By confirm code.
+    ratings: HashMap<String, RatedBy>,
+    /// By claim code.
+    covers: HashMap<String, String>,
+    /// How far policies were read before channels and covers were known.
+    plain: Place,
+}
+
+const CORRUPT: ProductionError = ProductionError::Corrupt("policy version");
+
+/// Tariff bundles by version.
+type Tariffs = HashMap<String, Arc<Tariff>>;
+
+/// Up to a page of each history behind a cursor. `book` has the tariffs policies were rated by.
+pub async fn since(db: &Db, book: &TariffBook, after: &Cursor) -> Result<Changes, ChangesError> {
     let mut tx = db.begin_ahead(Scope::nobody()).await?;
     let horizon = changes::horizon(&mut tx).await?;
-    let mut rows = Rows::default();
     let (place, before) = after.policies.window(horizon)?;
     let versions = changes::versions(&mut tx, &place, before, PAGE).await?;
     let policies = place.behind(
@@ -81,9 +112,6 @@ pub async fn since(db: &Db, after: &Cursor) -> Result<Changes, ChangesError> {
         full(versions.len()),
         before,
     );
-    for version in versions {
-        policies::add(version, &mut rows)?;
-    }
     let (place, before) = after.claims.window(horizon)?;
     let steps = changes::steps(&mut tx, &place, before, PAGE).await?;
     let claims = place.behind(
@@ -91,15 +119,78 @@ pub async fn since(db: &Db, after: &Cursor) -> Result<Changes, ChangesError> {
         full(steps.len()),
         before,
     );
-    for step in steps {
-        claims::add(step, &mut rows)?;
-    }
+    let page = Page::beside(&mut tx, versions, steps, after.plain.clone()).await?;
     // Nobody may be told what could still be lost.
     tx.seen().durable().await?;
     tx.rollback().await?;
-    let next = Cursor { policies, claims };
+    let tariffs = page.tariffs(book).await?;
+    // A page may hold thousands of versions to rate: too long for an async worker.
+    let rows = tokio::task::spawn_blocking(move || page.rows(&tariffs));
+    let rows = rows.await.map_err(|_| ProductionError::Corrupt("changes"))??;
+    let next = Cursor { policies, claims, plain: after.plain.clone() };
     let more = next.is_before(horizon);
     Ok(Changes { rows, next, more })
+}
+
+impl Page {
+    /// Reads what rows of these versions and steps are told by besides.
+    async fn beside(
+        tx: &mut Tx,
+        versions: Vec<WrittenVersion>,
+        steps: Vec<WrittenStep>,
+        plain: Place,
+    ) -> Result<Page, ProductionError> {
+        let of_versions: Vec<_> =
+            versions.iter().map(|row| (row.slot, row.confirm_no.as_str())).collect();
+        let of_steps: Vec<_> = steps.iter().map(|row| (row.slot, row.claim_no.as_str())).collect();
+        let insured = steps.iter().map(|row| (row.slot, row.confirm_no.as_str()));
+        let sold: Vec<_> = of_versions.iter().copied().chain(insured).collect();
+        let sales = changes::sales(tx, &sold).await?;
+        let ratings = changes::ratings(tx, &of_versions).await?;
+        let covers = changes::covers(tx, &of_steps).await?;
+        Ok(Page { versions, steps, sales, ratings, covers, plain })
+    }
+
+    /// The tariffs its versions were rated by.
+    async fn tariffs(&self, book: &TariffBook) -> Result<Tariffs, ProductionError> {
+        let named: BTreeSet<&String> =
+            self.ratings.values().flat_map(|rated| &rated.tariff_versions).collect();
+        let mut tariffs = Tariffs::new();
+        for version in named {
+            tariffs.insert(version.clone(), book.of_version(version).await?);
+        }
+        Ok(tariffs)
+    }
+
+    /// The rows of the record.
+    fn rows(self, tariffs: &Tariffs) -> Result<Rows, ProductionError> {
+        let mut rows = Rows::default();
+        let sale = |confirm_no: &str| {
+            let sale = self.sales.get(confirm_no).ok_or(ProductionError::Corrupt("policy"))?;
+            let key = (sale.slot, sale.confirm_no.as_str(), 0);
+            Ok::<_, ProductionError>(
+                Some(sale).filter(|_| !self.plain.has_read(sale.written_by, key)),
+            )
+        };
+        let mut held: HashMap<String, Vec<Held>> = HashMap::new();
+        for version in self.versions {
+            let sale = sale(&version.confirm_no)?;
+            if let Entry::Vacant(first) = held.entry(version.confirm_no.clone()) {
+                let rated_by = self.ratings.get(&version.confirm_no).ok_or(CORRUPT)?;
+                let class = PolicyClass::parse(&version.class).map_err(|_| CORRUPT)?;
+                first.insert(covers::held(rated_by, class, tariffs)?);
+            }
+            let sold = sale.zip(held.get(&version.confirm_no).map(Vec::as_slice));
+            policies::add(version, sold, &mut rows)?;
+        }
+        for step in self.steps {
+            let sale = sale(&step.confirm_no)?;
+            let covers =
+                self.covers.get(&step.claim_no).ok_or(ProductionError::Corrupt("claim"))?;
+            claims::add(step, sale, covers, &mut rows)?;
+        }
+        Ok(rows)
+    }
 }
 
 fn full(rows: usize) -> bool {
@@ -107,10 +198,12 @@ fn full(rows: usize) -> bool {
 }
 
 /// The operational store as a source of the lake.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ChangeFeed {
     /// Its database.
     pub db: Db,
+    /// The tariffs its policies were rated by.
+    pub book: Arc<TariffBook>,
 }
 
 impl Source for ChangeFeed {
@@ -118,14 +211,18 @@ impl Source for ChangeFeed {
         "production"
     }
 
-    fn read<'a>(&'a self, after: Option<&'a str>) -> BoxFuture<'a, Result<Page, SourceError>> {
+    fn read<'a>(
+        &'a self,
+        after: Option<&'a str>,
+    ) -> BoxFuture<'a, Result<feed::Page, SourceError>> {
         async move {
             let after = match after {
                 Some(text) => text.parse()?,
                 None => Cursor::START,
             };
-            let changes = since(&self.db, &after).await?;
-            Ok(Page { rows: changes.rows, next: changes.next.to_string(), more: changes.more })
+            let changes = since(&self.db, &self.book, &after).await?;
+            let next = changes.next.to_string();
+            Ok(feed::Page { rows: changes.rows, next, more: changes.more })
         }
         .boxed()
     }

@@ -107,6 +107,8 @@ table! {
         new_price_fen: Option<i64>,
         /// Code of the model library.
         model_code: Option<String>,
+        /// 销售渠道, its code; null of policies recorded before channels were.
+        channel: Option<String>,
     }
 }
 
@@ -126,6 +128,8 @@ table! {
         earned_fen: i64,
         /// Known from here on.
         recorded_at: Timestamp,
+        /// 销售渠道, its code; null of policies recorded before channels were.
+        channel: Option<String>,
     }
 }
 
@@ -144,6 +148,8 @@ table! {
         written_fen: i64,
         /// Vehicle tax.
         tax_fen: i64,
+        /// 销售渠道, its code; null of policies recorded before channels were.
+        channel: Option<String>,
     }
 }
 
@@ -186,6 +192,8 @@ table! {
         outstanding_fen: i64,
         /// 1 where the claim begins, -1 where it is cancelled, else 0: a ledger of its own.
         counted: i64,
+        /// 销售渠道, its code; null of policies recorded before channels were.
+        channel: Option<String>,
     }
 }
 
@@ -208,6 +216,8 @@ table! {
         paid_fen: i64,
         /// Got back from the liable side.
         recovered_fen: i64,
+        /// 销售渠道, its code; null of policies recorded before channels were.
+        channel: Option<String>,
     }
 }
 
@@ -228,5 +238,83 @@ table! {
         recorded_at: Timestamp,
         /// More is expected; negative, less.
         outstanding_fen: i64,
+        /// 销售渠道, its code; null of policies recorded before channels were.
+        channel: Option<String>,
+    }
+}
+
+table! {
+    /// A change of a policy's written premium under one of its covers. Ledger; the covers of a version
+    /// add up to its row of `premium`.
+    CoverPremiumRow = "cover_premium" by "recorded_at" {
+        /// 销售渠道, its code.
+        channel: Option<String>,
+        /// 险别, its code; null for what no cover can be told to have.
+        cover: Option<String>,
+        /// 投保确认码.
+        confirm_no: String,
+        /// The version of the policy that told of it.
+        sequence: i64,
+        /// True from here on.
+        effective_at: Timestamp,
+        /// Known, and written, from here on.
+        recorded_at: Timestamp,
+        /// Premium; negative is paid back.
+        written_fen: i64,
+    }
+}
+
+table! {
+    /// A change of what a policy insured and earned in a month under one of its covers. Ledger; the
+    /// covers of a version and month add up to the earned premium of its row of `exposure`.
+    CoverExposureRow = "cover_exposure" by "month" {
+        /// 销售渠道, its code.
+        channel: Option<String>,
+        /// 险别, its code; null for what no cover can be told to have.
+        cover: Option<String>,
+        /// 投保确认码.
+        confirm_no: String,
+        /// The version of the policy that told of it.
+        sequence: i64,
+        /// First day of the month in China.
+        month: Date,
+        /// Seconds in which the policy insured and held the cover.
+        insured_s: i64,
+        /// Premium earned: all the cover has of it spread over the policy's seconds of cover.
+        earned_fen: i64,
+        /// Known from here on.
+        recorded_at: Timestamp,
+    }
+}
+
+table! {
+    /// A change of what a claim costs under a cover. Ledger; the covers of a step add up to its rows of
+    /// `payment` and `reserve`.
+    CoverLossRow = "cover_loss" by "accident_at" {
+        /// 销售渠道 of the policy, its code.
+        channel: Option<String>,
+        /// 险别, its code; null until the claim says which, where the policy has several.
+        cover: Option<String>,
+        /// 理赔编号.
+        claim_no: String,
+        /// Place of the step in the case.
+        sequence: i64,
+        /// 投保确认码 of the policy.
+        confirm_no: String,
+        /// When the accident happened.
+        accident_at: Timestamp,
+        /// When what changed it happened.
+        changed_at: Timestamp,
+        /// Known from here on.
+        recorded_at: Timestamp,
+        /// Paid; negative was given back.
+        paid_fen: i64,
+        /// Got back from the liable side.
+        recovered_fen: i64,
+        /// More is expected; negative, less.
+        outstanding_fen: i64,
+        /// 1 where the claim becomes one of the cover, -1 where it is one no more, else 0. A claim two
+        /// covers pay is one of each.
+        counted: i64,
     }
 }

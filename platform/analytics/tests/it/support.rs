@@ -78,6 +78,7 @@ pub(crate) fn exposure(of: Of<'_>, insured_s: i64, earned_fen: i64) -> ExposureR
         insured_s,
         earned_fen,
         recorded_at: at(RECORDED),
+        channel: None,
     }
 }
 
@@ -97,6 +98,7 @@ pub(crate) fn premium(of: Of<'_>, written_fen: i64) -> PremiumRow {
         recorded_at: at(RECORDED),
         written_fen,
         tax_fen: 0,
+        channel: None,
     }
 }
 
@@ -128,6 +130,7 @@ pub(crate) fn claim(of: Of<'_>) -> ClaimRow {
         recovered_fen: 0,
         outstanding_fen: 0,
         counted: 1,
+        channel: None,
     }
 }
 
@@ -149,6 +152,7 @@ pub(crate) fn payment(of: Of<'_>, paid_fen: i64) -> PaymentRow {
         recorded_at: at(RECORDED),
         paid_fen,
         recovered_fen: 0,
+        channel: None,
     }
 }
 

@@ -10,6 +10,7 @@
 //! repeat (survey, assessment, documents, estimate) are versions. A closing after a reopening
 //! replaces the effect of the one before and erases nothing.
 
+mod by_cover;
 mod case;
 pub mod check;
 mod direct;
@@ -25,6 +26,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::coded_enum;
 
+pub use by_cover::{CoverCost, CoverCosts};
 pub use case::{Accepted, Case, ClaimError, Stage, Standing};
 pub use check::Promise;
 pub use direct::{PaidForOthers, PaidLoss};

@@ -1,20 +1,27 @@
 //! A step of a claim as rows of the record: how the case stands, what moved of its money and of
-//! what it is still expected to cost.
+//! what it is still expected to cost, in all and by cover.
 
-use analytics::market::{ClaimRow, PaymentRow, ReserveRow, Rows};
+use analytics::market::{ClaimRow, CoverLossRow, PaymentRow, ReserveRow, Rows};
 use kernel::Fen;
-use production_core::claim::{Case, Stage, StepFacts};
+use production_core::claim::{Case, CoverCost, CoverCosts, Stage, StepFacts};
+use production_core::cover::CoverRequest;
 use production_core::history::PolicyClass;
 use production_core::vehicle::VehicleFacts;
 
 use crate::error::ProductionError;
-use crate::store::changes::WrittenStep;
+use crate::store::changes::{Sale, WrittenStep};
 use crate::store::claim_lookup::stored_facts;
 
 const CORRUPT: ProductionError = ProductionError::Corrupt("claim step");
 
-/// Adds the rows of a step.
-pub(super) fn add(row: WrittenStep, rows: &mut Rows) -> Result<(), ProductionError> {
+/// Adds the rows of a step. `sale` is absent of a policy that is told without channel and covers;
+/// `covers` is JSON of those it held at the accident.
+pub(super) fn add(
+    row: WrittenStep,
+    sale: Option<&Sale>,
+    covers: &str,
+    rows: &mut Rows,
+) -> Result<(), ProductionError> {
     let told: Vec<StepFacts> =
         row.told.iter().map(|text| stored_facts(text)).collect::<Result<_, _>>()?;
     let class = PolicyClass::parse(&row.class).map_err(|_| CORRUPT)?;
@@ -41,6 +48,38 @@ pub(super) fn add(row: WrittenStep, rows: &mut Rows) -> Result<(), ProductionErr
     let usage = vehicle.usage.code().to_owned();
     let fuel = vehicle.fuel.code().to_owned();
     let category = vehicle.category.code().to_owned();
+    let channel = sale.and_then(|sale| sale.channel.clone());
+    if sale.is_some() {
+        let held: Vec<CoverRequest> = serde_json::from_str(covers).map_err(|_| CORRUPT)?;
+        let now = case.by_cover(&told, &held).ok_or(CORRUPT)?;
+        let was = match &before {
+            Some(before) => before.by_cover(earlier, &held).ok_or(CORRUPT)?,
+            None => CoverCosts::new(),
+        };
+        for (cover, cost) in moved_by_cover(now, &was).ok_or(CORRUPT)? {
+            rows.cover_losses.push(CoverLossRow {
+                tenant_id: tenant_id.clone(),
+                insurer: row.insurer.clone(),
+                region: row.region.clone(),
+                class: row.class.clone(),
+                usage: usage.clone(),
+                fuel: fuel.clone(),
+                category: category.clone(),
+                channel: channel.clone(),
+                cover: cover.map(|cover| cover.code().to_owned()),
+                claim_no: row.claim_no.clone(),
+                sequence,
+                confirm_no: row.confirm_no.clone(),
+                accident_at,
+                changed_at: occurred_at,
+                recorded_at,
+                paid_fen: cost.paid.0,
+                recovered_fen: cost.recovered.0,
+                outstanding_fen: cost.outstanding.0,
+                counted: cost.counted,
+            });
+        }
+    }
     if (paid_fen, recovered_fen) != (0, 0) {
         rows.payments.push(PaymentRow {
             tenant_id: tenant_id.clone(),
@@ -58,6 +97,7 @@ pub(super) fn add(row: WrittenStep, rows: &mut Rows) -> Result<(), ProductionErr
             recorded_at,
             paid_fen,
             recovered_fen,
+            channel: channel.clone(),
         });
     }
     if outstanding_fen != 0 {
@@ -76,6 +116,7 @@ pub(super) fn add(row: WrittenStep, rows: &mut Rows) -> Result<(), ProductionErr
             changed_at: occurred_at,
             recorded_at,
             outstanding_fen,
+            channel: channel.clone(),
         });
     }
     rows.claims.push(ClaimRow {
@@ -104,6 +145,20 @@ pub(super) fn add(row: WrittenStep, rows: &mut Rows) -> Result<(), ProductionErr
         recovered_fen: case.recovered.0,
         outstanding_fen: outstanding.0,
         counted,
+        channel,
     });
     Ok(())
+}
+
+/// What a step moved of what the case costs by cover; covers it left alone are left out.
+fn moved_by_cover(mut now: CoverCosts, was: &CoverCosts) -> Option<CoverCosts> {
+    for (cover, was) in was {
+        let own = now.entry(*cover).or_default();
+        own.paid = own.paid.minus(was.paid)?;
+        own.recovered = own.recovered.minus(was.recovered)?;
+        own.outstanding = own.outstanding.minus(was.outstanding)?;
+        own.counted -= was.counted;
+    }
+    now.retain(|_, cost| *cost != CoverCost::default());
+    Some(now)
 }

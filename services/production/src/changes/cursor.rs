@@ -12,6 +12,9 @@ pub struct Cursor {
     pub policies: Place,
     /// Steps of claims.
     pub claims: Place,
+    /// How far policies were read before the record knew sales channels and covers: policies it has
+    /// from then stay without, to their end, so that what takes a row back is found where the row is.
+    pub plain: Place,
 }
 
 /// A row of a history: everything up to it was read.
@@ -44,7 +47,8 @@ pub struct CursorError;
 
 impl Cursor {
     /// Before the first row.
-    pub const START: Cursor = Cursor { policies: Place::START, claims: Place::START };
+    pub const START: Cursor =
+        Cursor { policies: Place::START, claims: Place::START, plain: Place::START };
 
     /// Whether settled rows may lie behind it.
     pub(crate) fn is_before(&self, horizon: i64) -> bool {
@@ -65,6 +69,16 @@ impl Place {
         match self.way {
             Way::ByTransaction(written_by) => written_by,
             Way::Start | Way::InOrder(_) => 0,
+        }
+    }
+
+    /// Whether a row lies before it.
+    pub(crate) fn has_read(&self, written_by: i64, key: (i32, &str, i32)) -> bool {
+        let here = (self.slot, self.number.as_str(), self.sequence);
+        match self.way {
+            Way::Start => false,
+            Way::InOrder(before) => written_by < before && key <= here,
+            Way::ByTransaction(by) => (written_by, key) <= (by, here),
         }
     }
 
@@ -142,7 +156,7 @@ impl FromStr for Place {
 
 impl fmt::Display for Cursor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{};{}", self.policies, self.claims)
+        write!(f, "{};{};{}", self.policies, self.claims, self.plain)
     }
 }
 
@@ -150,8 +164,14 @@ impl FromStr for Cursor {
     type Err = CursorError;
 
     fn from_str(text: &str) -> Result<Cursor, CursorError> {
-        let (policies, claims) = text.split_once(';').ok_or(CursorError)?;
-        Ok(Cursor { policies: policies.parse()?, claims: claims.parse()? })
+        let places: Vec<&str> = text.split(';').collect();
+        // Two are of a release whose record knew neither channels nor covers.
+        let (policies, claims, plain) = match places[..] {
+            [policies, claims] => (policies, claims, policies),
+            [policies, claims, plain] => (policies, claims, plain),
+            _ => return Err(CursorError),
+        };
+        Ok(Cursor { policies: policies.parse()?, claims: claims.parse()?, plain: plain.parse()? })
     }
 }
 
@@ -162,14 +182,39 @@ mod tests {
     #[test]
     fn a_cursor_is_read_back_as_it_was_given_out() {
         let place = Place { way: Way::InOrder(77), slot: 9, number: "02X".to_owned(), sequence: 3 };
-        let cursor = Cursor { policies: place, claims: Place::START };
-        assert_eq!(cursor.to_string(), "o:77:9:02X:3;s:0:-1::-1");
+        let cursor = Cursor { policies: place, ..Cursor::START };
+        assert_eq!(cursor.to_string(), "o:77:9:02X:3;s:0:-1::-1;s:0:-1::-1");
         assert_eq!(cursor.to_string().parse(), Ok(cursor));
         assert_eq!(Cursor::START.to_string().parse(), Ok(Cursor::START));
         for text in ["", ";", "t:1:2:3", "x:1:2:a:3;x:1:2:a:3", "t:1:2:a:3", "t:a:2:a:3;t:1:2:a:3"]
         {
             assert_eq!(text.parse::<Cursor>(), Err(CursorError), "{text:?}");
         }
+    }
+
+    #[test]
+    fn a_cursor_of_two_places_is_of_a_record_without_channels_and_covers() {
+        let cursor: Cursor = "t:612:3:02Z:1;s:0:-1::-1".parse().unwrap();
+        assert_eq!((&cursor.plain, cursor.claims), (&cursor.policies, Place::START));
+        let read = |place: &str, written_by, key| {
+            place.parse::<Place>().unwrap().has_read(written_by, key)
+        };
+        for (written_by, key, expected) in [
+            (611, (9, "02Z", 0), true),
+            (612, (3, "02Z", 1), true),
+            (612, (3, "02Z", 2), false),
+            (612, (4, "02A", 0), false),
+            (613, (1, "02A", 0), false),
+        ] {
+            assert_eq!(read("t:612:3:02Z:1", written_by, key), expected, "{written_by} {key:?}");
+        }
+        // In order of keys, of what transactions before 77 wrote.
+        for (written_by, key, expected) in
+            [(76, (3, "02Z", 1), true), (76, (3, "02Z", 2), false), (77, (1, "02A", 0), false)]
+        {
+            assert_eq!(read("o:77:3:02Z:1", written_by, key), expected, "{written_by} {key:?}");
+        }
+        assert!(!read("s:0:-1::-1", 0, (0, "", 0)));
     }
 
     #[test]

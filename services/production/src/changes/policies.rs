@@ -1,14 +1,20 @@
 //! A version of a policy as rows of the record: how it stands, what it changed of exposure and of
-//! premium.
+//! premium, in all and by cover.
 
-use analytics::market::{ExposureRow, PolicyRow, PremiumRow, Rows};
+use std::collections::BTreeMap;
+
+use analytics::market::{
+    CoverExposureRow, CoverPremiumRow, ExposureRow, PolicyRow, PremiumRow, Rows,
+};
 use kernel::Fen;
-use production_core::exposure::{self, Version};
+use production_core::cover::Cover;
+use production_core::exposure::{self, Part, Version};
 use production_core::policy::{Ending, PolicyFacts};
 use production_core::vehicle::VehicleFacts;
 
+use crate::changes::covers::{self, Covered, Held};
 use crate::error::ProductionError;
-use crate::store::changes::WrittenVersion;
+use crate::store::changes::{Sale, WrittenVersion};
 
 const CORRUPT: ProductionError = ProductionError::Corrupt("policy version");
 
@@ -30,8 +36,13 @@ impl Mark {
     }
 }
 
-/// Adds the rows of a version.
-pub(super) fn add(row: WrittenVersion, rows: &mut Rows) -> Result<(), ProductionError> {
+/// Adds the rows of a version. Its sale, and what its versions hold, are absent of a policy that is
+/// told without channel and covers.
+pub(super) fn add(
+    row: WrittenVersion,
+    sale: Option<(&Sale, &[Held])>,
+    rows: &mut Rows,
+) -> Result<(), ProductionError> {
     let facts: Vec<PolicyFacts> =
         row.facts.iter().map(|text| read(text)).collect::<Result<_, _>>()?;
     let vehicles: Vec<VehicleFacts> =
@@ -53,11 +64,11 @@ pub(super) fn add(row: WrittenVersion, rows: &mut Rows) -> Result<(), Production
         })
         .collect();
     let (now, vehicle) = versions.last().zip(vehicles.last()).ok_or(CORRUPT)?;
-    let changed = exposure::change(&versions).ok_or(CORRUPT)?;
     let sequence = i64::from(row.endorse_times);
     let recorded_at = row.recorded_at.to_jiff();
     let tenant_id = row.tenant_id.to_string();
-    for ((mark, month), line) in changed {
+    let channel = sale.and_then(|(sale, _)| sale.channel.clone());
+    for ((mark, month), line) in exposure::change(&versions).ok_or(CORRUPT)? {
         rows.exposures.push(ExposureRow {
             tenant_id: tenant_id.clone(),
             insurer: row.insurer.clone(),
@@ -72,7 +83,12 @@ pub(super) fn add(row: WrittenVersion, rows: &mut Rows) -> Result<(), Production
             insured_s: line.insured_s,
             earned_fen: line.earned.0,
             recorded_at,
+            channel: channel.clone(),
         });
+    }
+    if let Some((_, held)) = sale {
+        let parts = covers_of(&versions, held)?;
+        add_covers(&row, &versions, &parts, channel.as_ref(), rows)?;
     }
     let tax_fen = *row.taxes_fen.last().ok_or(CORRUPT)?;
     let written_fen = since_before(&row.premiums_fen).ok_or(CORRUPT)?;
@@ -92,6 +108,7 @@ pub(super) fn add(row: WrittenVersion, rows: &mut Rows) -> Result<(), Production
             recorded_at,
             written_fen,
             tax_fen: tax_written_fen,
+            channel: channel.clone(),
         });
     }
     let ending = now.facts.ending;
@@ -121,8 +138,95 @@ pub(super) fn add(row: WrittenVersion, rows: &mut Rows) -> Result<(), Production
         new_vehicle: vehicle.new_vehicle,
         new_price_fen: vehicle.new_price.map(|price| price.0),
         model_code: vehicle.model_code.clone(),
+        channel,
     });
     Ok(())
+}
+
+/// What the covers of each version have of its premium.
+fn covers_of(
+    versions: &[Version<'_, Mark>],
+    held: &[Held],
+) -> Result<Vec<Vec<Part<Option<Cover>>>>, ProductionError> {
+    let covered: Vec<Covered<'_>> = versions
+        .iter()
+        .zip(held)
+        .map(|(version, held)| Covered {
+            effective_at: version.effective_at,
+            facts: version.facts,
+            premium: version.premium,
+            held,
+        })
+        .collect();
+    let parts = covers::parts(&covered).filter(|parts| parts.len() == versions.len());
+    parts.ok_or(CORRUPT)
+}
+
+/// Adds what a version changed of its covers' exposure and premium.
+fn add_covers(
+    row: &WrittenVersion,
+    versions: &[Version<'_, Mark>],
+    parts: &[Vec<Part<Option<Cover>>>],
+    channel: Option<&String>,
+    rows: &mut Rows,
+) -> Result<(), ProductionError> {
+    let code = |cover: Option<Cover>| cover.map(|cover| cover.code().to_owned());
+    let sequence = i64::from(row.endorse_times);
+    let recorded_at = row.recorded_at.to_jiff();
+    for (((mark, cover), month), line) in
+        exposure::change_by_cover(versions, parts).ok_or(CORRUPT)?
+    {
+        rows.cover_exposures.push(CoverExposureRow {
+            tenant_id: row.tenant_id.to_string(),
+            insurer: row.insurer.clone(),
+            region: row.region.clone(),
+            class: row.class.clone(),
+            usage: mark.usage,
+            fuel: mark.fuel,
+            category: mark.category,
+            channel: channel.cloned(),
+            cover: code(cover),
+            confirm_no: row.confirm_no.clone(),
+            sequence,
+            month,
+            insured_s: line.insured_s,
+            earned_fen: line.earned.0,
+            recorded_at,
+        });
+    }
+    let now = versions.last().ok_or(CORRUPT)?;
+    for (cover, written) in written(parts).ok_or(CORRUPT)? {
+        rows.cover_premiums.push(CoverPremiumRow {
+            tenant_id: row.tenant_id.to_string(),
+            insurer: row.insurer.clone(),
+            region: row.region.clone(),
+            class: row.class.clone(),
+            usage: now.mark.usage.clone(),
+            fuel: now.mark.fuel.clone(),
+            category: now.mark.category.clone(),
+            channel: channel.cloned(),
+            cover: code(cover),
+            confirm_no: row.confirm_no.clone(),
+            sequence,
+            effective_at: now.effective_at,
+            recorded_at,
+            written_fen: written.0,
+        });
+    }
+    Ok(())
+}
+
+/// What the last version changed of each cover's premium.
+fn written(parts: &[Vec<Part<Option<Cover>>>]) -> Option<BTreeMap<Option<Cover>, Fen>> {
+    let (now, before) = parts.split_last()?;
+    let mut written: BTreeMap<Option<Cover>, Fen> =
+        now.iter().map(|part| (part.cover, part.premium)).collect();
+    for part in before.last().into_iter().flatten() {
+        let own = written.entry(part.cover).or_default();
+        *own = own.minus(part.premium)?;
+    }
+    written.retain(|_, fen| *fen != Fen::ZERO);
+    Some(written)
 }
 
 /// The last amount less the one before it.

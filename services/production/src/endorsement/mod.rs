@@ -15,7 +15,7 @@
 //! Surrender and revocation are endorsements too, of kinds 09 and 10, but go from nothing to
 //! confirmed in one step, because they have functions (and so rights) of their own.
 
-mod charge;
+pub(crate) mod charge;
 mod confirm;
 mod ending;
 mod look;

@@ -1,5 +1,7 @@
 //! What was written behind a place, of every insurer: functions of the schema, and no person.
 
+use std::collections::HashMap;
+
 use pg::Tx;
 use uuid::Uuid;
 
@@ -78,6 +80,31 @@ pub struct WrittenStep {
     pub vehicle: String,
 }
 
+/// Slot and number of a policy or a claim.
+pub type Key<'a> = (i32, &'a str);
+
+/// How a policy was sold.
+pub struct Sale {
+    /// The slot of its chain.
+    pub slot: i32,
+    /// Confirm code.
+    pub confirm_no: String,
+    /// Code of the sales channel.
+    pub channel: Option<String>,
+    /// The transaction that confirmed it.
+    pub written_by: i64,
+}
+
+/// What the versions of a policy are rated by, first to last.
+pub struct RatedBy {
+    /// Confirm code.
+    pub confirm_no: String,
+    /// Tariff bundles.
+    pub tariff_versions: Vec<String>,
+    /// JSON of the rating inputs.
+    pub inputs: Vec<String>,
+}
+
 /// The oldest transaction that may still be open: all before it are settled for good.
 pub async fn horizon(tx: &mut Tx) -> Result<i64, ProductionError> {
     let horizon = sqlx::query_scalar!(
@@ -139,4 +166,63 @@ pub async fn steps(
         most
     );
     Ok(rows.fetch_all(tx.conn()).await?)
+}
+
+/// How policies were sold, by confirm code.
+pub async fn sales(
+    tx: &mut Tx,
+    keys: &[Key<'_>],
+) -> Result<HashMap<String, Sale>, ProductionError> {
+    let (slots, numbers) = columns(keys);
+    let rows = sqlx::query_as!(
+        Sale,
+        r#"select slot as "slot!", confirm_no as "confirm_no!", channel, written_by as "written_by!"
+           from production.policies_sold($1, $2)"#,
+        &slots,
+        &numbers
+    );
+    let rows = rows.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|sale| (sale.confirm_no.clone(), sale)).collect())
+}
+
+/// What policies are rated by, by confirm code: all their versions.
+pub async fn ratings(
+    tx: &mut Tx,
+    keys: &[Key<'_>],
+) -> Result<HashMap<String, RatedBy>, ProductionError> {
+    let (slots, numbers) = columns(keys);
+    let rows = sqlx::query_as!(
+        RatedBy,
+        r#"select confirm_no as "confirm_no!", tariff_versions as "tariff_versions!",
+                  inputs as "inputs!"
+           from production.policy_ratings($1, $2)"#,
+        &slots,
+        &numbers
+    );
+    let rows = rows.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|rated| (rated.confirm_no.clone(), rated)).collect())
+}
+
+/// JSON of the covers that claims are under, by claim code.
+pub async fn covers(
+    tx: &mut Tx,
+    keys: &[Key<'_>],
+) -> Result<HashMap<String, String>, ProductionError> {
+    let (slots, numbers) = columns(keys);
+    let rows = sqlx::query!(
+        r#"select claim_no as "claim_no!", covers as "covers!"
+           from production.claim_covers($1, $2)"#,
+        &slots,
+        &numbers
+    );
+    let rows = rows.fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|row| (row.claim_no, row.covers)).collect())
+}
+
+/// Each key once.
+fn columns(keys: &[Key<'_>]) -> (Vec<i32>, Vec<String>) {
+    let mut keys = keys.to_vec();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.into_iter().map(|(slot, number)| (slot, number.to_owned())).unzip()
 }

@@ -2,10 +2,11 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
 mod changes;
+mod changes_by_cover;
 mod check;
 mod claim_batches;
-mod claim_hints;
 mod claim_clocks;
+mod claim_hints;
 mod claim_reading;
 mod claim_scores;
 mod claim_story;
