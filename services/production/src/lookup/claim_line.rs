@@ -124,17 +124,18 @@ impl From<Clock> for ClockView {
 }
 
 impl Production {
+    /// An own claim as lists show it, standing as it did at `at`.
+    pub(crate) fn claim_line(&self, claim: &ListedClaim, at: Timestamp) -> ClaimLine {
+        line(claim, self.rest_days(&claim.region, at), at)
+    }
+
     /// Own claims as lists show them, standing as they did at `at`.
     pub(crate) fn claim_lines(
         &self,
         claims: &[ListedClaim],
         at: Timestamp,
     ) -> BTreeMap<PlatformNumber, ClaimLine> {
-        let shown = claims.iter().map(|claim| {
-            let rest_days = self.rest_days(&claim.region, at);
-            (claim.claim_no, line(claim, rest_days, at))
-        });
-        shown.collect()
+        claims.iter().map(|claim| (claim.claim_no, self.claim_line(claim, at))).collect()
     }
 }
 

@@ -217,8 +217,7 @@ impl Production {
                 if sieve.is_full() {
                     break 'rows true;
                 }
-                let rest_days = self.rest_days(&row.region, view.at);
-                let line = claim_line::line(&row, rest_days, view.at);
+                let line = self.claim_line(&row, view.at);
                 let stands = wanted.stage.is_none_or(|stage| line.stage == stage);
                 let stands = stands && !(wanted.overdue && line.overdue.is_empty());
                 sieve.look(row.recorded_at, row.claim_no, stands.then_some(line));
