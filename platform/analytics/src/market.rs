@@ -12,8 +12,8 @@ mod row;
 
 pub use column::Value;
 pub use row::{
-    ClaimRow, CoverExposureRow, CoverLossRow, CoverPremiumRow, ExposureRow, PaymentRow, PolicyRow,
-    PremiumRow, ReserveRow,
+    ClaimRow, CoverExposureRow, CoverLossRow, CoverPremiumRow, Dimensions, ExposureRow, PaymentRow,
+    PolicyRow, PremiumRow, ReserveRow,
 };
 
 use std::collections::BTreeMap;

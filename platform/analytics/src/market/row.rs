@@ -2,13 +2,54 @@
 
 use std::sync::Arc;
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::{Schema, SchemaRef};
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use jiff::Timestamp;
 use jiff::civil::Date;
 
 use crate::lake::LakeError;
 use crate::market::{MarketRow, Value};
+
+/// Whose a row is, and what it is told apart by: the columns every table begins with.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Dimensions {
+    /// The insurer's tenant.
+    pub tenant_id: String,
+    /// Four-letter insurer code.
+    pub insurer: String,
+    /// Branch region of the policy.
+    pub region: String,
+    /// `compulsory` or `commercial`.
+    pub class: String,
+    /// 使用性质, its code.
+    pub usage: String,
+    /// 燃料种类, its code.
+    pub fuel: String,
+    /// 车辆种类, its code.
+    pub category: String,
+}
+
+type Column = (&'static str, fn(&Dimensions) -> &String);
+
+impl Dimensions {
+    const COLUMNS: [Column; 7] = [
+        ("tenant_id", |of| &of.tenant_id),
+        ("insurer", |of| &of.insurer),
+        ("region", |of| &of.region),
+        ("class", |of| &of.class),
+        ("usage", |of| &of.usage),
+        ("fuel", |of| &of.fuel),
+        ("category", |of| &of.category),
+    ];
+
+    fn fields() -> Vec<Field> {
+        Self::COLUMNS.iter().map(|(name, _)| <String as Value>::field(name)).collect()
+    }
+
+    fn arrays<'a>(rows: impl Iterator<Item = &'a Dimensions> + Clone) -> Vec<ArrayRef> {
+        Self::COLUMNS.iter().map(|(_, of)| Value::array(rows.clone().map(of))).collect()
+    }
+}
 
 macro_rules! table {
     ($(#[$meta:meta])* $name:ident = $table:literal by $month_of:literal {
@@ -17,20 +58,8 @@ macro_rules! table {
         $(#[$meta])*
         #[derive(Clone, Debug, PartialEq)]
         pub struct $name {
-            /// The insurer's tenant.
-            pub tenant_id: String,
-            /// Four-letter insurer code.
-            pub insurer: String,
-            /// Branch region of the policy.
-            pub region: String,
-            /// `compulsory` or `commercial`.
-            pub class: String,
-            /// 使用性质, its code.
-            pub usage: String,
-            /// 燃料种类, its code.
-            pub fuel: String,
-            /// 车辆种类, its code.
-            pub category: String,
+            /// Whose it is, and what it is told apart by.
+            pub of: Dimensions,
             $($(#[$field_meta])* pub $field: $kind,)*
         }
 
@@ -39,29 +68,14 @@ macro_rules! table {
             const MONTH_OF: &'static str = $month_of;
 
             fn schema() -> SchemaRef {
-                Arc::new(Schema::new(vec![
-                    <String as Value>::field("tenant_id"),
-                    <String as Value>::field("insurer"),
-                    <String as Value>::field("region"),
-                    <String as Value>::field("class"),
-                    <String as Value>::field("usage"),
-                    <String as Value>::field("fuel"),
-                    <String as Value>::field("category"),
-                    $(<$kind as Value>::field(stringify!($field)),)*
-                ]))
+                let mut fields = Dimensions::fields();
+                fields.extend([$(<$kind as Value>::field(stringify!($field)),)*]);
+                Arc::new(Schema::new(fields))
             }
 
             fn batch(rows: &[$name]) -> Result<RecordBatch, LakeError> {
-                let columns = vec![
-                    Value::array(rows.iter().map(|row| &row.tenant_id)),
-                    Value::array(rows.iter().map(|row| &row.insurer)),
-                    Value::array(rows.iter().map(|row| &row.region)),
-                    Value::array(rows.iter().map(|row| &row.class)),
-                    Value::array(rows.iter().map(|row| &row.usage)),
-                    Value::array(rows.iter().map(|row| &row.fuel)),
-                    Value::array(rows.iter().map(|row| &row.category)),
-                    $(Value::array(rows.iter().map(|row| &row.$field)),)*
-                ];
+                let mut columns = Dimensions::arrays(rows.iter().map(|row| &row.of));
+                columns.extend([$(Value::array(rows.iter().map(|row| &row.$field)),)*]);
                 Ok(RecordBatch::try_new($name::schema(), columns)?)
             }
         }

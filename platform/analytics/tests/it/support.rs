@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use analytics::engine::{Engine, Limits};
 use analytics::lake::{Lake, Owner, Version};
-use analytics::market::{self, ClaimRow, ExposureRow, PaymentRow, PremiumRow, Rows};
+use analytics::market::{self, ClaimRow, Dimensions, ExposureRow, PaymentRow, PremiumRow, Rows};
 use analytics::question::OwnQuestion;
 use jiff::Timestamp;
 use jiff::civil::{Date, date};
@@ -51,6 +51,18 @@ impl Of<'_> {
         self.cell.split('/').nth(at).unwrap().to_owned()
     }
 
+    fn dimensions(&self) -> Dimensions {
+        Dimensions {
+            tenant_id: tenant(self.tenant).to_string(),
+            insurer: format!("I{:03}", self.tenant),
+            region: self.part(0),
+            class: self.part(1),
+            usage: self.part(2),
+            fuel: self.part(3),
+            category: self.part(4),
+        }
+    }
+
     fn confirm_no(&self) -> String {
         format!("02{:012}{:012}", self.tenant, self.policy)
     }
@@ -65,13 +77,7 @@ pub(crate) fn month() -> Date {
 /// A policy insured for so many seconds in February 2025.
 pub(crate) fn exposure(of: Of<'_>, insured_s: i64, earned_fen: i64) -> ExposureRow {
     ExposureRow {
-        tenant_id: tenant(of.tenant).to_string(),
-        insurer: format!("I{:03}", of.tenant),
-        region: of.part(0),
-        class: of.part(1),
-        usage: of.part(2),
-        fuel: of.part(3),
-        category: of.part(4),
+        of: of.dimensions(),
         confirm_no: of.confirm_no(),
         sequence: 0,
         month: month(),
@@ -83,16 +89,9 @@ pub(crate) fn exposure(of: Of<'_>, insured_s: i64, earned_fen: i64) -> ExposureR
 }
 
 pub(crate) fn premium(of: Of<'_>, written_fen: i64) -> PremiumRow {
-    let of_exposure = exposure(of, 0, 0);
     PremiumRow {
-        tenant_id: of_exposure.tenant_id,
-        insurer: of_exposure.insurer,
-        region: of_exposure.region,
-        class: of_exposure.class,
-        usage: of_exposure.usage,
-        fuel: of_exposure.fuel,
-        category: of_exposure.category,
-        confirm_no: of_exposure.confirm_no,
+        of: of.dimensions(),
+        confirm_no: of.confirm_no(),
         sequence: 0,
         effective_at: at(RECORDED),
         recorded_at: at(RECORDED),
@@ -103,18 +102,11 @@ pub(crate) fn premium(of: Of<'_>, written_fen: i64) -> PremiumRow {
 }
 
 pub(crate) fn claim(of: Of<'_>) -> ClaimRow {
-    let of_exposure = exposure(of, 0, 0);
     ClaimRow {
-        tenant_id: of_exposure.tenant_id,
-        insurer: of_exposure.insurer,
-        region: of_exposure.region,
-        class: of_exposure.class,
-        usage: of_exposure.usage,
-        fuel: of_exposure.fuel,
-        category: of_exposure.category,
+        of: of.dimensions(),
         claim_no: format!("05{:012}{:012}", of.tenant, of.policy),
         sequence: 1,
-        confirm_no: of_exposure.confirm_no,
+        confirm_no: of.confirm_no(),
         step: "50".to_owned(),
         standing: "current".to_owned(),
         accident_at: at(RECORDED),
@@ -137,16 +129,10 @@ pub(crate) fn claim(of: Of<'_>) -> ClaimRow {
 pub(crate) fn payment(of: Of<'_>, paid_fen: i64) -> PaymentRow {
     let of_claim = claim(of);
     PaymentRow {
-        tenant_id: of_claim.tenant_id,
-        insurer: of_claim.insurer,
-        region: of_claim.region,
-        class: of_claim.class,
-        usage: of_claim.usage,
-        fuel: of_claim.fuel,
-        category: of_claim.category,
+        of: of.dimensions(),
         claim_no: of_claim.claim_no,
         sequence: 2,
-        confirm_no: of_claim.confirm_no,
+        confirm_no: of.confirm_no(),
         accident_at: at(RECORDED),
         paid_at: at(RECORDED),
         recorded_at: at(RECORDED),

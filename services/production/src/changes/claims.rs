@@ -1,7 +1,7 @@
 //! A step of a claim as rows of the record: how the case stands, what moved of its money and of
 //! what it is still expected to cost, in all and by cover.
 
-use analytics::market::{ClaimRow, CoverLossRow, PaymentRow, ReserveRow, Rows};
+use analytics::market::{ClaimRow, CoverLossRow, Dimensions, PaymentRow, ReserveRow, Rows};
 use kernel::Fen;
 use production_core::claim::{Case, CoverCost, CoverCosts, Stage, StepFacts};
 use production_core::cover::CoverRequest;
@@ -43,11 +43,16 @@ pub(super) fn add(
     let sequence = i64::from(row.sequence);
     let recorded_at = row.recorded_at.to_jiff();
     let occurred_at = row.occurred_at.to_jiff();
-    let tenant_id = row.tenant_id.to_string();
     let accident_at = case.notify.accident_at;
-    let usage = vehicle.usage.code().to_owned();
-    let fuel = vehicle.fuel.code().to_owned();
-    let category = vehicle.category.code().to_owned();
+    let of = Dimensions {
+        tenant_id: row.tenant_id.to_string(),
+        insurer: row.insurer,
+        region: row.region,
+        class: row.class,
+        usage: vehicle.usage.code().to_owned(),
+        fuel: vehicle.fuel.code().to_owned(),
+        category: vehicle.category.code().to_owned(),
+    };
     let channel = sale.and_then(|sale| sale.channel.clone());
     if sale.is_some() {
         let held: Vec<CoverRequest> = serde_json::from_str(covers).map_err(|_| CORRUPT)?;
@@ -58,13 +63,7 @@ pub(super) fn add(
         };
         for (cover, cost) in moved_by_cover(now, &was).ok_or(CORRUPT)? {
             rows.cover_losses.push(CoverLossRow {
-                tenant_id: tenant_id.clone(),
-                insurer: row.insurer.clone(),
-                region: row.region.clone(),
-                class: row.class.clone(),
-                usage: usage.clone(),
-                fuel: fuel.clone(),
-                category: category.clone(),
+                of: of.clone(),
                 channel: channel.clone(),
                 cover: cover.map(|cover| cover.code().to_owned()),
                 claim_no: row.claim_no.clone(),
@@ -82,13 +81,7 @@ pub(super) fn add(
     }
     if (paid_fen, recovered_fen) != (0, 0) {
         rows.payments.push(PaymentRow {
-            tenant_id: tenant_id.clone(),
-            insurer: row.insurer.clone(),
-            region: row.region.clone(),
-            class: row.class.clone(),
-            usage: usage.clone(),
-            fuel: fuel.clone(),
-            category: category.clone(),
+            of: of.clone(),
             claim_no: row.claim_no.clone(),
             sequence,
             confirm_no: row.confirm_no.clone(),
@@ -102,13 +95,7 @@ pub(super) fn add(
     }
     if outstanding_fen != 0 {
         rows.reserves.push(ReserveRow {
-            tenant_id: tenant_id.clone(),
-            insurer: row.insurer.clone(),
-            region: row.region.clone(),
-            class: row.class.clone(),
-            usage: usage.clone(),
-            fuel: fuel.clone(),
-            category: category.clone(),
+            of: of.clone(),
             claim_no: row.claim_no.clone(),
             sequence,
             confirm_no: row.confirm_no.clone(),
@@ -120,13 +107,7 @@ pub(super) fn add(
         });
     }
     rows.claims.push(ClaimRow {
-        tenant_id,
-        insurer: row.insurer,
-        region: row.region,
-        class: row.class,
-        usage,
-        fuel,
-        category,
+        of,
         claim_no: row.claim_no,
         sequence,
         confirm_no: row.confirm_no,

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use analytics::market::{
-    CoverExposureRow, CoverPremiumRow, ExposureRow, PolicyRow, PremiumRow, Rows,
+    CoverExposureRow, CoverPremiumRow, Dimensions, ExposureRow, PolicyRow, PremiumRow, Rows,
 };
 use kernel::Fen;
 use production_core::cover::Cover;
@@ -33,6 +33,19 @@ impl Mark {
             fuel: vehicle.fuel.code().to_owned(),
             category: vehicle.category.code().to_owned(),
         }
+    }
+}
+
+/// Whose a version is, and what it is told apart by.
+fn dimensions(row: &WrittenVersion, mark: Mark) -> Dimensions {
+    Dimensions {
+        tenant_id: row.tenant_id.to_string(),
+        insurer: row.insurer.clone(),
+        region: row.region.clone(),
+        class: row.class.clone(),
+        usage: mark.usage,
+        fuel: mark.fuel,
+        category: mark.category,
     }
 }
 
@@ -66,17 +79,11 @@ pub(super) fn add(
     let (now, vehicle) = versions.last().zip(vehicles.last()).ok_or(CORRUPT)?;
     let sequence = i64::from(row.endorse_times);
     let recorded_at = row.recorded_at.to_jiff();
-    let tenant_id = row.tenant_id.to_string();
+    let of = dimensions(&row, now.mark.clone());
     let channel = sale.and_then(|(sale, _)| sale.channel.clone());
     for ((mark, month), line) in exposure::change(&versions).ok_or(CORRUPT)? {
         rows.exposures.push(ExposureRow {
-            tenant_id: tenant_id.clone(),
-            insurer: row.insurer.clone(),
-            region: row.region.clone(),
-            class: row.class.clone(),
-            usage: mark.usage,
-            fuel: mark.fuel,
-            category: mark.category,
+            of: dimensions(&row, mark),
             confirm_no: row.confirm_no.clone(),
             sequence,
             month,
@@ -95,13 +102,7 @@ pub(super) fn add(
     let tax_written_fen = since_before(&row.taxes_fen).ok_or(CORRUPT)?;
     if (written_fen, tax_written_fen) != (0, 0) || sequence == 0 {
         rows.premiums.push(PremiumRow {
-            tenant_id: tenant_id.clone(),
-            insurer: row.insurer.clone(),
-            region: row.region.clone(),
-            class: row.class.clone(),
-            usage: now.mark.usage.clone(),
-            fuel: now.mark.fuel.clone(),
-            category: now.mark.category.clone(),
+            of: of.clone(),
             confirm_no: row.confirm_no.clone(),
             sequence,
             effective_at: now.effective_at,
@@ -113,13 +114,7 @@ pub(super) fn add(
     }
     let ending = now.facts.ending;
     rows.policies.push(PolicyRow {
-        tenant_id,
-        insurer: row.insurer,
-        region: row.region,
-        class: row.class,
-        usage: now.mark.usage.clone(),
-        fuel: now.mark.fuel.clone(),
-        category: now.mark.category.clone(),
+        of,
         confirm_no: row.confirm_no,
         sequence,
         effective_at: now.effective_at,
@@ -177,13 +172,7 @@ fn add_covers(
         exposure::change_by_cover(versions, parts).ok_or(CORRUPT)?
     {
         rows.cover_exposures.push(CoverExposureRow {
-            tenant_id: row.tenant_id.to_string(),
-            insurer: row.insurer.clone(),
-            region: row.region.clone(),
-            class: row.class.clone(),
-            usage: mark.usage,
-            fuel: mark.fuel,
-            category: mark.category,
+            of: dimensions(row, mark),
             channel: channel.cloned(),
             cover: code(cover),
             confirm_no: row.confirm_no.clone(),
@@ -195,15 +184,10 @@ fn add_covers(
         });
     }
     let now = versions.last().ok_or(CORRUPT)?;
+    let of = dimensions(row, now.mark.clone());
     for (cover, written) in written(parts).ok_or(CORRUPT)? {
         rows.cover_premiums.push(CoverPremiumRow {
-            tenant_id: row.tenant_id.to_string(),
-            insurer: row.insurer.clone(),
-            region: row.region.clone(),
-            class: row.class.clone(),
-            usage: now.mark.usage.clone(),
-            fuel: now.mark.fuel.clone(),
-            category: now.mark.category.clone(),
+            of: of.clone(),
             channel: channel.cloned(),
             cover: code(cover),
             confirm_no: row.confirm_no.clone(),
