@@ -17,11 +17,12 @@ use jiff::Timestamp;
 use kernel::Clock;
 use pg::Tx;
 use production::Production;
-use production::claim::{CodedPayment, RecoveryLock, RecoveryLocks, Taken, TouchedCase, Way};
+use production::claim::{
+    CodedPayment, How, RecoveryLock, RecoveryLocks, Settling, Taken, TouchedCase, Way,
+};
 use production::error::ProductionError;
 use production::lookup::recovery::{RecoveryMoved, VehicleTold};
 use production::store::claim::ClaimRow;
-use production_core::claim::PaidForOthers;
 use production_core::mark::VehicleMark;
 use production_core::number::PlatformNumber;
 use tokio_util::sync::CancellationToken;
@@ -194,44 +195,16 @@ impl RecoveryLocks for Locks {
         .boxed()
     }
 
-    fn settle_mutually<'a>(
+    fn settle<'a>(
         &'a self,
         tx: &'a mut Tx,
-        case: &'a TouchedCase,
+        cases: &'a [Settling],
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
+    ) -> BoxFuture<'a, Result<Vec<Option<Taken>>, ProductionError>> {
         async move {
-            let way = route::Way {
-                marks: &VehicleMark::of(Some(&case.frame), case.plate.as_ref()),
-                accident_at: case.accident_at,
-                route: Route::Mutual,
-                payer: None,
-                holder: &case.claim_no.to_string(),
-                tenant: case.tenant,
-            };
-            let other = route::take(tx, &way, now).await.map_err(of_clearing)?;
-            Ok(other.map(taken))
-        }
-        .boxed()
-    }
-
-    fn settle_directly<'a>(
-        &'a self,
-        tx: &'a mut Tx,
-        case: &'a TouchedCase,
-        paid: &'a PaidForOthers,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
-        async move {
-            let paying = route::Paying {
-                claim_no: case.claim_no,
-                tenant: case.tenant,
-                confirm_no: case.confirm_no,
-                accident_at: case.accident_at,
-                paid,
-            };
-            let other = route::pay_directly(tx, &paying, now).await.map_err(of_clearing)?;
-            Ok(other.map(taken))
+            let claims: Vec<route::Settling<'_>> = cases.iter().map(settling).collect();
+            let others = route::settle(tx, &claims, now).await.map_err(of_clearing)?;
+            Ok(others.into_iter().map(|other| other.map(taken)).collect())
         }
         .boxed()
     }
@@ -265,6 +238,22 @@ impl RecoveryLocks for Locks {
             Ok(())
         }
         .boxed()
+    }
+}
+
+fn settling(settling: &Settling) -> route::Settling<'_> {
+    let Settling { case, how } = settling;
+    route::Settling {
+        claim_no: case.claim_no,
+        tenant: case.tenant,
+        confirm_no: case.confirm_no,
+        accident_at: case.accident_at,
+        how: match how {
+            How::Mutually => {
+                route::How::Mutually(VehicleMark::of(Some(&case.frame), case.plate.as_ref()))
+            }
+            How::Directly { paid, again } => route::How::Directly { paid, again: *again },
+        },
     }
 }
 

@@ -150,7 +150,7 @@ const FORGET_CALLS: &str = "
 /// Takes away the claims of a round and what was recorded beside them.
 pub async fn forget_claims(conn: &mut PgConnection) -> anyhow::Result<()> {
     sqlx::raw_sql(
-        "truncate production.claim, production.claim_mark, metering.usage, metering.daily_count,
+        "truncate production.claim, production.claim_mark, clearing.accident_route, metering.usage, metering.daily_count,
              evidence.message, events.outbox cascade",
     )
     .execute(conn)

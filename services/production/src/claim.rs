@@ -28,7 +28,8 @@ pub mod wire;
 
 pub use answer::{ClaimStepView, HintView};
 pub use lock::{
-    CodedPayment, NoLocks, RecoveryLock, RecoveryLocks, Taken, Teller, TouchedCase, Way,
+    CodedPayment, How, NoLocks, RecoveryLock, RecoveryLocks, Settling, Taken, Teller, TouchedCase,
+    Way,
 };
 pub use record::RecordStep;
 pub use score::{ClaimScorer, FraudScore, NoScorer};

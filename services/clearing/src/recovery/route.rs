@@ -78,9 +78,9 @@ pub struct Taken {
     pub number: PlatformNumber,
 }
 
-/// A claim that pays for the vehicles of others from its policy.
-#[derive(Clone, Copy, Debug)]
-pub struct Paying<'a> {
+/// A claim whose loss goes a way from now on.
+#[derive(Clone, Debug)]
+pub struct Settling<'a> {
     /// The claim.
     pub claim_no: PlatformNumber,
     /// Whose.
@@ -89,8 +89,23 @@ pub struct Paying<'a> {
     pub confirm_no: PlatformNumber,
     /// When the accident happened.
     pub accident_at: Timestamp,
-    /// For which vehicles, and how much of it under recovery codes.
-    pub paid: &'a PaidForOthers,
+    /// Which way.
+    pub how: How<'a>,
+}
+
+/// The way a claim goes from now on.
+#[derive(Clone, Debug)]
+pub enum How<'a> {
+    /// 互碰自赔 of this vehicle.
+    Mutually(Vec<VehicleMark>),
+    /// It pays for the vehicles of others as told, and for no others: what it pays beside recovery codes
+    /// goes the direct way.
+    Directly {
+        /// For which vehicles, and how much of it under recovery codes.
+        paid: &'a PaidForOthers,
+        /// Whether it may have paid for any before.
+        again: bool,
+    },
 }
 
 /// Takes a way for a vehicle's accident, in the caller's transaction, or tells who goes another; then
@@ -100,31 +115,104 @@ pub async fn take(
     way: &Way<'_>,
     now: Timestamp,
 ) -> Result<Option<Taken>, ClearingError> {
-    // Two such ranges overlap when the accidents are less than a day apart.
-    let half = APART / 2;
-    let from = way.accident_at.checked_sub(half).unwrap_or(Timestamp::MIN);
-    let to = way.accident_at.checked_add(half).unwrap_or(Timestamp::MAX);
-    let taken = store::route::take_way(tx, way, (from, to), now).await?;
-    if way.marks.iter().all(|mark| taken.iter().any(|(held, _)| held == mark.bytes())) {
+    if try_all(tx, std::slice::from_ref(way), now).await?.is_empty() {
         return Ok(None);
     }
-    let fresh = taken.into_iter().filter(|(_, fresh)| *fresh).map(|(mark, _)| mark);
-    let fresh: Vec<Vec<u8>> = fresh.collect();
-    store::route::release_marks(tx, (way.holder, way.route.name()), &fresh, now).await?;
     // Given back in this very moment, it may be free now.
-    let other = store::route::other_way(tx, way, (from, to)).await?;
+    let other = store::route::other_way(tx, way, around(way)).await?;
     other.map(Some).ok_or_else(|| failure::start_over().into())
 }
 
-/// A claim pays for the vehicles of others from now on as told, and for no others: what it pays beside
-/// recovery codes goes the direct way. Tells who settles one of them another way; then nothing changes.
-pub async fn pay_directly(
+/// Takes ways of different holders as if one after the other ([`take`]).
+pub async fn take_all(
     tx: &mut Tx,
-    paying: &Paying<'_>,
+    ways: &[Way<'_>],
     now: Timestamp,
-) -> Result<Option<Taken>, ClearingError> {
-    let mut codes = Vec::with_capacity(paying.paid.by_code.len());
-    for (code, amount) in &paying.paid.by_code {
+) -> Result<Vec<Option<Taken>>, ClearingError> {
+    let mut others = vec![None; ways.len()];
+    // What stands against one may have been another of these, which gave back what it took.
+    for place in try_all(tx, ways, now).await? {
+        others[place] = take(tx, &ways[place], now).await?;
+    }
+    Ok(others)
+}
+
+/// Takes ways of different holders, each for all of its marks or for none; those that were not taken.
+async fn try_all(
+    tx: &mut Tx,
+    ways: &[Way<'_>],
+    now: Timestamp,
+) -> Result<Vec<usize>, ClearingError> {
+    let around: Vec<(Timestamp, Timestamp)> = ways.iter().map(around).collect();
+    let taken = store::route::take_ways(tx, ways, &around, now).await?;
+    let mut stopped = Vec::new();
+    for (place, (way, taken)) in ways.iter().zip(taken).enumerate() {
+        if way.marks.iter().all(|mark| taken.iter().any(|(held, _)| held == mark.bytes())) {
+            continue;
+        }
+        let fresh = taken.into_iter().filter(|(_, fresh)| *fresh).map(|(mark, _)| mark);
+        let fresh: Vec<Vec<u8>> = fresh.collect();
+        store::route::release_marks(tx, (way.holder, way.route.name()), &fresh, now).await?;
+        stopped.push(place);
+    }
+    Ok(stopped)
+}
+
+/// Two such ranges overlap when the accidents are less than a day apart.
+fn around(way: &Way<'_>) -> (Timestamp, Timestamp) {
+    let half = APART / 2;
+    let from = way.accident_at.checked_sub(half).unwrap_or(Timestamp::MIN);
+    let to = way.accident_at.checked_add(half).unwrap_or(Timestamp::MAX);
+    (from, to)
+}
+
+/// Different claims go their ways from now on, as if one after the other. Tells for each who settles the loss, or a part
+/// of it, another way; then nothing changes for it.
+pub async fn settle(
+    tx: &mut Tx,
+    claims: &[Settling<'_>],
+    now: Timestamp,
+) -> Result<Vec<Option<Taken>>, ClearingError> {
+    let mut marks = Vec::with_capacity(claims.len());
+    for claim in claims {
+        marks.push(match &claim.how {
+            How::Mutually(marks) => marks.clone(),
+            How::Directly { paid, .. } => {
+                let codes = lost_by_code(tx, paid).await?;
+                direct_marks(paid, &codes, claim.confirm_no)
+            }
+        });
+    }
+    let holders: Vec<String> = claims.iter().map(|claim| claim.claim_no.to_string()).collect();
+    let with_marks = claims.iter().zip(&marks).zip(&holders);
+    let ways: Vec<Way<'_>> =
+        with_marks.map(|((claim, marks), holder)| way_of(claim, marks, holder)).collect();
+    let others = take_all(tx, &ways, now).await?;
+    for ((claim, way), other) in claims.iter().zip(&ways).zip(&others) {
+        if matches!(claim.how, How::Directly { again: true, .. }) && other.is_none() {
+            let held = (way.holder, Route::Direct.name());
+            store::route::keep_marks(tx, held, way.marks, now).await?;
+        }
+    }
+    Ok(others)
+}
+
+fn way_of<'a>(claim: &Settling<'_>, marks: &'a [VehicleMark], holder: &'a str) -> Way<'a> {
+    let (route, payer) = match claim.how {
+        How::Mutually(_) => (Route::Mutual, None),
+        How::Directly { .. } => (Route::Direct, Some(claim.confirm_no)),
+    };
+    let (accident_at, tenant) = (claim.accident_at, claim.tenant);
+    Way { marks, accident_at, route, payer, holder, tenant }
+}
+
+/// Marks of the vehicle each code recovers for, and what goes out under it.
+async fn lost_by_code(
+    tx: &mut Tx,
+    paid: &PaidForOthers,
+) -> Result<Vec<(Vec<VehicleMark>, Fen)>, ClearingError> {
+    let mut codes = Vec::with_capacity(paid.by_code.len());
+    for (code, amount) in &paid.by_code {
         let read = PlatformNumber::parse(code).and_then(|code| code.of_kind(NumberKind::Recovery));
         // Codes that are not live here are for the claim rules to refuse.
         let Ok(code) = read else { continue };
@@ -132,23 +220,7 @@ pub async fn pay_directly(
             codes.push((row.facts.lost_marks(), *amount));
         }
     }
-    let marks = direct_marks(paying.paid, &codes, paying.confirm_no);
-    let holder = paying.claim_no.to_string();
-    if !marks.is_empty() {
-        let way = Way {
-            marks: &marks,
-            accident_at: paying.accident_at,
-            route: Route::Direct,
-            payer: Some(paying.confirm_no),
-            holder: &holder,
-            tenant: paying.tenant,
-        };
-        if let Some(other) = take(tx, &way, now).await? {
-            return Ok(Some(other));
-        }
-    }
-    store::route::keep_marks(tx, (&holder, Route::Direct.name()), &marks, now).await?;
-    Ok(None)
+    Ok(codes)
 }
 
 /// A closing as 互碰自赔 is open again. What a claim pays directly stays paid.

@@ -2,7 +2,7 @@
 
 use base_http::{Caller, Problem};
 use clearing::function;
-use clearing::recovery::route::{self, Paying, Route, Taken, Way};
+use clearing::recovery::route::{self, How, Route, Settling, Taken, Way};
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Clock, Fen};
 use pg::{Scope, Tx};
@@ -79,14 +79,18 @@ impl Accident {
     }
 
     async fn pay_in(&self, tx: &mut Tx, under: usize, paid: &PaidForOthers) -> Option<Taken> {
-        let paying = Paying {
+        let paying = self.paying(under, paid);
+        route::settle(tx, &[paying], self.world.clock.now()).await.unwrap()[0]
+    }
+
+    fn paying<'a>(&self, under: usize, paid: &'a PaidForOthers) -> Settling<'a> {
+        Settling {
             claim_no: self.paying[under],
             tenant: self.world.paic.tenant,
             confirm_no: self.policies[under],
             accident_at: accident_at() + SignedDuration::from_mins(20),
-            paid,
-        };
-        route::pay_directly(tx, &paying, self.world.clock.now()).await.unwrap()
+            how: How::Directly { paid, again: true },
+        }
     }
 
     /// PAIC closes a claim of the liable vehicle, or PICC one of the damaged one, as 互碰自赔.
@@ -163,15 +167,15 @@ async fn what_a_recovery_covers_is_paid_under_its_code_alone() {
     // The liable vehicle's own loss is its owner's to be paid for, by the other side too.
     let mut tx = accident.begin(&accident.world.picc).await;
     let back = pays(vec![VehicleMark::of_frame(&frame(OTHER))], 500_000, &[]);
-    let paying = Paying {
+    let paying = Settling {
         claim_no: accident.recovering,
         tenant: accident.world.picc.tenant,
         confirm_no: accident.policies[0],
         accident_at: accident_at(),
-        paid: &back,
+        how: How::Directly { paid: &back, again: false },
     };
     let now = accident.world.clock.now();
-    assert_eq!(route::pay_directly(&mut tx, &paying, now).await.unwrap(), None);
+    assert_eq!(route::settle(&mut tx, &[paying], now).await.unwrap(), [None]);
 }
 
 #[tokio::test]
@@ -232,6 +236,46 @@ async fn a_refused_payment_changes_nothing_of_what_the_claim_pays() {
     .unwrap();
     assert_eq!(held, [other.bytes().to_vec()]);
 }
+
+#[tokio::test]
+async fn claims_that_settle_together_are_answered_as_if_one_after_the_other() {
+    let accident = Accident::new().await;
+    let code = code_of(&accident.lock("2").await.unwrap());
+    let vehicle = |text| vec![VehicleMark::of_text(text)];
+    let mutual = |marks: &[VehicleMark]| Settling {
+        how: How::Mutually(marks.to_vec()),
+        ..accident.paying(0, &NOTHING)
+    };
+    // What the refused one had of the third vehicle is free for the next.
+    let third = vehicle("a third");
+    let both = PaidForOthers {
+        losses: vec![
+            PaidLoss { marks: frame_mark(), amount: Fen(1) },
+            PaidLoss { marks: third.clone(), amount: Fen(1) },
+        ],
+        by_code: Vec::new(),
+    };
+    let settle = async |together: &[Settling<'_>]| {
+        let mut tx = accident.begin(&accident.world.paic).await;
+        let now = accident.world.clock.now();
+        let others = route::settle(&mut tx, together, now).await.unwrap();
+        tx.commit().await.unwrap();
+        others
+    };
+    let others = settle(&[accident.paying(1, &both), mutual(&third)]).await;
+    assert_eq!(others, [Some(Taken { route: Route::Recovery, number: code }), None]);
+    // Of two that exclude each other the first wins.
+    let fourth = vehicle("a fourth");
+    let paid = pays(fourth.clone(), 1, &[]);
+    let others = settle(&[mutual(&fourth), accident.paying(1, &paid)]).await;
+    assert_eq!(others, [None, Some(Taken { route: Route::Mutual, number: accident.paying[0] })]);
+    let fifth = pays(vehicle("a fifth"), 1, &[]);
+    assert_eq!(settle(&[accident.paying(1, &fifth), mutual(&third)]).await, [None, None]);
+    assert_eq!(settle(&[]).await, []);
+}
+
+/// Pays for no vehicle of others.
+static NOTHING: PaidForOthers = PaidForOthers { losses: Vec::new(), by_code: Vec::new() };
 
 #[tokio::test]
 async fn an_accident_goes_one_way_whoever_is_faster() {

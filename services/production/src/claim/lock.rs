@@ -55,6 +55,29 @@ pub struct TouchedCase {
     pub accident_at: Timestamp,
 }
 
+/// A case whose loss goes a way from now on.
+#[derive(Clone, Debug)]
+pub struct Settling {
+    /// The case.
+    pub case: TouchedCase,
+    /// Which way.
+    pub how: How,
+}
+
+/// The way a case goes from now on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum How {
+    /// Its accident is settled as 互碰自赔.
+    Mutually,
+    /// It pays for these losses of other vehicles, and for no others.
+    Directly {
+        /// For which.
+        paid: PaidForOthers,
+        /// Whether it may have paid for any before.
+        again: bool,
+    },
+}
+
 /// A payment to a recovering insurer.
 #[derive(Clone, Debug)]
 pub struct CodedPayment {
@@ -105,25 +128,16 @@ pub trait RecoveryLocks: Send + Sync + 'static {
         cases: &'a [TouchedCase],
     ) -> BoxFuture<'a, Result<Vec<Vec<RecoveryLock>>, ProductionError>>;
 
-    /// The accident of a case is settled as 互碰自赔; who went another way before. Nobody will later.
-    fn settle_mutually<'a>(
+    /// Different cases go a way from now on, as if one after the other; for each, who went another before:
+    /// then nothing changes for it. Otherwise nobody goes another later.
+    fn settle<'a>(
         &'a self,
         tx: &'a mut Tx,
-        case: &'a TouchedCase,
+        cases: &'a [Settling],
         now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>>;
+    ) -> BoxFuture<'a, Result<Vec<Option<Taken>>, ProductionError>>;
 
-    /// A case pays for these losses of other vehicles from now on, and for no others; who settles one
-    /// of them another way. Nobody will later.
-    fn settle_directly<'a>(
-        &'a self,
-        tx: &'a mut Tx,
-        case: &'a TouchedCase,
-        paid: &'a PaidForOthers,
-        now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>>;
-
-    /// Whether a case is closed as 互碰自赔 is open again.
+    /// A case that may have been closed as 互碰自赔 is open again.
     fn reopen<'a>(
         &'a self,
         tx: &'a mut Tx,
@@ -157,23 +171,13 @@ impl RecoveryLocks for NoLocks {
         async move { Ok(vec![Vec::new(); cases.len()]) }.boxed()
     }
 
-    fn settle_mutually<'a>(
+    fn settle<'a>(
         &'a self,
         _tx: &'a mut Tx,
-        _case: &'a TouchedCase,
+        cases: &'a [Settling],
         _now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
-        async move { Ok(None) }.boxed()
-    }
-
-    fn settle_directly<'a>(
-        &'a self,
-        _tx: &'a mut Tx,
-        _case: &'a TouchedCase,
-        _paid: &'a PaidForOthers,
-        _now: Timestamp,
-    ) -> BoxFuture<'a, Result<Option<Taken>, ProductionError>> {
-        async move { Ok(None) }.boxed()
+    ) -> BoxFuture<'a, Result<Vec<Option<Taken>>, ProductionError>> {
+        async move { Ok(vec![None; cases.len()]) }.boxed()
     }
 
     fn reopen<'a>(
@@ -196,7 +200,7 @@ impl RecoveryLocks for NoLocks {
 }
 
 /// The refusal of a way because another was gone before; it names that one once the look is recorded.
-pub(super) fn goes_another_way(asked: Way, first: Taken) -> ProductionError {
+pub(super) fn goes_another_way(asked: &How, first: Taken) -> ProductionError {
     let number = first.number;
     let (detail, named, member) = match first.way {
         Way::Recovery => (
@@ -216,7 +220,7 @@ pub(super) fn goes_another_way(asked: Way, first: Taken) -> ProductionError {
         ),
     };
     let code: &'static ProblemCode = match (asked, first.way) {
-        (Way::Mutual, Way::Recovery) => &error::ACCIDENT_RECOVERED,
+        (How::Mutually, Way::Recovery) => &error::ACCIDENT_RECOVERED,
         _ => &error::LOSS_SETTLED,
     };
     ProductionError::Names {

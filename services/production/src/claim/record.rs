@@ -5,8 +5,10 @@
 //! leaves the case as it was.
 
 mod board;
+mod ways;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::mem;
 use std::sync::Arc;
 
 use base_http::{Done, Notice, SetCommand, ShownRecord};
@@ -23,10 +25,11 @@ use production_core::number::PlatformNumber;
 use production_core::rule::{Findings, RuleId};
 
 use self::board::{Board, in_common, load, touched};
+use self::ways::Asking;
 use crate::book::TariffBook;
 use crate::claim::answer::{HintView, PoliceAccidentView};
 use crate::claim::hint::{self, Viewer, Windows};
-use crate::claim::lock::{self, CodedPayment, RecoveryLocks, Teller, Way};
+use crate::claim::lock::{self, CodedPayment, RecoveryLocks, Settling, Teller};
 use crate::claim::read::ReadStep;
 use crate::claim::referral::{self, ReferWhen};
 use crate::claim::score::{FraudScore, NotScored, ScoreDesk, Scoring};
@@ -125,13 +128,7 @@ impl SetCommand for RecordStep {
         let mut board = load(set, tx).await?;
         let marked = in_common(set, &board, tx).await?;
         board.scores = ask_together(set, &board, &marked).await;
-        let mut outcomes = Vec::with_capacity(set.len());
-        for (command, marked) in set.iter().zip(&marked) {
-            outcomes.push(match board.first(command) {
-                Some(first) => again(command, first),
-                None => take(command, &mut board, marked, tx).await?,
-            });
-        }
+        let mut outcomes = take_all(set, &mut board, &marked, tx).await?;
         save(set, &board, &outcomes, tx).await?;
         refer(set, &mut outcomes, tx).await?;
         end_lost_policies(set, &board, &outcomes, tx).await?;
@@ -151,47 +148,61 @@ impl SetCommand for RecordStep {
     }
 }
 
-/// Steps that may change which way a loss is settled.
-fn may_go_a_way(facts: &StepFacts) -> bool {
-    match facts {
-        StepFacts::Close(close) => close.mutual,
-        StepFacts::Survey(_)
-        | StepFacts::Assess(_)
-        | StepFacts::Adjust(_)
-        | StepFacts::Cancel(_) => true,
-        _ => false,
+/// Decides the members in the order of arrival. Those that depend on how a loss is settled are asked
+/// about together, at the latest before another step of one of their cases.
+async fn take_all(
+    set: &[&RecordStep],
+    board: &mut Board,
+    marked: &[Vec<Marked>],
+    tx: &mut Tx,
+) -> Result<Vec<Result<Decided, ProductionError>>, ProductionError> {
+    let mut outcomes = BTreeMap::new();
+    let mut asking: Vec<Asking> = Vec::new();
+    for (member, (command, marked)) in set.iter().zip(marked).enumerate() {
+        let of = board.of(command);
+        if asking.iter().any(|asking| Some(asking.case.claim_no) == of) {
+            outcomes.extend(ways::settle(set, board, mem::take(&mut asking), tx).await?);
+        }
+        let decided = match board.first(command) {
+            Some(first) => again(command, first),
+            None => match decide(command, board, marked).await {
+                Err(refusal) => Err(refusal),
+                Ok((taken, case)) => match ways::way(command, board, &case) {
+                    Some(how) => {
+                        let settling = Settling { case: touched(&case), how };
+                        asking.push(Asking { member, taken, case, settling });
+                        continue;
+                    }
+                    None => {
+                        follow(command, board, &taken.step, tx).await?;
+                        board.keep(command, &taken, case);
+                        Ok(Decided::Taken(Box::new(taken)))
+                    }
+                },
+            },
+        };
+        outcomes.insert(member, decided);
     }
+    outcomes.extend(ways::settle(set, board, asking, tx).await?);
+    Ok(outcomes.into_values().collect())
 }
 
-/// An accident is settled one way. A closing as 互碰自赔 takes that way; a case that pays for another's
-/// vehicle from its own cover takes that one. What stands against it, when another was gone before.
-async fn other_way(
+/// What the clearing cloud learns of a step that is taken.
+async fn follow(
     command: &RecordStep,
     board: &Board,
-    after: &ClaimRow,
+    step: &StepRow,
     tx: &mut Tx,
-) -> Result<Option<ProductionError>, ProductionError> {
-    let before = board.cases.get(&after.claim_no).filter(|_| may_go_a_way(&command.read.facts));
-    let Some(before) = before.map(|working| &working.row) else { return Ok(None) };
-    let (case, now) = (touched(after), command.now);
-    if matches!(command.read.facts, StepFacts::Close(_)) {
-        let taken = command.locks.settle_mutually(tx, &case, now).await?;
-        return Ok(taken.map(|first| lock::goes_another_way(Way::Mutual, first)));
-    }
-    let paid = after.case.paid_for_others();
-    match paid.filter(|paid| before.case.paid_for_others().as_ref() != Some(paid)) {
-        None => Ok(None),
-        Some(paid) => {
-            let taken = command.locks.settle_directly(tx, &case, &paid, now).await?;
-            Ok(taken.map(|first| lock::goes_another_way(Way::Direct, first)))
-        }
-    }
-}
-
-/// What the clearing cloud learns of a step that was taken.
-async fn follow(command: &RecordStep, step: &StepRow, tx: &mut Tx) -> Result<(), ProductionError> {
+) -> Result<(), ProductionError> {
     match &command.read.facts {
-        StepFacts::Reopen(_) => command.locks.reopen(tx, step.claim_no, command.now).await,
+        StepFacts::Reopen(_) => {
+            let before = board.cases.get(&step.claim_no);
+            let closing = before.and_then(|working| working.row.case.closing());
+            match closing.is_some_and(|closing| closing.mutual) {
+                true => command.locks.reopen(tx, step.claim_no, command.now).await,
+                false => Ok(()),
+            }
+        }
         StepFacts::Pay(pay) => {
             let coded = pay.payees.iter().filter_map(|payee| {
                 Some(CodedPayment {
@@ -210,25 +221,6 @@ async fn follow(command: &RecordStep, step: &StepRow, tx: &mut Tx) -> Result<(),
         }
         _ => Ok(()),
     }
-}
-
-/// Takes one member, unless something stands against it: the outer error is of the whole set.
-async fn take(
-    command: &RecordStep,
-    board: &mut Board,
-    marked: &[Marked],
-    tx: &mut Tx,
-) -> Result<Result<Decided, ProductionError>, ProductionError> {
-    let (taken, case) = match decide(command, board, marked).await {
-        Ok(decided) => decided,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    if let Some(refusal) = other_way(command, board, &case, tx).await? {
-        return Ok(Err(refusal));
-    }
-    board.keep(command, &taken, case);
-    follow(command, &taken.step, tx).await?;
-    Ok(Ok(Decided::Taken(Box::new(taken))))
 }
 
 /// Decides one member: the step, and the case as it leaves it.

@@ -9,42 +9,75 @@ use production_core::number::PlatformNumber;
 use crate::error::ClearingError;
 use crate::recovery::route::{Taken, Way};
 
-/// Takes a way for every mark at once, as far as nobody goes another. Answers which marks are its
-/// holder's now, and whether each was not before.
-pub(in crate::recovery) async fn take_way(
+/// Takes ways of different holders for every mark at once, as far as nobody goes another. Answers for
+/// each which marks are its holder's now, and whether each was not before.
+pub(in crate::recovery) async fn take_ways(
     tx: &mut Tx,
-    way: &Way<'_>,
-    (from, to): (Timestamp, Timestamp),
+    ways: &[Way<'_>],
+    around: &[(Timestamp, Timestamp)],
     now: Timestamp,
-) -> Result<Vec<(Vec<u8>, bool)>, ClearingError> {
-    let taken = sqlx::query!(
-        r#"with held as (
-               select vehicle from clearing.accident_route
-               where holder = $6 and route = $4 and payer is not distinct from $5
-                 and released_at is null and vehicle = any ($1)),
+) -> Result<Vec<Vec<(Vec<u8>, bool)>>, ClearingError> {
+    let mut taken: Vec<Vec<(Vec<u8>, bool)>> = vec![Vec::new(); ways.len()];
+    let (mut places, mut vehicles, mut from, mut to) = (vec![], vec![], vec![], vec![]);
+    let (mut routes, mut payers, mut holders, mut tenants) = (vec![], vec![], vec![], vec![]);
+    for ((place, way), around) in (0i32..).zip(ways).zip(around) {
+        for mark in way.marks {
+            places.push(place);
+            vehicles.push(mark.bytes().to_vec());
+            from.push(around.0.to_sqlx());
+            to.push(around.1.to_sqlx());
+            routes.push(way.route.name().to_owned());
+            payers.push(way.payer.map(|payer| payer.to_string()));
+            holders.push(way.holder.to_owned());
+            tenants.push(way.tenant.0);
+        }
+    }
+    if places.is_empty() {
+        return Ok(taken);
+    }
+    let rows = sqlx::query!(
+        r#"with asked as (
+               select * from unnest($1::integer[], $2::bytea[], $3::timestamptz[], $4::timestamptz[],
+                                    $5::text[], $6::text[], $7::text[], $8::uuid[])
+                   as asked (place, vehicle, from_at, to_at, route, payer, holder, tenant_id)),
+           held as (
+               select asked.place, asked.vehicle
+               from asked cross join lateral (
+                   select from clearing.accident_route way
+                   where way.holder = asked.holder and way.route = asked.route
+                     and way.payer is not distinct from asked.payer and way.vehicle = asked.vehicle
+                     and way.released_at is null
+                   limit 1) way),
            taken as (
                insert into clearing.accident_route
                    (vehicle, around, route, payer, holder, tenant_id, taken_at)
-               select mark, tstzrange($2, $3, '[)'), $4, $5, $6, $7, $8
-               from unnest($1::bytea[]) mark
-               where mark not in (select vehicle from held)
-               order by mark
+               select vehicle, tstzrange(from_at, to_at, '[)'), route, payer, holder, tenant_id, $9
+               from asked
+               where (place, vehicle) not in (select place, vehicle from held)
+               order by vehicle, place
                on conflict do nothing
-               returning vehicle)
-           select vehicle as "vehicle!", false as "fresh!" from held
+               returning vehicle, holder)
+           select place as "place!", vehicle as "vehicle!", false as "fresh!" from held
            union all
-           select vehicle, true from taken"#,
-        &bytes(way.marks),
-        from.to_sqlx() as _,
-        to.to_sqlx() as _,
-        way.route.name(),
-        way.payer.map(|payer| payer.to_string()),
-        way.holder,
-        way.tenant.0,
+           select asked.place, taken.vehicle, true
+           from taken join asked on asked.holder = taken.holder and asked.vehicle = taken.vehicle"#,
+        &places,
+        &vehicles,
+        &from as _,
+        &to as _,
+        &routes,
+        &payers as _,
+        &holders,
+        &tenants,
         now.to_sqlx() as _
     );
-    let rows = taken.fetch_all(tx.conn()).await?;
-    Ok(rows.into_iter().map(|row| (row.vehicle, row.fresh)).collect())
+    for row in rows.fetch_all(tx.conn()).await? {
+        if let Some(taken) = usize::try_from(row.place).ok().and_then(|place| taken.get_mut(place))
+        {
+            taken.push((row.vehicle, row.fresh));
+        }
+    }
+    Ok(taken)
 }
 
 /// Who goes another way than `way`.

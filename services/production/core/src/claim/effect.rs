@@ -40,6 +40,13 @@ pub struct Closing {
     pub total_loss: bool,
     /// Whether its insurer counts it towards the discount.
     pub counts: bool,
+    /// 互碰自赔. True of closings kept before this was, for any of them may be one.
+    #[serde(default = "may_be")]
+    pub mutual: bool,
+}
+
+const fn may_be() -> bool {
+    true
 }
 
 impl Closing {
@@ -61,6 +68,7 @@ impl Closing {
             counts: facts
                 .counts
                 .unwrap_or_else(|| counts_by_rule(case.class, facts.total, facts.liability)),
+            mutual: facts.mutual,
         }
     }
 }
@@ -185,6 +193,16 @@ mod tests {
             fully_recovered: false,
             stolen_at_the_time: false,
         }
+    }
+
+    #[test]
+    fn a_closing_kept_before_it_told_may_be_a_mutual_collision() {
+        let kept = serde_json::json!({
+            "round": 0, "at": "2025-06-02T12:00:00Z", "total": "2000.00", "ownDamage": "0.00",
+            "liability": "2", "counts": true,
+        });
+        let closing: Closing = serde_json::from_value(kept).unwrap();
+        assert!(closing.mutual);
     }
 
     fn is_corrected(seen: &ClaimRecord, known: &[ClaimRecord]) -> bool {
