@@ -42,6 +42,7 @@ use crate::store::claim::{self as store, ClaimRow, StepRow};
 use crate::store::claim_mark::{self, MarkRow, Marked};
 use crate::store::claim_score::{self as scores, ScoreRow};
 use crate::store::policy::{self, VersionRecord};
+use crate::store::referral as referrals;
 
 /// Whose case a step is of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -536,6 +537,15 @@ async fn refer(
     outcomes: &mut [Result<Decided, ProductionError>],
     tx: &mut Tx,
 ) -> Result<(), ProductionError> {
+    let taken = outcomes.iter().filter_map(|outcome| match outcome {
+        Ok(Decided::Taken(taken)) if !taken.hints.is_empty() => Some(taken.step.claim_no),
+        _ => None,
+    });
+    let mut hinted: Vec<PlatformNumber> = taken.collect();
+    hinted.sort_unstable();
+    hinted.dedup();
+    let known = referrals::lock(tx, &hinted).await?;
+    let mut known = known.into_iter().map(|row| (row.claim_no, row)).collect();
     for (command, outcome) in set.iter().zip(outcomes) {
         let Ok(Decided::Taken(taken)) = outcome else { continue };
         let told = referral::Taken {
@@ -546,7 +556,7 @@ async fn refer(
             score: taken.score.as_ref().and_then(|score| score.scored.as_ref().ok()),
             now: command.now,
         };
-        let events = referral::follow(tx, &command.refer, &told).await?;
+        let events = referral::follow(tx, &command.refer, &told, &mut known).await?;
         taken.done.events.extend(events);
     }
     Ok(())

@@ -8,6 +8,8 @@
 pub mod labelled;
 pub mod read;
 
+use std::collections::HashMap;
+
 use base_http::{Call, Done, EventDraft, Notice, Problem, Reply};
 use http::StatusCode;
 use jiff::Timestamp;
@@ -76,20 +78,20 @@ pub(crate) struct Taken<'a> {
     pub(crate) now: Timestamp,
 }
 
-/// Refers the claim of a step that was kept, or adds to its referral; the event to tell when a round was
-/// opened.
+/// Refers the claim of a step that was kept, or adds to its referral, which is in `known` when there is
+/// one and is locked; the event to tell when a round was opened.
 pub(crate) async fn follow(
     tx: &mut Tx,
     when: &ReferWhen,
     taken: &Taken<'_>,
+    known: &mut HashMap<PlatformNumber, ReferralRow>,
 ) -> Result<Option<EventDraft>, ProductionError> {
     if taken.hints.is_empty() {
         return Ok(None);
     }
     let band = taken.score.map(|score| score.band);
     let chance_ppm = taken.score.map(|score| score.chance_ppm);
-    let before = store::lock(tx, taken.claim_no).await?;
-    let Some(mut row) = before else {
+    let Some(row) = known.get_mut(&taken.claim_no) else {
         let triggers: Vec<&HintView> =
             taken.hints.iter().filter(|hint| when.triggers(hint, band)).collect();
         if triggers.is_empty() {
@@ -117,13 +119,15 @@ pub(crate) async fn follow(
             told.iter().map(|(sequence, at, hint)| found(1, *sequence, *at, hint)).collect();
         store::save(tx, &row).await?;
         store::insert_evidence(tx, &row, &evidence).await?;
-        return Ok(Some(event("production.referral.opened", &row)));
+        let opened = event("production.referral.opened", &row);
+        known.insert(row.claim_no, row);
+        return Ok(Some(opened));
     };
-    let known = store::evidence(tx, taken.claim_no).await?;
+    let told = store::evidence(tx, taken.claim_no).await?;
     // Every score is told in other words: only a higher band is news.
     let is_new = |hint: &&HintView| match hint.rule.as_str() {
         BY_SCORE => band > row.band,
-        rule => !known.iter().any(|own| {
+        rule => !told.iter().any(|own| {
             own.rule.as_deref() == Some(rule)
                 && own.other_claim_no == hint.claim_code
                 && (hint.claim_code.is_some() || own.text == hint.text)
@@ -147,9 +151,9 @@ pub(crate) async fn follow(
     row.changed_at = taken.now;
     let evidence: Vec<EvidenceRow> =
         fresh.into_iter().map(|hint| found(row.round, taken.sequence, taken.now, hint)).collect();
-    store::save(tx, &row).await?;
-    store::insert_evidence(tx, &row, &evidence).await?;
-    Ok(concluded.then(|| event("production.referral.reopened", &row)))
+    store::save(tx, row).await?;
+    store::insert_evidence(tx, row, &evidence).await?;
+    Ok(concluded.then(|| event("production.referral.reopened", row)))
 }
 
 impl ReferralRow {
@@ -369,7 +373,7 @@ impl Command for ChangeReferral {
         // The claim's lock is also that of its referral: steps meet people here.
         let case = claim::lock(tx, &[self.claim_no]).await?.pop();
         let case = case.ok_or_else(|| ProductionError::not_found("claim", self.claim_no))?;
-        let before = store::lock(tx, self.claim_no).await?;
+        let before = store::lock(tx, &[self.claim_no]).await?.pop();
         let (row, told) = match (&self.action, before) {
             (Action::Refer(reason), before) => {
                 let (row, told) = self.referred(case.tenant, before);

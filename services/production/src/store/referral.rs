@@ -132,17 +132,23 @@ pub(crate) async fn find(
     row.fetch_optional(tx.conn()).await?.map(ReferralRow::try_from).transpose()
 }
 
-/// The referral of an own claim, held until the transaction ends.
+/// The referrals of own claims, held until the transaction ends.
 pub(crate) async fn lock(
     tx: &mut Tx,
-    claim_no: PlatformNumber,
-) -> Result<Option<ReferralRow>, ProductionError> {
-    let row = referrals!(
-        "where r.slot = $1 and r.claim_no = $2 for update of r",
-        i32::from(claim_no.slot().0),
-        claim_no.to_string()
+    claim_nos: &[PlatformNumber],
+) -> Result<Vec<ReferralRow>, ProductionError> {
+    if claim_nos.is_empty() {
+        return Ok(Vec::new());
+    }
+    let slots: Vec<i32> = claim_nos.iter().map(|claim_no| claim_no.slot().0.into()).collect();
+    let numbers: Vec<String> = claim_nos.iter().map(ToString::to_string).collect();
+    let rows = referrals!(
+        "where (r.slot, r.claim_no) in (select * from unnest($1::integer[], $2::text[])) \
+         order by r.slot, r.claim_no for update of r",
+        &slots,
+        &numbers
     );
-    row.fetch_optional(tx.conn()).await?.map(ReferralRow::try_from).transpose()
+    rows.fetch_all(tx.conn()).await?.into_iter().map(ReferralRow::try_from).collect()
 }
 
 /// Own referrals, the latest changed first.
