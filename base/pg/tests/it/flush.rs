@@ -110,16 +110,22 @@ async fn demand(owner: &mut PgConnection, standby: &str) {
 
 /// Returns when a session of that name waits for the standby.
 async fn waits(owner: &mut PgConnection, application: &str) {
+    waits_for(owner, application, "SyncRep").await;
+}
+
+/// Returns when a session of that application, or a process of that kind, waits for that event.
+async fn waits_for(owner: &mut PgConnection, who: &str, event: &str) {
     let asked = "select exists (select from pg_stat_activity
-                                where application_name = $1 and wait_event = 'SyncRep')";
+                                where $1 in (application_name, backend_type) and wait_event = $2)";
     let begin = Instant::now();
     while !sqlx::query_scalar::<_, bool>(asked)
-        .bind(application)
+        .bind(who)
+        .bind(event)
         .fetch_one(&mut *owner)
         .await
         .unwrap()
     {
-        assert!(begin.elapsed() < PATIENCE, "{application} does not wait");
+        assert!(begin.elapsed() < PATIENCE, "{who} does not wait");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
@@ -192,6 +198,8 @@ async fn what_a_crash_has_forgotten_is_never_called_durable() {
     let mut world = World::new(|settings| settings.with("wal_writer_delay", "10s")).await;
     let kept = world.ahead(1).await;
     kept.durable().await.unwrap();
+    // It looks once when it starts, which may be late on a busy machine.
+    waits_for(&mut world.owner().await, "walwriter", "WalWriterMain").await;
     let forgotten = world.ahead(2).await;
     assert_eq!(world.numbers().await, 2);
 
