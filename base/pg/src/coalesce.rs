@@ -3,12 +3,12 @@
 //! No timer: a lone call finds an idle lane and goes at once; under load the set grows to what
 //! arrived during the last one. A lane that is about to go first lets every task run that is ready
 //! to: answers of one set leave together, so the next calls come together, and without this the
-//! first of them would go alone. A set goes beside another one only when it is worth its statements
-//! and its commit, so several lanes overlap one's waiting for the disk with the other's work without
+//! first of them would go alone. A set goes beside another one at work only when it is worth its
+//! statements and its commit, so several lanes keep server and database busy together without
 //! cutting every set in half. Every caller gets its own outcome.
 //!
-//! A set may have a second stage, such as waiting for the disk, during which the next sets go; until
-//! its callers are answered it counts as under way when the next one weighs whether to go.
+//! A set may have a second stage, such as waiting for the disk, during which the next sets go: it
+//! takes nothing they need.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -19,12 +19,8 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// So many waiting calls are worth a set of their own while another one is under way.
+/// So many waiting calls are worth a set of their own while another one is at work.
 const WORTH_A_SET: usize = 16;
-/// How often a lane steps back for tasks that are ready to run, at most. More makes larger sets and
-/// less work in all, but also gathers everybody into one set, and then the database waits for the
-/// server and the server for the database.
-const COURTESY: usize = 2;
 /// With so many sets unanswered the lanes wait: something is stuck.
 const UNANSWERED: usize = 64;
 
@@ -115,15 +111,17 @@ impl<I: Send + 'static, O: Send + 'static> Coalescer<I, O> {
             tracker.spawn(async move {
                 let (work, answer) = &*stages;
                 while let Some(set) = queue.next_set(&stop).await {
-                    let under_way = UnderWay(queue.clone());
+                    let [at_work, unanswered] = queue.counted();
                     let (members, callers): (Vec<I>, Vec<oneshot::Sender<O>>) =
                         set.into_iter().unzip();
                     metrics::histogram!("coalesced_set_members", "set" => name)
                         .record(u32::try_from(members.len()).unwrap_or(u32::MAX));
-                    let Some(done) = survive(name, work(members)).await else { continue };
+                    let done = survive(name, work(members)).await;
+                    drop(at_work);
+                    let Some(done) = done else { continue };
                     let outcomes = survive(name, answer(done));
                     let mut answers = Box::pin(async move {
-                        let _until_answered = under_way;
+                        let _until_answered = unanswered;
                         // A caller that hung up no longer wants its outcome; the work stands.
                         for (caller, outcome) in
                             callers.into_iter().zip(outcomes.await.into_iter().flatten())
@@ -165,21 +163,23 @@ struct Queue<I, O> {
 
 struct State<I, O> {
     waiting: VecDeque<Waiting<I, O>>,
-    /// Sets taken and not yet answered.
-    under_way: usize,
+    /// Sets at work.
+    at_work: usize,
+    /// Sets taken and not yet answered, with those at work.
+    unanswered: usize,
     /// A lane is about to take what waits.
     gathering: bool,
     closed: bool,
 }
 
 impl<I, O> State<I, O> {
-    /// Whether a lane should take what waits: at once when nothing is under way, else when it is
-    /// worth it. At the end everybody who was accepted is served.
+    /// Whether a lane should take what waits: at once when nothing is at work, else when it is worth
+    /// it. At the end everybody who was accepted is served.
     fn is_due(&self) -> bool {
-        let worth = match self.under_way {
+        let worth = match (self.at_work, self.unanswered) {
             _ if self.closed => 1,
-            0 => 1,
-            UNANSWERED.. => return false,
+            (_, UNANSWERED..) => return false,
+            (0, _) => 1,
             _ => WORTH_A_SET,
         };
         !self.gathering && worth <= self.waiting.len()
@@ -189,7 +189,8 @@ impl<I, O> State<I, O> {
 impl<I, O> Queue<I, O> {
     fn of(cut: Lanes) -> Queue<I, O> {
         let closed = cut.lanes == 0;
-        let state = State { waiting: VecDeque::new(), under_way: 0, gathering: false, closed };
+        let state =
+            State { waiting: VecDeque::new(), at_work: 0, unanswered: 0, gathering: false, closed };
         Queue { state: Mutex::new(state), bell: Notify::new(), cut }
     }
 
@@ -229,7 +230,9 @@ impl<I, O> Queue<I, O> {
                 mine
             };
             if mine {
-                self.step_back().await;
+                // Once: more makes larger sets and less work in all, but also gathers everybody into
+                // one, and then the database waits for the server and the server for the database.
+                tokio::task::yield_now().await;
                 return Some(self.take());
             }
             tokio::select! {
@@ -239,24 +242,17 @@ impl<I, O> Queue<I, O> {
         }
     }
 
-    /// Lets tasks that are ready to run hand in their calls, as long as any does.
-    async fn step_back(&self) {
-        let mut seen = self.state().waiting.len();
-        for _ in 0..COURTESY {
-            tokio::task::yield_now().await;
-            let waiting = self.state().waiting.len();
-            if waiting == seen || self.cut.set <= waiting {
-                return;
-            }
-            seen = waiting;
-        }
+    /// The set just taken, as it is counted: at work, and unanswered.
+    fn counted(self: &Arc<Self>) -> [Counted<I, O>; 2] {
+        [Count::AtWork, Count::Unanswered].map(|count| Counted { queue: self.clone(), count })
     }
 
     /// Takes the set a lane gathered.
     fn take(&self) -> Vec<Waiting<I, O>> {
         let mut state = self.state();
         state.gathering = false;
-        state.under_way += 1;
+        state.at_work += 1;
+        state.unanswered += 1;
         let most = self.cut.set.min(state.waiting.len());
         let set = state.waiting.drain(..most).collect();
         if state.is_due() {
@@ -266,15 +262,27 @@ impl<I, O> Queue<I, O> {
     }
 }
 
-/// A set under way, until it is dropped.
-struct UnderWay<I, O>(Arc<Queue<I, O>>);
+/// A set in one of the counts, until it is dropped.
+struct Counted<I, O> {
+    queue: Arc<Queue<I, O>>,
+    count: Count,
+}
 
-impl<I, O> Drop for UnderWay<I, O> {
+#[derive(Clone, Copy)]
+enum Count {
+    AtWork,
+    Unanswered,
+}
+
+impl<I, O> Drop for Counted<I, O> {
     fn drop(&mut self) {
-        let mut state = self.0.state();
-        state.under_way -= 1;
+        let mut state = self.queue.state();
+        match self.count {
+            Count::AtWork => state.at_work -= 1,
+            Count::Unanswered => state.unanswered -= 1,
+        }
         if state.is_due() {
-            self.0.bell.notify_one();
+            self.queue.bell.notify_one();
         }
     }
 }
@@ -414,7 +422,7 @@ mod tests {
         };
         let first = call();
         tokio::time::timeout(Duration::from_secs(10), async {
-            while sets.queue.state().under_way < 1 {
+            while sets.queue.state().at_work < 1 {
                 tokio::task::yield_now().await;
             }
         })
@@ -424,9 +432,9 @@ mod tests {
         while sets.queue.state().waiting.len() < WORTH_A_SET - 1 {
             tokio::task::yield_now().await;
         }
-        assert_eq!(sets.queue.state().under_way, 1);
+        assert_eq!(sets.queue.state().at_work, 1);
         let last = call();
-        while sets.queue.state().under_way < 2 {
+        while sets.queue.state().at_work < 2 {
             tokio::task::yield_now().await;
         }
         gate.add_permits(2);
