@@ -5,7 +5,7 @@
 
 use jiff::Timestamp;
 use jiff::civil::{Date, DateTime};
-use jiff::tz::TimeZone;
+use jiff::tz::{Offset, TimeZone};
 use serde::{Deserialize, Serialize};
 
 /// Asia/Shanghai, from the bundled time zone database.
@@ -17,14 +17,24 @@ pub fn shanghai() -> TimeZone {
     .clone()
 }
 
+/// Clocks in China were changed for the last time (IANA time zone database). Since then the offset is
+/// known without a look at the database, which every quote would make for each of its dates.
+const LAST_CHANGE: Timestamp = Timestamp::constant(684_867_600, 0);
+/// The same on the clock, an hour after the one it was changed to.
+const LAST_CHANGE_ENDS: DateTime = DateTime::constant(1991, 9, 15, 2, 0, 0, 0);
+const OFFSET: Offset = Offset::constant(8);
+
 /// The day `at` falls on in China.
 pub fn day_of(at: Timestamp) -> Date {
-    at.to_zoned(shanghai()).date()
+    wall_time(at).date()
 }
 
 /// The wall-clock time of `at` in China.
 pub fn wall_time(at: Timestamp) -> DateTime {
-    at.to_zoned(shanghai()).datetime()
+    match LAST_CHANGE <= at {
+        true => OFFSET.to_datetime(at),
+        false => at.to_zoned(shanghai()).datetime(),
+    }
 }
 
 /// The first instant of `day` in China. `None` outside the supported range of years.
@@ -34,7 +44,10 @@ pub fn start_of(day: Date) -> Option<Timestamp> {
 
 /// The instant a wall clock in China shows `time`. `None` outside the supported range of years.
 pub fn instant_of(time: DateTime) -> Option<Timestamp> {
-    time.to_zoned(shanghai()).ok().map(|zoned| zoned.timestamp())
+    match LAST_CHANGE_ENDS <= time {
+        true => OFFSET.to_timestamp(time).ok(),
+        false => time.to_zoned(shanghai()).ok().map(|zoned| zoned.timestamp()),
+    }
 }
 
 /// From an instant up to, and without, a later one.
@@ -116,6 +129,39 @@ mod tests {
         let start = start_of(date(2025, 3, 1)).unwrap();
         assert_eq!(start.to_string(), "2025-02-28T16:00:00Z");
         assert_eq!(day_of(start), date(2025, 3, 1));
+    }
+
+    #[test]
+    fn clocks_show_what_the_time_zone_database_says() {
+        let zone = TimeZone::get("Asia/Shanghai").unwrap();
+        let last = zone.preceding(Timestamp::MAX).next().unwrap();
+        assert_eq!(last.timestamp(), LAST_CHANGE);
+        assert_eq!(last.offset(), OFFSET);
+        let hours = |at: Timestamp| {
+            (-30..30).map(move |hours| at + jiff::SignedDuration::from_mins(30 * hours))
+        };
+        let days = [
+            "1919-04-12T16:00:00Z",
+            "1986-05-03T18:00:00Z",
+            "1991-09-14T17:00:00Z",
+            "2000-02-29T15:59:59Z",
+            "2026-11-27T16:00:00Z",
+        ];
+        for at in days.iter().flat_map(|day| hours(day.parse().unwrap())) {
+            let zoned = at.to_zoned(zone.clone());
+            assert_eq!(wall_time(at), zoned.datetime(), "{at}");
+            assert_eq!(day_of(at), zoned.date(), "{at}");
+            let back = zoned.datetime().to_zoned(zone.clone()).unwrap().timestamp();
+            assert_eq!(instant_of(zoned.datetime()), Some(back), "{at}");
+        }
+        assert_eq!(
+            instant_of(DateTime::MAX),
+            DateTime::MAX.to_zoned(zone.clone()).ok().map(|at| at.timestamp())
+        );
+        assert_eq!(
+            instant_of(DateTime::MIN),
+            DateTime::MIN.to_zoned(zone).ok().map(|at| at.timestamp())
+        );
     }
 
     #[test]
