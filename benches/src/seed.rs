@@ -150,8 +150,8 @@ const FORGET_CALLS: &str = "
 /// Takes away the claims of a round and what was recorded beside them.
 pub async fn forget_claims(conn: &mut PgConnection) -> anyhow::Result<()> {
     sqlx::raw_sql(
-        "truncate production.claim, production.claim_mark, clearing.accident_route, metering.usage, metering.daily_count,
-             evidence.message, events.outbox cascade",
+        "truncate production.claim, production.claim_mark, clearing.accident_route, metering.usage,
+             metering.daily_count, evidence.message, events.outbox cascade",
     )
     .execute(conn)
     .await?;

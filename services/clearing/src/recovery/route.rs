@@ -166,8 +166,8 @@ fn around(way: &Way<'_>) -> (Timestamp, Timestamp) {
     (from, to)
 }
 
-/// Different claims go their ways from now on, as if one after the other. Tells for each who settles the loss, or a part
-/// of it, another way; then nothing changes for it.
+/// Different claims go their ways from now on, as if one after the other. Tells for each who settles the
+/// loss, or a part of it, another way; then nothing changes for it.
 pub async fn settle(
     tx: &mut Tx,
     claims: &[Settling<'_>],
