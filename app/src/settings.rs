@@ -356,7 +356,12 @@ impl Default for Lanes {
 
 impl From<Lanes> for pg::coalesce::Lanes {
     fn from(lanes: Lanes) -> pg::coalesce::Lanes {
-        pg::coalesce::Lanes { lanes: lanes.lanes, set: lanes.set, queue: lanes.queue }
+        pg::coalesce::Lanes {
+            lanes: lanes.lanes,
+            set: lanes.set,
+            queue: lanes.queue,
+            ..pg::coalesce::Lanes::default()
+        }
     }
 }
 

@@ -3,12 +3,11 @@
 //! No timer: a lone call finds an idle lane and goes at once; under load the set grows to what
 //! arrived during the last one. A lane that is about to go first lets every task run that is ready
 //! to: answers of one set leave together, so the next calls come together, and without this the
-//! first of them would go alone. A set goes beside another one at work only when it is worth its
-//! statements and its commit, so several lanes keep server and database busy together without
-//! cutting every set in half. Every caller gets its own outcome.
+//! first of them would go alone. A set goes beside another one only when it is worth its statements
+//! and its commit, so several lanes keep server and database busy together without cutting every set
+//! in half. Every caller gets its own outcome.
 //!
-//! A set may have a second stage, such as waiting for the disk, during which the next sets go: it
-//! takes nothing they need.
+//! A set may have a second stage, such as waiting for the disk, during which the next sets go.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -19,7 +18,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// So many waiting calls are worth a set of their own while another one is at work.
+/// So many waiting calls are worth a set of their own while another one is under way.
 const WORTH_A_SET: usize = 16;
 /// With so many sets unanswered the lanes wait: something is stuck.
 const UNANSWERED: usize = 64;
@@ -33,11 +32,34 @@ pub struct Lanes {
     pub set: usize,
     /// Most calls waiting; one more is refused.
     pub queue: usize,
+    /// When calls go beside a set that is under way.
+    pub sets: Sets,
 }
 
 impl Default for Lanes {
     fn default() -> Lanes {
-        Lanes { lanes: 3, set: 128, queue: 4096 }
+        Lanes { lanes: 3, set: 128, queue: 4096, sets: Sets::Early }
+    }
+}
+
+/// How long calls wait for others. Larger sets are less work in all, but gather everybody into a few,
+/// and then the database waits for the server and the server for the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sets {
+    /// For calls that do as much outside their set. A set that only waits for its answers is no
+    /// reason to wait, and a lane steps back once.
+    Early,
+    /// For calls that do next to nothing outside their set. It is one, and a lane steps back twice.
+    Large,
+}
+
+impl Sets {
+    /// How often a lane steps back for tasks that are ready to run, at most.
+    const fn courtesy(self) -> usize {
+        match self {
+            Sets::Early => 1,
+            Sets::Large => 2,
+        }
     }
 }
 
@@ -170,13 +192,18 @@ struct State<I, O> {
     /// A lane is about to take what waits.
     gathering: bool,
     closed: bool,
+    sets: Sets,
 }
 
 impl<I, O> State<I, O> {
-    /// Whether a lane should take what waits: at once when nothing is at work, else when it is worth
-    /// it. At the end everybody who was accepted is served.
+    /// Whether a lane should take what waits: at once when nothing is under way, else when it is
+    /// worth it. At the end everybody who was accepted is served.
     fn is_due(&self) -> bool {
-        let worth = match (self.at_work, self.unanswered) {
+        let under_way = match self.sets {
+            Sets::Early => self.at_work,
+            Sets::Large => self.unanswered,
+        };
+        let worth = match (under_way, self.unanswered) {
             _ if self.closed => 1,
             (_, UNANSWERED..) => return false,
             (0, _) => 1,
@@ -189,8 +216,14 @@ impl<I, O> State<I, O> {
 impl<I, O> Queue<I, O> {
     fn of(cut: Lanes) -> Queue<I, O> {
         let closed = cut.lanes == 0;
-        let state =
-            State { waiting: VecDeque::new(), at_work: 0, unanswered: 0, gathering: false, closed };
+        let state = State {
+            waiting: VecDeque::new(),
+            at_work: 0,
+            unanswered: 0,
+            gathering: false,
+            closed,
+            sets: cut.sets,
+        };
         Queue { state: Mutex::new(state), bell: Notify::new(), cut }
     }
 
@@ -230,15 +263,26 @@ impl<I, O> Queue<I, O> {
                 mine
             };
             if mine {
-                // Once: more makes larger sets and less work in all, but also gathers everybody into
-                // one, and then the database waits for the server and the server for the database.
-                tokio::task::yield_now().await;
+                self.step_back().await;
                 return Some(self.take());
             }
             tokio::select! {
                 () = self.bell.notified() => {}
                 () = stop.cancelled() => {}
             }
+        }
+    }
+
+    /// Lets tasks that are ready to run hand in their calls, as long as any does.
+    async fn step_back(&self) {
+        let mut seen = self.state().waiting.len();
+        for _ in 0..self.cut.sets.courtesy() {
+            tokio::task::yield_now().await;
+            let waiting = self.state().waiting.len();
+            if waiting == seen || self.cut.set <= waiting {
+                return;
+            }
+            seen = waiting;
         }
     }
 
@@ -300,7 +344,7 @@ mod tests {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let gate = Arc::new(Semaphore::new(0));
         let held = gate.clone();
-        let cut = Lanes { lanes: 1, set: 64, queue: 64 };
+        let cut = Lanes { lanes: 1, set: 64, queue: 64, ..Lanes::default() };
         let sets = Coalescer::start("test", cut, &tracker, &stop, move |members: Vec<u32>| {
             let held = held.clone();
             async move {
@@ -331,7 +375,7 @@ mod tests {
     #[tokio::test]
     async fn calls_that_are_ready_together_go_together() {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let cut = Lanes { lanes: 2, set: 64, queue: 64 };
+        let cut = Lanes { lanes: 2, set: 64, queue: 64, ..Lanes::default() };
         let sets =
             Coalescer::start("test", cut, &tracker, &stop, |members: Vec<usize>| async move {
                 let size = members.len();
@@ -349,7 +393,7 @@ mod tests {
     #[tokio::test]
     async fn a_panic_costs_its_set_and_not_the_lane() {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let cut = Lanes { lanes: 1, set: 1, queue: 8 };
+        let cut = Lanes { lanes: 1, set: 1, queue: 8, ..Lanes::default() };
         let sets = Coalescer::start("test", cut, &tracker, &stop, |members: Vec<u32>| async move {
             assert!(members[0] != 13, "unlucky");
             members
@@ -358,45 +402,73 @@ mod tests {
         assert_eq!(sets.submit(7).await, Ok(7));
     }
 
+    /// A lane whose sets are answered as permits come.
+    struct Held {
+        sets: Coalescer<usize, usize>,
+        gate: Arc<Semaphore>,
+        worked: tokio::sync::mpsc::UnboundedReceiver<usize>,
+    }
+
+    impl Held {
+        fn start(sets: Sets) -> Held {
+            let gate = Arc::new(Semaphore::new(0));
+            let held = gate.clone();
+            let (done, worked) = tokio::sync::mpsc::unbounded_channel();
+            let sets = Coalescer::start_staged(
+                "test",
+                Lanes { lanes: 1, set: 64, queue: 64, sets },
+                &TaskTracker::new(),
+                &CancellationToken::new(),
+                move |members: Vec<usize>| {
+                    done.send(members.len()).unwrap();
+                    async move { members }
+                },
+                move |members| {
+                    let held = held.clone();
+                    async move {
+                        held.acquire().await.unwrap().forget();
+                        assert!(!members.contains(&13), "unlucky");
+                        members
+                    }
+                },
+            );
+            Held { sets, gate, worked }
+        }
+
+        fn submit(&self, member: usize) -> tokio::task::JoinHandle<Result<usize, NotTaken>> {
+            let sets = self.sets.clone();
+            tokio::spawn(async move { sets.submit(member).await })
+        }
+    }
+
     #[tokio::test]
     async fn a_lane_goes_on_while_an_earlier_set_waits_for_its_answers() {
-        let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let gate = Arc::new(Semaphore::new(0));
-        let held = gate.clone();
-        let cut = Lanes { lanes: 1, set: 64, queue: 64 };
-        let (worked, mut done) = tokio::sync::mpsc::unbounded_channel();
-        let sets = Coalescer::start_staged(
-            "test",
-            cut,
-            &tracker,
-            &stop,
-            move |members: Vec<usize>| {
-                worked.send(members.len()).unwrap();
-                async move { members }
-            },
-            move |members| {
-                let held = held.clone();
-                async move {
-                    held.acquire().await.unwrap().forget();
-                    assert!(!members.contains(&13), "unlucky");
-                    members
-                }
-            },
-        );
-        let submit = |member| {
-            tokio::spawn({
-                let sets = sets.clone();
-                async move { sets.submit(member).await }
-            })
-        };
-        let first = submit(13);
-        assert_eq!(done.recv().await, Some(1));
-        // Few as they are: the set that waits for its answers is not at work.
-        let others: Vec<_> = (20..23).map(submit).collect();
-        assert_eq!(done.recv().await, Some(3));
-        gate.add_permits(2);
+        let mut held = Held::start(Sets::Early);
+        let first = held.submit(13);
+        assert_eq!(held.worked.recv().await, Some(1));
+        let others: Vec<_> = (20..23).map(|member| held.submit(member)).collect();
+        assert_eq!(held.worked.recv().await, Some(3));
+        held.gate.add_permits(2);
         assert_eq!(first.await.unwrap(), Err(NotTaken::Lost));
         for (member, call) in (20..).zip(others) {
+            assert_eq!(call.await.unwrap(), Ok(member));
+        }
+    }
+
+    #[tokio::test]
+    async fn where_sets_shall_be_large_few_calls_wait_for_the_answers_of_others() {
+        let mut held = Held::start(Sets::Large);
+        let first = held.submit(1);
+        assert_eq!(held.worked.recv().await, Some(1));
+        let few: Vec<_> = (20..23).map(|member| held.submit(member)).collect();
+        while held.sets.queue.state().waiting.len() < 3 {
+            tokio::task::yield_now().await;
+        }
+        let rest: Vec<_> = (23..20 + WORTH_A_SET).map(|member| held.submit(member)).collect();
+        assert_eq!(held.worked.recv().await, Some(WORTH_A_SET), "worth a set together");
+        held.gate.add_permits(2);
+        assert_eq!(first.await.unwrap(), Ok(1));
+        for (member, call) in (20..).zip(few.into_iter().chain(rest)) {
             assert_eq!(call.await.unwrap(), Ok(member));
         }
     }
@@ -406,7 +478,7 @@ mod tests {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
         let gate = Arc::new(Semaphore::new(0));
         let held = gate.clone();
-        let cut = Lanes { lanes: 2, set: 64, queue: 64 };
+        let cut = Lanes { lanes: 2, set: 64, queue: 64, ..Lanes::default() };
         let sets = Coalescer::start("test", cut, &tracker, &stop, move |members: Vec<usize>| {
             let held = held.clone();
             async move {
@@ -448,7 +520,7 @@ mod tests {
     #[tokio::test]
     async fn a_full_queue_refuses_and_a_stopped_one_says_so() {
         let (tracker, stop) = (TaskTracker::new(), CancellationToken::new());
-        let cut = Lanes { lanes: 1, set: 1, queue: 1 };
+        let cut = Lanes { lanes: 1, set: 1, queue: 1, ..Lanes::default() };
         let sets: Coalescer<u32, u32> =
             Coalescer::start("test", cut, &tracker, &stop, |members| async { members });
         assert_eq!(sets.submit(7).await, Ok(7));

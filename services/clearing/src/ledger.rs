@@ -19,7 +19,7 @@ use std::time::Duration;
 use clearing_ledger::{Account, AccountId, Chain, Limits, NewAccount, Outcome};
 use futures::future::join_all;
 use kernel::{Clock, Ids, TenantId};
-use pg::coalesce::{Coalescer, Lanes};
+use pg::coalesce::{Coalescer, Lanes, Sets};
 use pg::{Ahead, Db, Scope, failure};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -37,8 +37,9 @@ pub use read::{
 use crate::HOUSE;
 use open::{OpenAccount, SetLimits};
 
-/// How the ledger's sets are cut: large, because sets that share an account take turns.
-pub const LANES: Lanes = Lanes { lanes: 2, set: 512, queue: 8192 };
+/// How the ledger's sets are cut: large, because sets that share an account take turns and a transfer is
+/// little else than its part of a set.
+pub const LANES: Lanes = Lanes { lanes: 2, set: 512, queue: 8192, sets: Sets::Large };
 
 /// How often a set starts over after a serialisation failure, a deadlock or a race for an id.
 const ATTEMPTS: u32 = 5;
