@@ -192,43 +192,34 @@ struct State<I, O> {
     /// A lane is about to take what waits.
     gathering: bool,
     closed: bool,
-    sets: Sets,
-}
-
-impl<I, O> State<I, O> {
-    /// Whether a lane should take what waits: at once when nothing is under way, else when it is
-    /// worth it. At the end everybody who was accepted is served.
-    fn is_due(&self) -> bool {
-        let under_way = match self.sets {
-            Sets::Early => self.at_work,
-            Sets::Large => self.unanswered,
-        };
-        let worth = match (under_way, self.unanswered) {
-            _ if self.closed => 1,
-            (_, UNANSWERED..) => return false,
-            (0, _) => 1,
-            _ => WORTH_A_SET,
-        };
-        !self.gathering && worth <= self.waiting.len()
-    }
 }
 
 impl<I, O> Queue<I, O> {
     fn of(cut: Lanes) -> Queue<I, O> {
         let closed = cut.lanes == 0;
-        let state = State {
-            waiting: VecDeque::new(),
-            at_work: 0,
-            unanswered: 0,
-            gathering: false,
-            closed,
-            sets: cut.sets,
-        };
+        let state =
+            State { waiting: VecDeque::new(), at_work: 0, unanswered: 0, gathering: false, closed };
         Queue { state: Mutex::new(state), bell: Notify::new(), cut }
     }
 
     fn state(&self) -> MutexGuard<'_, State<I, O>> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a lane should take what waits: at once when nothing is under way, else when it is
+    /// worth it. At the end everybody who was accepted is served.
+    fn is_due(&self, state: &State<I, O>) -> bool {
+        let under_way = match self.cut.sets {
+            Sets::Early => state.at_work,
+            Sets::Large => state.unanswered,
+        };
+        let worth = match (under_way, state.unanswered) {
+            _ if state.closed => 1,
+            (_, UNANSWERED..) => return false,
+            (0, _) => 1,
+            _ => WORTH_A_SET,
+        };
+        !state.gathering && worth <= state.waiting.len()
     }
 
     fn push(&self, call: Waiting<I, O>) -> Result<(), NotTaken> {
@@ -240,7 +231,7 @@ impl<I, O> Queue<I, O> {
             return Err(NotTaken::Busy);
         }
         state.waiting.push_back(call);
-        if state.is_due() {
+        if self.is_due(&state) {
             self.bell.notify_one();
         }
         Ok(())
@@ -258,7 +249,7 @@ impl<I, O> Queue<I, O> {
                         return None;
                     }
                 }
-                let mine = state.is_due();
+                let mine = self.is_due(&state);
                 state.gathering |= mine;
                 mine
             };
@@ -299,7 +290,7 @@ impl<I, O> Queue<I, O> {
         state.unanswered += 1;
         let most = self.cut.set.min(state.waiting.len());
         let set = state.waiting.drain(..most).collect();
-        if state.is_due() {
+        if self.is_due(&state) {
             self.bell.notify_one();
         }
         set
@@ -325,7 +316,7 @@ impl<I, O> Drop for Counted<I, O> {
             Count::AtWork => state.at_work -= 1,
             Count::Unanswered => state.unanswered -= 1,
         }
-        if state.is_due() {
+        if self.queue.is_due(&state) {
             self.queue.bell.notify_one();
         }
     }
@@ -461,9 +452,10 @@ mod tests {
         let first = held.submit(1);
         assert_eq!(held.worked.recv().await, Some(1));
         let few: Vec<_> = (20..23).map(|member| held.submit(member)).collect();
-        while held.sets.queue.state().waiting.len() < 3 {
+        for _ in 0..16 {
             tokio::task::yield_now().await;
         }
+        assert_eq!(held.sets.queue.state().waiting.len(), 3);
         let rest: Vec<_> = (23..20 + WORTH_A_SET).map(|member| held.submit(member)).collect();
         assert_eq!(held.worked.recv().await, Some(WORTH_A_SET), "worth a set together");
         held.gate.add_permits(2);
