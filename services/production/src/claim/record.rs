@@ -158,31 +158,34 @@ async fn take_all(
     tx: &mut Tx,
 ) -> Result<Vec<Result<Decided, ProductionError>>, ProductionError> {
     let mut outcomes = BTreeMap::new();
-    let mut asking: Vec<Asking> = Vec::new();
+    let mut asking: Vec<(Asking, Settling)> = Vec::new();
     for (member, (command, marked)) in set.iter().zip(marked).enumerate() {
         let of = board.of(command);
-        if asking.iter().any(|asking| Some(asking.case.claim_no) == of) {
+        if asking.iter().any(|(asking, _)| Some(asking.case.claim_no) == of) {
             outcomes.extend(ways::settle(set, board, mem::take(&mut asking), tx).await?);
         }
-        let decided = match board.first(command) {
-            Some(first) => again(command, first),
-            None => match decide(command, board, marked).await {
-                Err(refusal) => Err(refusal),
-                Ok((taken, case)) => match ways::way(command, board, &case) {
-                    Some(how) => {
-                        let settling = Settling { case: touched(&case), how };
-                        asking.push(Asking { member, taken, case, settling });
-                        continue;
-                    }
-                    None => {
-                        follow(command, board, &taken.step, tx).await?;
-                        board.keep(command, &taken, case);
-                        Ok(Decided::Taken(Box::new(taken)))
-                    }
-                },
-            },
+        if let Some(first) = board.first(command) {
+            outcomes.insert(member, again(command, first));
+            continue;
+        }
+        let (taken, case) = match decide(command, board, marked).await {
+            Ok(decided) => decided,
+            Err(refusal) => {
+                outcomes.insert(member, Err(refusal));
+                continue;
+            }
         };
-        outcomes.insert(member, decided);
+        match ways::way(command, board, &case) {
+            Some(how) => {
+                let settling = Settling { case: touched(&case), how };
+                asking.push((Asking { member, taken, case }, settling));
+            }
+            None => {
+                follow(command, board, &taken.step, tx).await?;
+                board.keep(command, &taken, case);
+                outcomes.insert(member, Ok(Decided::Taken(Box::new(taken))));
+            }
+        }
     }
     outcomes.extend(ways::settle(set, board, asking, tx).await?);
     Ok(outcomes.into_values().collect())

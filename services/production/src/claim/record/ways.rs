@@ -14,7 +14,6 @@ pub(super) struct Asking {
     pub(super) member: usize,
     pub(super) taken: Taken,
     pub(super) case: ClaimRow,
-    pub(super) settling: Settling,
 }
 
 /// The way a step brings its case on, when it changes it: a closing as 互碰自赔 takes that one, and what a
@@ -39,16 +38,16 @@ pub(super) fn way(command: &RecordStep, board: &Board, after: &ClaimRow) -> Opti
 pub(super) async fn settle(
     set: &[&RecordStep],
     board: &mut Board,
-    asking: Vec<Asking>,
+    asking: Vec<(Asking, Settling)>,
     tx: &mut Tx,
 ) -> Result<Vec<(usize, Result<Decided, ProductionError>)>, ProductionError> {
+    let (asking, settling): (Vec<Asking>, Vec<Settling>) = asking.into_iter().unzip();
     let Some(first) = asking.first().map(|asking| set[asking.member]) else {
         return Ok(Vec::new());
     };
-    let settling: Vec<Settling> = asking.iter().map(|asking| asking.settling.clone()).collect();
     let others = first.locks.settle(tx, &settling, first.now).await?;
-    let outcome = |(asking, other): (Asking, Option<lock::Taken>)| {
-        let Asking { member, taken, case, settling } = asking;
+    let outcome = |((asking, settling), other): ((Asking, &Settling), Option<lock::Taken>)| {
+        let Asking { member, taken, case } = asking;
         let decided = match other {
             Some(other) => Err(lock::goes_another_way(&settling.how, other)),
             None => {
@@ -58,5 +57,5 @@ pub(super) async fn settle(
         };
         (member, decided)
     };
-    Ok(asking.into_iter().zip(others).map(outcome).collect())
+    Ok(asking.into_iter().zip(&settling).zip(others).map(outcome).collect())
 }
