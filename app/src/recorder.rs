@@ -63,23 +63,23 @@ impl Recorder for SideRows {
         served: &'a [Served<'a>],
     ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         async move {
-            let usage: Vec<Usage<'_>> = served
-                .iter()
-                .map(|served| Usage {
-                    slot: served.done.slot,
-                    call_id: served.call.call_id,
-                    tenant: served.call.caller.tenant,
-                    function_code: served.call.function.code,
-                    client: &served.call.caller.client,
-                    served_at: served.served_at,
-                    quantity: 1,
-                })
-                .collect();
-            let traces: Vec<String> =
-                served.iter().map(|served| served.call.trace.to_string()).collect();
-            prove(tx, served, &traces).await?;
-            self.tell(tx, served, &traces).await?;
-            self.count(tx, served, &usage).await
+            let traces = traces(served);
+            let entries = entries(served, &traces);
+            evidence::record_shown(tx, &entries).await.map_err(proven)?;
+            let events = self.events(served, &traces);
+            let usage = usage(served);
+            let counts = counts(served);
+            let added: Vec<(CountKey, u32)> =
+                counts.iter().map(|(key, (count, _))| (key.clone(), *count)).collect();
+            let columns = metering::Columns::of(&usage, &added);
+            let used = write(tx, &entries, &events, &columns).await?;
+            let mut overrun = false;
+            for (key, used) in columns.counted(used) {
+                overrun |= counts.get(key).is_some_and(|(_, quota)| *quota < used);
+                self.seen.note(key.clone(), used);
+            }
+            // Admitted far from the end and counted past it: judged again, now under the lock.
+            if overrun { Err(failure::start_over()) } else { Ok(()) }
         }
         .boxed()
     }
@@ -90,96 +90,145 @@ impl Recorder for SideRows {
         refused: &'a Served<'a>,
     ) -> BoxFuture<'a, Result<(), sqlx::Error>> {
         async move {
-            let traces = [refused.call.trace.to_string()];
-            prove(tx, std::slice::from_ref(refused), &traces).await
+            let refused = std::slice::from_ref(refused);
+            let traces = traces(refused);
+            evidence::record(tx, &entries(refused, &traces)).await.map_err(proven)
         }
         .boxed()
     }
 }
 
 impl SideRows {
-    /// Counts last: whoever counts for the same user waits from here to our commit, not longer.
-    async fn count(
+    fn events<'a>(
         &self,
-        tx: &mut Tx,
-        served: &[Served<'_>],
-        usage: &[Usage<'_>],
-    ) -> Result<(), sqlx::Error> {
-        let mut counts: BTreeMap<CountKey, (u32, u32)> = BTreeMap::new();
-        for served in served {
-            if let Some(quota) = served.call.daily_quota {
-                counts.entry(count_key(served.call)).or_insert((0, quota)).0 += 1;
-            }
-        }
-        let added: Vec<(CountKey, u32)> =
-            counts.iter().map(|(key, (count, _))| (key.clone(), *count)).collect();
-        let mut overrun = false;
-        for (key, used) in metering::record(tx, usage, &added).await.map_err(metered)? {
-            overrun |= counts.get(&key).is_some_and(|(_, quota)| *quota < used);
-            self.seen.note(key, used);
-        }
-        // Admitted far from the end and counted past it: judged again, now under the lock.
-        if overrun { Err(failure::start_over()) } else { Ok(()) }
-    }
-
-    async fn tell(
-        &self,
-        tx: &mut Tx,
-        served: &[Served<'_>],
-        traces: &[String],
-    ) -> Result<(), sqlx::Error> {
-        let drafts: Vec<events::NewEvent<'_>> = served
-            .iter()
-            .zip(traces)
-            .flat_map(|(served, trace)| {
-                served.done.events.iter().map(move |draft| events::NewEvent {
-                    slot: served.done.slot,
-                    event_id: self.ids.next(served.served_at),
-                    tenant: served.call.caller.tenant,
-                    kind: draft.kind,
-                    subject: &draft.subject,
-                    occurred_at: served.served_at,
-                    trace_id: trace,
-                    data: &draft.data,
-                })
+        served: &'a [Served<'a>],
+        traces: &'a [String],
+    ) -> Vec<events::NewEvent<'a>> {
+        let told = served.iter().zip(traces).flat_map(|(served, trace)| {
+            served.done.events.iter().map(move |draft| events::NewEvent {
+                slot: served.done.slot,
+                event_id: self.ids.next(served.served_at),
+                tenant: served.call.caller.tenant,
+                kind: draft.kind,
+                subject: &draft.subject,
+                occurred_at: served.served_at,
+                trace_id: trace,
+                data: &draft.data,
             })
-            .collect();
-        if drafts.is_empty() {
-            return Ok(());
-        }
-        events::append(tx, &drafts).await.map_err(|error| match error {
-            events::EventsError::Store(error) => error,
-            other => sqlx::Error::Encode(Box::new(other)),
-        })
+        });
+        told.collect()
     }
 }
 
-async fn prove(tx: &mut Tx, served: &[Served<'_>], traces: &[String]) -> Result<(), sqlx::Error> {
-    let entries: Vec<evidence::Entry<'_>> = served
-        .iter()
-        .zip(traces)
-        .map(|(served, trace)| evidence::Entry {
-            slot: served.done.slot,
-            call_id: served.call.call_id,
-            tenant: served.call.caller.tenant,
-            client: &served.call.caller.client,
-            function_code: served.call.function.code,
-            purpose: served.call.purpose.as_deref().unwrap_or(served.call.function.product()),
-            subject: &served.done.subject,
-            vehicle: served.done.vehicle,
-            insurer: served.call.caller.insurer.as_deref(),
-            shown: &served.done.shown,
-            request_digest: served.call.request_digest,
-            reply_digest: crypto::sha256(&served.done.body).0,
-            status: served.done.status.as_u16(),
-            served_at: served.served_at,
-            trace_id: trace,
-        })
-        .collect();
-    evidence::record(tx, &entries).await.map_err(|error| match error {
+/// Writes messages, events, usage and counts in one statement: each round trip of a set keeps all its
+/// members waiting. Counters come last, so that whoever counts for the same user waits from here to
+/// our commit and not longer. How often each counter was used, in their order.
+async fn write(
+    tx: &mut Tx,
+    entries: &[evidence::Entry<'_>],
+    events: &[events::NewEvent<'_>],
+    counted: &metering::Columns<'_>,
+) -> Result<Vec<i32>, sqlx::Error> {
+    let logged = evidence::Columns::of(entries);
+    let told = events::Columns::of(events);
+    let written = sqlx::query!(
+        r#"select evidence.log($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13),
+                  events.append($14, $15, $16, $17, $18, $19, $20, $21),
+                  metering.record($22, $23, $24, $25, $26, $27, $28, $29, $30, $31, $32, $33)
+                      as "used!""#,
+        &logged.slots,
+        &logged.calls,
+        &logged.tenants,
+        &logged.clients as _,
+        &logged.functions as _,
+        &logged.purposes as _,
+        &logged.subjects as _,
+        &logged.vehicles as _,
+        &logged.requests as _,
+        &logged.replies as _,
+        &logged.statuses,
+        &logged.served_at as _,
+        &logged.traces as _,
+        &told.slots,
+        &told.names,
+        &told.tenants,
+        &told.kinds as _,
+        &told.subjects as _,
+        &told.occurred_at as _,
+        &told.traces as _,
+        &told.data,
+        &counted.slots,
+        &counted.calls,
+        &counted.tenants,
+        &counted.functions as _,
+        &counted.clients as _,
+        &counted.served_at as _,
+        &counted.quantities,
+        &counted.counted_tenants,
+        &counted.counted_clients as _,
+        &counted.counted_functions as _,
+        &counted.counted_days as _,
+        &counted.added
+    )
+    .fetch_one(tx.conn())
+    .await?;
+    Ok(written.used)
+}
+
+fn traces(served: &[Served<'_>]) -> Vec<String> {
+    served.iter().map(|served| served.call.trace.to_string()).collect()
+}
+
+fn usage<'a>(served: &'a [Served<'a>]) -> Vec<Usage<'a>> {
+    let usage = served.iter().map(|served| Usage {
+        slot: served.done.slot,
+        call_id: served.call.call_id,
+        tenant: served.call.caller.tenant,
+        function_code: served.call.function.code,
+        client: &served.call.caller.client,
+        served_at: served.served_at,
+        quantity: 1,
+    });
+    usage.collect()
+}
+
+/// How many of the calls count towards each quota, and the quota.
+fn counts(served: &[Served<'_>]) -> BTreeMap<CountKey, (u32, u32)> {
+    let mut counts: BTreeMap<CountKey, (u32, u32)> = BTreeMap::new();
+    for served in served {
+        if let Some(quota) = served.call.daily_quota {
+            counts.entry(count_key(served.call)).or_insert((0, quota)).0 += 1;
+        }
+    }
+    counts
+}
+
+fn entries<'a>(served: &'a [Served<'a>], traces: &'a [String]) -> Vec<evidence::Entry<'a>> {
+    let entries = served.iter().zip(traces).map(|(served, trace)| evidence::Entry {
+        slot: served.done.slot,
+        call_id: served.call.call_id,
+        tenant: served.call.caller.tenant,
+        client: &served.call.caller.client,
+        function_code: served.call.function.code,
+        purpose: served.call.purpose.as_deref().unwrap_or(served.call.function.product()),
+        subject: &served.done.subject,
+        vehicle: served.done.vehicle,
+        insurer: served.call.caller.insurer.as_deref(),
+        shown: &served.done.shown,
+        request_digest: served.call.request_digest,
+        reply_digest: crypto::sha256(&served.done.body).0,
+        status: served.done.status.as_u16(),
+        served_at: served.served_at,
+        trace_id: trace,
+    });
+    entries.collect()
+}
+
+fn proven(error: evidence::EvidenceError) -> sqlx::Error {
+    match error {
         evidence::EvidenceError::Store(error) => error,
         other => sqlx::Error::Encode(Box::new(other)),
-    })
+    }
 }
 
 fn metered(error: MeteringError) -> sqlx::Error {

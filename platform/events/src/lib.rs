@@ -9,7 +9,7 @@ mod envelope;
 mod store;
 
 pub use envelope::{CloudEvent, EnvelopeError};
-pub use store::{Cursor, CursorError, Page, append, feed};
+pub use store::{Columns, Cursor, CursorError, Page, append, feed};
 
 /// This crate's schema, run by `pg::migrate`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -10,31 +10,57 @@ use uuid::Uuid;
 
 use crate::{Event, EventsError, NewEvent};
 
+/// Events as the arrays `events.append` takes, in its order.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    /// Slots of the vehicle chain.
+    pub slots: Vec<i32>,
+    /// Names of the events.
+    pub names: Vec<Uuid>,
+    /// Who may read them.
+    pub tenants: Vec<Uuid>,
+    /// What happened.
+    pub kinds: Vec<&'a str>,
+    /// What they are about.
+    pub subjects: Vec<&'a str>,
+    /// When they were true.
+    pub occurred_at: Vec<jiff_sqlx::Timestamp>,
+    /// The journeys of the calls.
+    pub traces: Vec<&'a str>,
+    /// The facts, JSON as text: an array of json would be sent as text anyway, with a copy of each
+    /// value first.
+    pub data: Vec<String>,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of a set of events.
+    pub fn of(events: &'a [NewEvent<'a>]) -> Columns<'a> {
+        Columns {
+            slots: events.iter().map(|event| i32::from(event.slot)).collect(),
+            names: events.iter().map(|event| event.event_id).collect(),
+            tenants: events.iter().map(|event| event.tenant.0).collect(),
+            kinds: events.iter().map(|event| event.kind).collect(),
+            subjects: events.iter().map(|event| event.subject).collect(),
+            occurred_at: events.iter().map(|event| event.occurred_at.to_sqlx()).collect(),
+            traces: events.iter().map(|event| event.trace_id).collect(),
+            data: events.iter().map(|event| event.data.to_string()).collect(),
+        }
+    }
+}
+
 /// Writes a set of events in one statement, in the transaction that makes them true.
 pub async fn append(tx: &mut Tx, events: &[NewEvent<'_>]) -> Result<(), EventsError> {
-    let slots: Vec<i32> = events.iter().map(|event| i32::from(event.slot)).collect();
-    let names: Vec<_> = events.iter().map(|event| event.event_id).collect();
-    let tenants: Vec<_> = events.iter().map(|event| event.tenant.0).collect();
-    let kinds: Vec<&str> = events.iter().map(|event| event.kind).collect();
-    let subjects: Vec<&str> = events.iter().map(|event| event.subject).collect();
-    let occurred_at: Vec<_> = events.iter().map(|event| event.occurred_at.to_sqlx()).collect();
-    let traces: Vec<&str> = events.iter().map(|event| event.trace_id).collect();
-    // As text: an array of json would be sent as text anyway, with a copy of each value first.
-    let data: Vec<String> = events.iter().map(|event| event.data.to_string()).collect();
+    let columns = Columns::of(events);
     sqlx::query!(
-        "insert into events.outbox
-             (slot, event_id, tenant_id, type, subject, occurred_at, trace_id, data)
-         select unnest($1::int[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]),
-                unnest($5::text[]), unnest($6::timestamptz[]), unnest($7::text[]),
-                unnest($8::text[])::json",
-        &slots,
-        &names,
-        &tenants,
-        &kinds as _,
-        &subjects as _,
-        &occurred_at as _,
-        &traces as _,
-        &data
+        "select events.append($1, $2, $3, $4, $5, $6, $7, $8)",
+        &columns.slots,
+        &columns.names,
+        &columns.tenants,
+        &columns.kinds as _,
+        &columns.subjects as _,
+        &columns.occurred_at as _,
+        &columns.traces as _,
+        &columns.data
     )
     .execute(tx.conn())
     .await?;

@@ -15,7 +15,7 @@ pub mod reading;
 mod store;
 
 pub use reading::{AccessLog, RecordOnVehicle, Records, VehicleRecords};
-pub use store::{find, of_subject, record};
+pub use store::{Columns, find, of_subject, record, record_shown};
 
 /// This crate's schema, run by `pg::migrate`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

@@ -10,44 +10,80 @@ use uuid::Uuid;
 
 use crate::{Entry, EvidenceError, Message};
 
+/// Served messages as the arrays `evidence.log` takes, in its order.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    /// Slots of the vehicle chain.
+    pub slots: Vec<i32>,
+    /// Names of the calls.
+    pub calls: Vec<Uuid>,
+    /// Who asked.
+    pub tenants: Vec<Uuid>,
+    /// Through which clients.
+    pub clients: Vec<&'a str>,
+    /// Three-level function codes.
+    pub functions: Vec<&'a str>,
+    /// What for.
+    pub purposes: Vec<&'a str>,
+    /// Platform numbers or digests of frame numbers.
+    pub subjects: Vec<&'a str>,
+    /// Digests of vehicles whose whole history was shown.
+    pub vehicles: Vec<Option<Uuid>>,
+    /// SHA-256 of the requests.
+    pub requests: Vec<&'a [u8]>,
+    /// SHA-256 of the replies.
+    pub replies: Vec<&'a [u8]>,
+    /// HTTP statuses.
+    pub statuses: Vec<i16>,
+    /// When they were served.
+    pub served_at: Vec<jiff_sqlx::Timestamp>,
+    /// The journeys they were part of.
+    pub traces: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of a set of messages.
+    pub fn of(served: &'a [Entry<'a>]) -> Columns<'a> {
+        Columns {
+            slots: served.iter().map(|entry| i32::from(entry.slot)).collect(),
+            calls: served.iter().map(|entry| entry.call_id).collect(),
+            tenants: served.iter().map(|entry| entry.tenant.0).collect(),
+            clients: served.iter().map(|entry| entry.client).collect(),
+            functions: served.iter().map(|entry| entry.function_code).collect(),
+            purposes: served.iter().map(|entry| entry.purpose).collect(),
+            subjects: served.iter().map(|entry| entry.subject).collect(),
+            vehicles: served.iter().map(|entry| entry.vehicle.map(Uuid::from_bytes)).collect(),
+            requests: served.iter().map(|entry| &entry.request_digest[..]).collect(),
+            replies: served.iter().map(|entry| &entry.reply_digest[..]).collect(),
+            statuses: served
+                .iter()
+                .map(|entry| i16::try_from(entry.status).unwrap_or(i16::MAX))
+                .collect(),
+            served_at: served.iter().map(|entry| entry.served_at.to_sqlx()).collect(),
+            traces: served.iter().map(|entry| entry.trace_id).collect(),
+        }
+    }
+}
+
 /// Logs a set of served messages in one statement, and what they showed of other insurers in a
 /// second one where they showed anything.
 pub async fn record(tx: &mut Tx, served: &[Entry<'_>]) -> Result<(), EvidenceError> {
-    let slots: Vec<i32> = served.iter().map(|entry| i32::from(entry.slot)).collect();
-    let calls: Vec<_> = served.iter().map(|entry| entry.call_id).collect();
-    let tenants: Vec<_> = served.iter().map(|entry| entry.tenant.0).collect();
-    let clients: Vec<&str> = served.iter().map(|entry| entry.client).collect();
-    let functions: Vec<&str> = served.iter().map(|entry| entry.function_code).collect();
-    let purposes: Vec<&str> = served.iter().map(|entry| entry.purpose).collect();
-    let subjects: Vec<&str> = served.iter().map(|entry| entry.subject).collect();
-    let vehicles: Vec<_> = served.iter().map(|entry| entry.vehicle.map(Uuid::from_bytes)).collect();
-    let requests: Vec<&[u8]> = served.iter().map(|entry| &entry.request_digest[..]).collect();
-    let replies: Vec<&[u8]> = served.iter().map(|entry| &entry.reply_digest[..]).collect();
-    let statuses: Vec<i16> =
-        served.iter().map(|entry| i16::try_from(entry.status).unwrap_or(i16::MAX)).collect();
-    let served_at: Vec<_> = served.iter().map(|entry| entry.served_at.to_sqlx()).collect();
-    let traces: Vec<&str> = served.iter().map(|entry| entry.trace_id).collect();
+    let columns = Columns::of(served);
     sqlx::query!(
-        "insert into evidence.message
-             (slot, call_id, tenant_id, client, function_code, purpose, subject, vehicle,
-              request_digest, reply_digest, status, served_at, trace_id)
-         select unnest($1::int[]), unnest($2::uuid[]), unnest($3::uuid[]), unnest($4::text[]),
-                unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::uuid[]),
-                unnest($9::bytea[]), unnest($10::bytea[]), unnest($11::int2[]),
-                unnest($12::timestamptz[]), unnest($13::text[])",
-        &slots,
-        &calls,
-        &tenants,
-        &clients as _,
-        &functions as _,
-        &purposes as _,
-        &subjects as _,
-        &vehicles as _,
-        &requests as _,
-        &replies as _,
-        &statuses,
-        &served_at as _,
-        &traces as _
+        "select evidence.log($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        &columns.slots,
+        &columns.calls,
+        &columns.tenants,
+        &columns.clients as _,
+        &columns.functions as _,
+        &columns.purposes as _,
+        &columns.subjects as _,
+        &columns.vehicles as _,
+        &columns.requests as _,
+        &columns.replies as _,
+        &columns.statuses,
+        &columns.served_at as _,
+        &columns.traces as _
     )
     .execute(tx.conn())
     .await?;
@@ -57,8 +93,9 @@ pub async fn record(tx: &mut Tx, served: &[Entry<'_>]) -> Result<(), EvidenceErr
 /// What an access row stands for: owner, region, and the vehicle by slot and digest.
 type Looked<'a> = (&'a str, &'a str, u16, Option<[u8; 16]>);
 
-/// Logs the records of other insurers that a set of messages showed.
-async fn record_shown(tx: &mut Tx, served: &[Entry<'_>]) -> Result<(), EvidenceError> {
+/// Logs the records of other insurers that a set of messages showed, where they showed any: part of
+/// [`record`], for those who log the messages themselves with `evidence.log`.
+pub async fn record_shown(tx: &mut Tx, served: &[Entry<'_>]) -> Result<(), EvidenceError> {
     let (mut slots, mut calls, mut ordinals) = (Vec::new(), Vec::new(), Vec::new());
     let (mut owners, mut regions, mut vehicles) = (Vec::new(), Vec::new(), Vec::new());
     let (mut tenants, mut clients, mut functions) = (Vec::new(), Vec::new(), Vec::new());

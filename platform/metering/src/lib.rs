@@ -10,7 +10,7 @@ mod seen;
 mod store;
 
 pub use seen::Seen;
-pub use store::{UsageLine, UsageOf, lock_counts, record, summary};
+pub use store::{Columns, UsageLine, UsageOf, lock_counts, record, summary};
 
 /// This crate's schema, run by `pg::migrate`.
 pub static MIGRATIONS: sqlx::migrate::Migrator = sqlx::migrate!();

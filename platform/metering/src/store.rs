@@ -11,16 +11,16 @@ use crate::{CountKey, MeteringError, Usage};
 
 /// The columns of a set of keys, sorted: rows are locked in this order by everyone, so two sets
 /// cannot wait for each other.
-struct Columns<'a> {
+struct KeyColumns<'a> {
     tenants: Vec<uuid::Uuid>,
     clients: Vec<&'a str>,
     functions: Vec<&'a str>,
     days: Vec<jiff_sqlx::Date>,
 }
 
-fn columns<'a>(keys: impl IntoIterator<Item = &'a CountKey>) -> Columns<'a> {
+fn key_columns<'a>(keys: impl IntoIterator<Item = &'a CountKey>) -> KeyColumns<'a> {
     let sorted: BTreeSet<&CountKey> = keys.into_iter().collect();
-    Columns {
+    KeyColumns {
         tenants: sorted.iter().map(|key| key.tenant.0).collect(),
         clients: sorted.iter().map(|key| &*key.client).collect(),
         functions: sorted.iter().map(|key| key.function_code).collect(),
@@ -31,7 +31,7 @@ fn columns<'a>(keys: impl IntoIterator<Item = &'a CountKey>) -> Columns<'a> {
 /// How often each key was used so far, in the order of `keys`; the counters stay locked until the
 /// transaction ends.
 pub async fn lock_counts(tx: &mut Tx, keys: &[CountKey]) -> Result<Vec<u32>, MeteringError> {
-    let wanted = columns(keys);
+    let wanted = key_columns(keys);
     let mut used = lock_present(tx, &wanted).await?;
     if used.len() < wanted.tenants.len() {
         // First use today: a row must stand before it can be locked.
@@ -58,7 +58,7 @@ pub async fn lock_counts(tx: &mut Tx, keys: &[CountKey]) -> Result<Vec<u32>, Met
 
 type Used = BTreeMap<(uuid::Uuid, String, String, Date), u32>;
 
-async fn lock_present(tx: &mut Tx, wanted: &Columns<'_>) -> Result<Used, MeteringError> {
+async fn lock_present(tx: &mut Tx, wanted: &KeyColumns<'_>) -> Result<Used, MeteringError> {
     let rows = sqlx::query!(
         r#"select tenant_id, client, function_code, day, used
            from metering.daily_count
@@ -80,64 +80,102 @@ async fn lock_present(tx: &mut Tx, wanted: &Columns<'_>) -> Result<Used, Meterin
     Ok(used.collect())
 }
 
+/// Usage and counts as the arrays `metering.record` takes, in its order. Counters are sorted and each
+/// stands there once.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    /// Slots of the vehicle chain.
+    pub slots: Vec<i32>,
+    /// Names of the calls.
+    pub calls: Vec<uuid::Uuid>,
+    /// Who pays.
+    pub tenants: Vec<uuid::Uuid>,
+    /// Three-level function codes.
+    pub functions: Vec<&'a str>,
+    /// The API clients.
+    pub clients: Vec<&'a str>,
+    /// When the calls were served.
+    pub served_at: Vec<jiff_sqlx::Timestamp>,
+    /// How many units each counts for.
+    pub quantities: Vec<i32>,
+    /// Whose user, of each counter.
+    pub counted_tenants: Vec<uuid::Uuid>,
+    /// Which user.
+    pub counted_clients: Vec<&'a str>,
+    /// Which function.
+    pub counted_functions: Vec<&'a str>,
+    /// On which day.
+    pub counted_days: Vec<jiff_sqlx::Date>,
+    /// How many calls are added to each counter.
+    pub added: Vec<i32>,
+    keys: Vec<&'a CountKey>,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of a set of calls and of what they count for. A key may stand in `counts` more than
+    /// once; its numbers add up.
+    pub fn of(served: &'a [Usage<'a>], counts: &'a [(CountKey, u32)]) -> Columns<'a> {
+        let mut sums: BTreeMap<&CountKey, i32> = BTreeMap::new();
+        for (key, count) in counts {
+            let sum = sums.entry(key).or_default();
+            *sum = sum.saturating_add(i32::try_from(*count).unwrap_or(i32::MAX));
+        }
+        let counted = key_columns(sums.keys().copied());
+        Columns {
+            slots: served.iter().map(|usage| i32::from(usage.slot)).collect(),
+            calls: served.iter().map(|usage| usage.call_id).collect(),
+            tenants: served.iter().map(|usage| usage.tenant.0).collect(),
+            functions: served.iter().map(|usage| usage.function_code).collect(),
+            clients: served.iter().map(|usage| usage.client).collect(),
+            served_at: served.iter().map(|usage| usage.served_at.to_sqlx()).collect(),
+            quantities: served
+                .iter()
+                .map(|usage| i32::try_from(usage.quantity).unwrap_or(i32::MAX))
+                .collect(),
+            counted_tenants: counted.tenants,
+            counted_clients: counted.clients,
+            counted_functions: counted.functions,
+            counted_days: counted.days,
+            added: sums.values().copied().collect(),
+            keys: sums.into_keys().collect(),
+        }
+    }
+
+    /// The counters with what `metering.record` answered: how often each was used.
+    pub fn counted(self, used: Vec<i32>) -> impl Iterator<Item = (&'a CountKey, u32)> {
+        let used = used.into_iter().map(|used| u32::try_from(used).unwrap_or(0));
+        self.keys.into_iter().zip(used)
+    }
+}
+
 /// Writes one usage row per call and counts the admitted ones; how often each counted key was used
 /// with them, in the order of the keys. A key may stand there more than once; its numbers add up.
 ///
-/// One statement for both: they belong to the same moment, and a round trip for each set saved is
-/// worth more than the names. The counters are held from here to the commit.
+/// The counters are held from here to the commit.
 pub async fn record(
     tx: &mut Tx,
     served: &[Usage<'_>],
     counts: &[(CountKey, u32)],
 ) -> Result<Vec<(CountKey, u32)>, MeteringError> {
-    let mut sums: BTreeMap<&CountKey, i32> = BTreeMap::new();
-    for (key, count) in counts {
-        let sum = sums.entry(key).or_default();
-        *sum = sum.saturating_add(i32::try_from(*count).unwrap_or(i32::MAX));
-    }
-    let keys = columns(sums.keys().copied());
-    let added: Vec<i32> = sums.values().copied().collect();
-    let slots: Vec<i32> = served.iter().map(|usage| i32::from(usage.slot)).collect();
-    let calls: Vec<_> = served.iter().map(|usage| usage.call_id).collect();
-    let tenants: Vec<_> = served.iter().map(|usage| usage.tenant.0).collect();
-    let functions: Vec<&str> = served.iter().map(|usage| usage.function_code).collect();
-    let clients: Vec<&str> = served.iter().map(|usage| usage.client).collect();
-    let served_at: Vec<_> = served.iter().map(|usage| usage.served_at.to_sqlx()).collect();
-    let quantities: Vec<i32> =
-        served.iter().map(|usage| i32::try_from(usage.quantity).unwrap_or(i32::MAX)).collect();
-    // Arrays side by side in the select list go row by row; in the from clause each would be put
-    // into a table of its own first. Counters come back in the order of their arrays.
+    let columns = Columns::of(served, counts);
     let used = sqlx::query_scalar!(
-        r#"with written as (
-               insert into metering.usage
-                   (slot, call_id, tenant_id, function_code, client, served_at, quantity)
-               select unnest($6::int[]), unnest($7::uuid[]), unnest($8::uuid[]),
-                      unnest($9::text[]), unnest($10::text[]), unnest($11::timestamptz[]),
-                      unnest($12::int[])
-           )
-           insert into metering.daily_count (tenant_id, client, function_code, day, used)
-           select unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::date[]),
-                  unnest($5::int[])
-           on conflict (tenant_id, client, function_code, day)
-               do update set used = daily_count.used + excluded.used
-           returning used"#,
-        &keys.tenants,
-        &keys.clients as _,
-        &keys.functions as _,
-        &keys.days as _,
-        &added,
-        &slots,
-        &calls,
-        &tenants,
-        &functions as _,
-        &clients as _,
-        &served_at as _,
-        &quantities
+        r#"select metering.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as "used!""#,
+        &columns.slots,
+        &columns.calls,
+        &columns.tenants,
+        &columns.functions as _,
+        &columns.clients as _,
+        &columns.served_at as _,
+        &columns.quantities,
+        &columns.counted_tenants,
+        &columns.counted_clients as _,
+        &columns.counted_functions as _,
+        &columns.counted_days as _,
+        &columns.added
     )
-    .fetch_all(tx.conn())
+    .fetch_one(tx.conn())
     .await?;
-    let used = used.into_iter().map(|used| u32::try_from(used).unwrap_or(0));
-    Ok(sums.into_keys().cloned().zip(used).collect())
+    Ok(columns.counted(used).map(|(key, used)| (key.clone(), used)).collect())
 }
 
 /// Which usage is asked for: days in China, both included.
