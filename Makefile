@@ -5,7 +5,7 @@ CARGO ?= cargo
 export SQLX_OFFLINE ?= true
 
 .DEFAULT_GOAL := help
-.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-passes bench-region bench-reserving bench-score bench-trees lint fmt sqlx openapi setup build dist clean-data
+.PHONY: help up test test-s3 demo bench-quote bench-confirm bench-claims bench-ledger bench-settlement bench-glm bench-passes bench-region bench-reserving bench-score bench-trees lint fmt sqlx openapi setup build dist profile clean-data
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -19,20 +19,25 @@ test: setup ## Run every test; needs nothing running
 demo: setup build ## Walk the market's story against a fresh platform, checking every amount
 	@exec $(BIN) demo
 
-bench-quote: setup dist ## Measure quotes against pgbench on the same cluster
-	@$(CARGO) run --profile dist --quiet --package benches --bin quote
+bench-quote: setup ## Measure quotes against pgbench on the same cluster
+	@deploy/dist.sh commonwheel quote
+	@target/dist/quote
 
-bench-confirm: setup dist ## Measure confirms against pgbench on the same cluster
-	@$(CARGO) run --profile dist --quiet --package benches --bin confirm
+bench-confirm: setup ## Measure confirms against pgbench on the same cluster
+	@deploy/dist.sh commonwheel confirm
+	@target/dist/confirm
 
-bench-claims: setup dist ## Measure whole claims against pgbench on the same cluster
-	@$(CARGO) run --profile dist --quiet --package benches --bin claims
+bench-claims: setup ## Measure whole claims against pgbench on the same cluster
+	@deploy/dist.sh commonwheel claims
+	@target/dist/claims
 
 bench-ledger: setup ## Measure transfers against pgbench on the same cluster
-	@$(CARGO) run --profile dist --quiet --package benches --bin ledger
+	@deploy/dist.sh ledger
+	@target/dist/ledger
 
 bench-settlement: setup ## Close a cycle of a million items while others go on posting
-	@$(CARGO) run --profile dist --quiet --package benches --bin settlement
+	@deploy/dist.sh settlement
+	@target/dist/settlement
 
 # A Python environment of its own for what a measurement compares with; without an index to install from,
 # the measurement goes on without the comparison.
@@ -54,8 +59,9 @@ test-s3: ## Run the lake's tests against a real S3 server (moto), in the same en
 bench-glm: ## Measure a pricing model's fit against glum, in a Python environment of its own
 	$(call peer,glum,GLUM_PYTHON,glm)
 
-bench-passes: setup dist ## Fit a pricing model to 68 million rows streamed from the lake
-	@$(CARGO) run --profile dist --quiet --package benches --bin passes
+bench-passes: setup ## Fit a pricing model to 68 million rows streamed from the lake
+	@deploy/dist.sh commonwheel passes
+	@target/dist/passes
 
 bench-region: ## Measure the regional factor of 3,200 places
 	@$(CARGO) bench --quiet --package actuarial-models --bench region
@@ -91,7 +97,10 @@ build:
 	$(CARGO) build --workspace --bin commonwheel --test program
 
 dist: ## Build the program that is installed and measured, optimised as a whole: takes long
-	$(CARGO) build --profile dist --package app
+	@deploy/dist.sh
+
+profile: setup ## Watch the program under load, for the builds of `make dist` from then on: takes as long
+	@deploy/profile.sh
 
 clean-data: ## Remove the data of the local platform and of the development database
 	rm -rf data
