@@ -69,9 +69,8 @@ impl Recorder for SideRows {
             let events = self.events(served, &traces);
             let usage = usage(served);
             let counts = counts(served);
-            let added: Vec<(CountKey, u32)> =
-                counts.iter().map(|(key, (count, _))| (key.clone(), *count)).collect();
-            let columns = metering::Columns::of(&usage, &added);
+            let added = counts.iter().map(|(key, (count, _))| (key, *count));
+            let columns = metering::Columns::of(&usage, added);
             let used = write(tx, &entries, &events, &columns).await?;
             let mut overrun = false;
             for (key, used) in columns.counted(used) {

@@ -18,8 +18,7 @@ struct KeyColumns<'a> {
     days: Vec<jiff_sqlx::Date>,
 }
 
-fn key_columns<'a>(keys: impl IntoIterator<Item = &'a CountKey>) -> KeyColumns<'a> {
-    let sorted: BTreeSet<&CountKey> = keys.into_iter().collect();
+fn key_columns<'a>(sorted: &[&'a CountKey]) -> KeyColumns<'a> {
     KeyColumns {
         tenants: sorted.iter().map(|key| key.tenant.0).collect(),
         clients: sorted.iter().map(|key| &*key.client).collect(),
@@ -31,7 +30,8 @@ fn key_columns<'a>(keys: impl IntoIterator<Item = &'a CountKey>) -> KeyColumns<'
 /// How often each key was used so far, in the order of `keys`; the counters stay locked until the
 /// transaction ends.
 pub async fn lock_counts(tx: &mut Tx, keys: &[CountKey]) -> Result<Vec<u32>, MeteringError> {
-    let wanted = key_columns(keys);
+    let sorted: BTreeSet<&CountKey> = keys.iter().collect();
+    let wanted = key_columns(&Vec::from_iter(sorted));
     let mut used = lock_present(tx, &wanted).await?;
     if used.len() < wanted.tenants.len() {
         // First use today: a row must stand before it can be locked.
@@ -114,13 +114,17 @@ pub struct Columns<'a> {
 impl<'a> Columns<'a> {
     /// The columns of a set of calls and of what they count for. A key may stand in `counts` more than
     /// once; its numbers add up.
-    pub fn of(served: &'a [Usage<'a>], counts: &'a [(CountKey, u32)]) -> Columns<'a> {
+    pub fn of(
+        served: &'a [Usage<'a>],
+        counts: impl IntoIterator<Item = (&'a CountKey, u32)>,
+    ) -> Columns<'a> {
         let mut sums: BTreeMap<&CountKey, i32> = BTreeMap::new();
         for (key, count) in counts {
             let sum = sums.entry(key).or_default();
-            *sum = sum.saturating_add(i32::try_from(*count).unwrap_or(i32::MAX));
+            *sum = sum.saturating_add(i32::try_from(count).unwrap_or(i32::MAX));
         }
-        let counted = key_columns(sums.keys().copied());
+        let (keys, added): (Vec<&CountKey>, Vec<i32>) = sums.into_iter().unzip();
+        let counted = key_columns(&keys);
         Columns {
             slots: served.iter().map(|usage| i32::from(usage.slot)).collect(),
             calls: served.iter().map(|usage| usage.call_id).collect(),
@@ -136,8 +140,8 @@ impl<'a> Columns<'a> {
             counted_clients: counted.clients,
             counted_functions: counted.functions,
             counted_days: counted.days,
-            added: sums.values().copied().collect(),
-            keys: sums.into_keys().collect(),
+            added,
+            keys,
         }
     }
 
@@ -157,7 +161,7 @@ pub async fn record(
     served: &[Usage<'_>],
     counts: &[(CountKey, u32)],
 ) -> Result<Vec<(CountKey, u32)>, MeteringError> {
-    let columns = Columns::of(served, counts);
+    let columns = Columns::of(served, counts.iter().map(|(key, count)| (key, *count)));
     let used = sqlx::query_scalar!(
         r#"select metering.record($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) as "used!""#,
         &columns.slots,
