@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
+use futures::FutureExt;
+use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{AssertSqlSafe, PgPool, Postgres, Transaction};
 
 use crate::APP_ROLE;
 use crate::command::Command;
 use crate::failure;
 use crate::flush::Flusher;
-use crate::tx::{Scope, Tx};
+use crate::lend::{Lender, Lent};
+use crate::tx::{self, Scope, Tx};
 
 /// How often a command starts over after a serialisation failure or a deadlock.
 const ATTEMPTS: u32 = 5;
@@ -38,7 +40,7 @@ impl Default for PoolSettings {
 /// The database as the platform sees it: commands go in, typed results come out.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pool: PgPool,
+    lender: Lender,
     flusher: Flusher,
 }
 
@@ -65,32 +67,45 @@ impl Db {
             // A dead connection shows as an error of the first statement, which callers handle
             // anyway; asking before every use would cost each call a round trip.
             .test_before_acquire(false)
+            .after_release(|conn, _| tx::undo_open(conn).boxed())
             .connect_with(options)
             .await?;
         let flusher = Flusher::new(&pool);
-        Ok(Db { pool, flusher })
+        Ok(Db { lender: Lender::of(pool), flusher })
     }
 
     /// The same database over connections of its own, so many at most, opened when first needed: for
-    /// lanes that work all the time. The pool hands out its connections in turn; a few that always
-    /// work keep their plans and the database's pages at hand.
+    /// lanes that work all the time. The pool hands out its connections in turn and asks each that
+    /// comes back whether it lives; a few that always work need no asking, and keep their plans and
+    /// the database's pages at hand. For transactions and [`Db::lend`], not for [`Db::pool`].
     pub fn kept(&self, connections: usize) -> Db {
         let connections = u32::try_from(connections.max(1)).unwrap_or(u32::MAX);
-        let options = self.pool.options().clone().max_connections(connections);
-        let pool = options.connect_lazy_with((*self.pool.connect_options()).clone());
-        Db { pool, flusher: self.flusher.clone() }
+        let options = self.pool().options().clone().max_connections(connections);
+        let pool = options.connect_lazy_with((*self.pool().connect_options()).clone());
+        Db { lender: Lender::keeping(pool), flusher: self.flusher.clone() }
     }
 
     /// The pool itself, for reads outside any tenant and for listening.
     pub fn pool(&self) -> &PgPool {
-        &self.pool
+        self.lender.pool()
+    }
+
+    /// A connection for reads outside any tenant, to be given back with [`Lent::keep`].
+    pub async fn lend(&self) -> Result<Lent, sqlx::Error> {
+        self.lender.lend().await
+    }
+
+    /// Forgets connections and promises that relied on a database which was just found gone.
+    pub fn doubt(&self) {
+        self.flusher.doubt();
+        self.lender.doubt();
     }
 
     /// Opens a transaction that may touch the rows of `scope` and no others.
     pub async fn begin(&self, scope: Scope) -> Result<Tx, sqlx::Error> {
         // One round trip for both. The scope renders UUIDs only, so nothing needs quoting.
         let open = format!("begin; set local commonwheel.tenants = '{scope}'");
-        Ok(Tx::new(self.open(open).await?, scope, None))
+        self.open(open, scope).await
     }
 
     /// The same, for a transaction that commits ahead of the disk: its locks are free before its
@@ -99,18 +114,17 @@ impl Db {
         let open = format!(
             "begin; set local commonwheel.tenants = '{scope}'; set local synchronous_commit = off"
         );
-        let inner = self.open(open).await?;
+        let tx = self.open(open, scope).await?;
         // Before anything is committed or seen, see `flush`.
-        let ahead = self.flusher.promise().await?;
-        Ok(Tx::new(inner, scope, Some(ahead)))
+        Ok(tx.ahead(self.flusher.promise().await?))
     }
 
-    async fn open(&self, open: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
-        match self.pool.begin_with(AssertSqlSafe(open.clone())).await {
-            // A connection that died in the pool: the next one is fresh or the database is gone.
+    async fn open(&self, open: String, scope: Scope) -> Result<Tx, sqlx::Error> {
+        match Tx::open(self.lend().await?, open.clone(), scope.clone()).await {
+            // A connection that died at rest: the next one is fresh or the database is gone.
             Err(error) if failure::is_connection_lost(&error) => {
-                self.flusher.doubt();
-                self.pool.begin_with(AssertSqlSafe(open)).await
+                self.doubt();
+                Tx::open(self.lend().await?, open, scope).await
             }
             opened => opened,
         }
@@ -140,7 +154,8 @@ impl Db {
 
     /// Closes every connection; transactions under way finish first.
     pub async fn close(&self) {
-        self.pool.close().await;
+        self.lender.doubt();
+        self.pool().close().await;
         self.flusher.close().await;
     }
 }

@@ -13,6 +13,7 @@ mod db;
 pub mod embedded;
 pub mod failure;
 mod flush;
+mod lend;
 pub mod migrate;
 pub mod testdb;
 mod tx;
@@ -20,6 +21,7 @@ mod tx;
 pub use command::Command;
 pub use db::{Db, PoolSettings};
 pub use flush::Ahead;
+pub use lend::Lent;
 pub use tx::{Scope, Tx};
 
 /// The role every pooled connection works under. Row security applies to it without exception.

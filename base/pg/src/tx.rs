@@ -3,9 +3,12 @@
 use std::fmt;
 
 use kernel::TenantId;
-use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use sqlx::postgres::PgTransactionManager;
+use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr};
+use sqlx_core::transaction::TransactionManager;
 
 use crate::flush::Ahead;
+use crate::lend::Lent;
 
 /// The tenants a transaction may read and write. Empty: only what belongs to nobody.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -46,24 +49,34 @@ impl fmt::Display for Scope {
 /// An open transaction. Dropped without [`Tx::commit`], it is rolled back.
 #[derive(Debug)]
 pub struct Tx {
-    inner: Transaction<'static, Postgres>,
+    conn: Lent,
     scope: Scope,
     /// Of a transaction that commits ahead of the disk.
     ahead: Option<Ahead>,
 }
 
 impl Tx {
-    pub(crate) fn new(
-        inner: Transaction<'static, Postgres>,
+    /// Opens a transaction on `conn` by the statements `open`, which are to bind it to `scope`.
+    ///
+    /// Not by the driver's `Transaction`, which gives its connection back to the pool in any case.
+    pub(crate) async fn open(
+        mut conn: Lent,
+        open: String,
         scope: Scope,
-        ahead: Option<Ahead>,
-    ) -> Tx {
-        Tx { inner, scope, ahead }
+    ) -> Result<Tx, sqlx::Error> {
+        let open = AssertSqlSafe(open).into_sql_str();
+        PgTransactionManager::begin(&mut conn, Some(open)).await?;
+        Ok(Tx { conn, scope, ahead: None })
+    }
+
+    /// The same, to commit ahead of the disk under this promise.
+    pub(crate) fn ahead(self, ahead: Ahead) -> Tx {
+        Tx { ahead: Some(ahead), ..self }
     }
 
     /// The connection to run statements on.
     pub fn conn(&mut self) -> &mut PgConnection {
-        &mut self.inner
+        &mut self.conn
     }
 
     /// The tenants this transaction was opened for.
@@ -80,7 +93,7 @@ impl Tx {
         let wider = Scope::of_all(self.scope.0.iter().copied().chain(tenants));
         // The scope renders UUIDs only, so nothing needs quoting.
         let set = AssertSqlSafe(format!("set local commonwheel.tenants = '{wider}'"));
-        sqlx::raw_sql(set).execute(&mut *self.inner).await?;
+        sqlx::raw_sql(set).execute(&mut *self.conn).await?;
         self.scope = wider;
         Ok(())
     }
@@ -89,7 +102,7 @@ impl Tx {
     /// filters decide which index serves them.
     pub async fn plan_by_values(&mut self) -> Result<(), sqlx::Error> {
         let set = "set local plan_cache_mode = force_custom_plan";
-        sqlx::raw_sql(set).execute(&mut *self.inner).await?;
+        sqlx::raw_sql(set).execute(&mut *self.conn).await?;
         Ok(())
     }
 
@@ -102,9 +115,10 @@ impl Tx {
     /// Commits and frees every lock without waiting for the disk, when the transaction was opened
     /// with [`crate::Db::begin_ahead`]; others have waited when this returns. Others see what was
     /// done before it is durable, so nobody may be told of it before [`Ahead::durable`].
-    pub async fn commit_ahead(self) -> Result<Ahead, sqlx::Error> {
+    pub async fn commit_ahead(mut self) -> Result<Ahead, sqlx::Error> {
         let ahead = self.seen();
-        self.inner.commit().await?;
+        PgTransactionManager::commit(&mut self.conn).await?;
+        self.conn.keep();
         Ok(ahead)
     }
 
@@ -116,7 +130,18 @@ impl Tx {
     }
 
     /// Undoes everything done so far.
-    pub async fn rollback(self) -> Result<(), sqlx::Error> {
-        self.inner.rollback().await
+    pub async fn rollback(mut self) -> Result<(), sqlx::Error> {
+        PgTransactionManager::rollback(&mut self.conn).await?;
+        self.conn.keep();
+        Ok(())
     }
+}
+
+/// Undoes what is open on a connection that comes back to the pool: its [`Tx`] was dropped. Always
+/// says that the connection is good.
+pub(crate) async fn undo_open(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    while PgTransactionManager::get_transaction_depth(conn) > 0 {
+        PgTransactionManager::rollback(conn).await?;
+    }
+    Ok(true)
 }

@@ -9,6 +9,7 @@ use production_core::frame::FrameNo;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::error::ProductionError;
 use crate::store::known::{self, Known};
 
 /// Reads vehicles by frame number; calls that arrive together are one read.
@@ -26,14 +27,12 @@ impl History {
             async move {
                 let read = async {
                     let wanted: Vec<&FrameNo> = frames.iter().collect();
-                    let mut conn = db.pool().acquire().await?;
-                    match known::read(&mut conn, &wanted).await {
+                    match read(&db, &wanted).await {
                         // A connection that died while it was idle; a second one tells whether
                         // the database is gone.
                         Err(error) if pg::failure::is_unavailable(&error) => {
-                            drop(conn);
-                            let mut conn = db.pool().acquire().await?;
-                            known::read(&mut conn, &wanted).await
+                            db.doubt();
+                            read(&db, &wanted).await
                         }
                         read => read,
                     }
@@ -54,4 +53,11 @@ impl History {
     pub async fn of(&self, frame: &FrameNo) -> Result<Known, Problem> {
         self.reads.submit(frame.clone()).await.map_err(spine::not_taken)?
     }
+}
+
+async fn read(db: &Db, frames: &[&FrameNo]) -> Result<Vec<Known>, ProductionError> {
+    let mut conn = db.lend().await?;
+    let known = known::read(&mut conn, frames).await?;
+    conn.keep();
+    Ok(known)
 }

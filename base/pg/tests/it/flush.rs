@@ -18,14 +18,14 @@ use crate::embedded::fresh;
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A cluster with a table of numbers, and the platform's connections to it.
-struct World {
-    cluster: Cluster,
-    db: Db,
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) db: Db,
     _dir: TempDir,
 }
 
 impl World {
-    async fn new(with: impl Fn(Settings) -> Settings) -> World {
+    pub(crate) async fn new(with: impl Fn(Settings) -> Settings) -> World {
         let (dir, settings) = fresh();
         let cluster = Cluster::start(with(settings)).await.unwrap();
         cluster.create_database("market").await.unwrap();
@@ -75,7 +75,7 @@ impl World {
         self.writing(number).await.commit_ahead().await.unwrap()
     }
 
-    async fn numbers(&self) -> i64 {
+    pub(crate) async fn numbers(&self) -> i64 {
         count(&mut self.owner().await).await
     }
 }
@@ -130,12 +130,12 @@ async fn waits_for(owner: &mut PgConnection, who: &str, event: &str) {
     }
 }
 
-async fn write(tx: &mut Tx, number: i64) {
+pub(crate) async fn write(tx: &mut Tx, number: i64) {
     let insert = sqlx::query("insert into public.number values ($1)").bind(number);
     insert.execute(tx.conn()).await.unwrap();
 }
 
-async fn count(conn: &mut PgConnection) -> i64 {
+pub(crate) async fn count(conn: &mut PgConnection) -> i64 {
     sqlx::query_scalar("select count(*) from public.number").fetch_one(conn).await.unwrap()
 }
 

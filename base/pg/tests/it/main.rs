@@ -5,4 +5,6 @@ mod embedded;
 #[cfg(test)]
 mod flush;
 #[cfg(test)]
+mod lend;
+#[cfg(test)]
 mod migrate;
