@@ -14,6 +14,7 @@ mod looked_at;
 mod member;
 mod openapi;
 mod policies;
+mod quotes;
 mod recorder;
 mod recoveries;
 mod scores;

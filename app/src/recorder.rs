@@ -98,7 +98,7 @@ impl Recorder for SideRows {
 }
 
 impl SideRows {
-    fn events<'a>(
+    pub(crate) fn events<'a>(
         &self,
         served: &'a [Served<'a>],
         traces: &'a [String],
@@ -174,11 +174,11 @@ async fn write(
     Ok(written.used)
 }
 
-fn traces(served: &[Served<'_>]) -> Vec<String> {
+pub(crate) fn traces(served: &[Served<'_>]) -> Vec<String> {
     served.iter().map(|served| served.call.trace.to_string()).collect()
 }
 
-fn usage<'a>(served: &'a [Served<'a>]) -> Vec<Usage<'a>> {
+pub(crate) fn usage<'a>(served: &'a [Served<'a>]) -> Vec<Usage<'a>> {
     let usage = served.iter().map(|served| Usage {
         slot: served.done.slot,
         call_id: served.call.call_id,
@@ -192,7 +192,7 @@ fn usage<'a>(served: &'a [Served<'a>]) -> Vec<Usage<'a>> {
 }
 
 /// How many of the calls count towards each quota, and the quota.
-fn counts(served: &[Served<'_>]) -> BTreeMap<CountKey, (u32, u32)> {
+pub(crate) fn counts(served: &[Served<'_>]) -> BTreeMap<CountKey, (u32, u32)> {
     let mut counts: BTreeMap<CountKey, (u32, u32)> = BTreeMap::new();
     for served in served {
         if let Some(quota) = served.call.daily_quota {
@@ -202,7 +202,10 @@ fn counts(served: &[Served<'_>]) -> BTreeMap<CountKey, (u32, u32)> {
     counts
 }
 
-fn entries<'a>(served: &'a [Served<'a>], traces: &'a [String]) -> Vec<evidence::Entry<'a>> {
+pub(crate) fn entries<'a>(
+    served: &'a [Served<'a>],
+    traces: &'a [String],
+) -> Vec<evidence::Entry<'a>> {
     let entries = served.iter().zip(traces).map(|(served, trace)| evidence::Entry {
         slot: served.done.slot,
         call_id: served.call.call_id,

@@ -142,7 +142,7 @@ pub(crate) async fn platform(
     let authority = Arc::new(authority.await.context("cannot set up identity")?);
     let operator = bootstrap::operator(base).await?;
     let recorder = Arc::new(SideRows { ids: base.ids.clone(), seen: Seen::default() });
-    let spine = Spine::new(base.db.clone(), recorder, base.clock.clone(), base.ids.clone());
+    let spine = Spine::new(base.db.clone(), recorder.clone(), base.clock.clone(), base.ids.clone());
     let (bank, bank_key) = bank(base, outside)?;
     let outside = Outside::new(
         outside::Settings::new(&outside.police, &outside.models, &outside.tax),
@@ -170,6 +170,7 @@ pub(crate) async fn platform(
             challenges: Arc::new(Challenges::new(parameters.clone(), challenge_key)),
             locks: Arc::new(Locks),
             scorer: Arc::new(Models(actuarial.clone())),
+            quote_writer: recorder,
         },
         lanes.into(),
         &tasks,

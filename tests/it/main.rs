@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "what a test stands on fails by panicking")]
 
 mod actuarial;
+mod at_once;
 mod bad_input;
 mod claim_batch;
 mod claim_crash;

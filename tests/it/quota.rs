@@ -6,6 +6,8 @@ use workspace_tests::api::{answer, http_client};
 use workspace_tests::market::Car;
 use workspace_tests::{MORNING, Platform, Start};
 
+use crate::at_once::sets;
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_quota_of_ten_serves_ten_of_thirty_two_at_once() {
     let mut platform = Platform::start(Start { clock: Some(MORNING) }).await;
@@ -41,6 +43,23 @@ async fn a_quota_of_ten_serves_ten_of_thirty_two_at_once() {
     assert_eq!(database.number("select count(*) from production.quote").await, 10);
     assert_eq!(database.number("select count(*) from metering.usage").await, 10);
     assert_eq!(database.number("select sum(used) from metering.daily_count").await, 10);
+
+    // Without keys, written at once until the counting finds the room gone.
+    let cpic = platform.client("cpic-320000").await;
+    let [before, _] = sets(&platform).await;
+    let calls = (1..=32).map(|number| {
+        let cpic = cpic.clone();
+        async move { cpic.quote(&Car::number(100 + number).message(morning)).await }
+    });
+    let (quoted, refused): (Vec<_>, Vec<_>) =
+        join_all(calls).await.into_iter().partition(|answer| answer.status == 201);
+    assert_eq!((quoted.len(), refused.len()), (10, 22));
+    assert!(refused.iter().all(|refused| (refused.status, &*refused.problem()) == (429, "E1103")));
+    assert!(before < sets(&platform).await[0]);
+    for table in ["production.quote", "evidence.message", "events.outbox", "metering.usage"] {
+        assert_eq!(database.number(&format!("select count(*) from {table}")).await, 20, "{table}");
+    }
+    assert_eq!(database.number("select sum(used) from metering.daily_count").await, 20);
 
     // What was served is still answered, and what the quota is not for is still served.
     let (number, first) = served[0];

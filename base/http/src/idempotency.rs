@@ -13,6 +13,7 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use pg::{Db, Scope, Tx};
 use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
 use crate::call::Call;
 use crate::problem::{self, Problem};
@@ -125,45 +126,85 @@ async fn stored(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<(usize, Stored)>, sq
     Ok(answers.collect())
 }
 
-/// Stores the answers of the served calls that carried a key.
+/// Answers of the served calls that carried a key, as the arrays `http.keep_keys` takes, in its order.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    /// Advisory locks of the keys.
+    pub locks: Vec<i64>,
+    /// Whose they are.
+    pub tenants: Vec<Uuid>,
+    /// Of which clients.
+    pub clients: Vec<&'a str>,
+    /// The keys.
+    pub keys: Vec<&'a str>,
+    /// Three-level codes of the functions called.
+    pub functions: Vec<&'a str>,
+    /// SHA-256 of the requests.
+    pub requests: Vec<&'a [u8]>,
+    /// HTTP statuses.
+    pub statuses: Vec<i16>,
+    /// The answers.
+    pub replies: Vec<&'a [u8]>,
+    /// When they were given.
+    pub served_at: Vec<jiff_sqlx::Timestamp>,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of a set of served calls.
+    pub fn of(served: &'a [Served<'a>]) -> Columns<'a> {
+        let keyed: Vec<(&Served<'_>, &str)> = served
+            .iter()
+            .filter_map(|served| Some((served, served.call.key.as_deref()?)))
+            .collect();
+        Columns {
+            locks: keyed.iter().map(|(served, _)| lock_number(served.call)).collect(),
+            tenants: keyed.iter().map(|(served, _)| served.call.caller.tenant.0).collect(),
+            clients: keyed.iter().map(|(served, _)| &*served.call.caller.client).collect(),
+            keys: keyed.iter().map(|(_, key)| *key).collect(),
+            functions: keyed.iter().map(|(served, _)| served.call.function.code).collect(),
+            requests: keyed.iter().map(|(served, _)| &served.call.request_digest[..]).collect(),
+            statuses: keyed
+                .iter()
+                .map(|(served, _)| i16::try_from(served.done.status.as_u16()).unwrap_or(200))
+                .collect(),
+            replies: keyed.iter().map(|(served, _)| &served.done.body[..]).collect(),
+            served_at: keyed.iter().map(|(served, _)| served.served_at.to_sqlx()).collect(),
+        }
+    }
+}
+
+/// Stores the answers of the served calls that carried a key, whose locks are held.
 pub(crate) async fn keep(tx: &mut Tx, served: &[Served<'_>]) -> Result<(), sqlx::Error> {
-    let keyed: Vec<(&Served<'_>, &str)> =
-        served.iter().filter_map(|served| Some((served, served.call.key.as_deref()?))).collect();
-    if keyed.is_empty() {
+    let columns = Columns::of(served);
+    if columns.keys.is_empty() {
         return Ok(());
     }
-    let tenants: Vec<_> = keyed.iter().map(|(served, _)| served.call.caller.tenant.0).collect();
-    let clients: Vec<_> =
-        keyed.iter().map(|(served, _)| served.call.caller.client.to_string()).collect();
-    let keys: Vec<_> = keyed.iter().map(|(_, key)| (*key).to_owned()).collect();
-    let functions: Vec<_> =
-        keyed.iter().map(|(served, _)| served.call.function.code.to_owned()).collect();
-    let digests: Vec<_> =
-        keyed.iter().map(|(served, _)| served.call.request_digest.to_vec()).collect();
-    let statuses: Vec<i16> = keyed
-        .iter()
-        .map(|(served, _)| i16::try_from(served.done.status.as_u16()).unwrap_or(200))
-        .collect();
-    let replies: Vec<_> = keyed.iter().map(|(served, _)| served.done.body.to_vec()).collect();
-    let times: Vec<_> = keyed.iter().map(|(served, _)| served.served_at.to_sqlx()).collect();
     sqlx::query!(
-        r#"insert into http.idempotency (tenant_id, client, key, function_code, request_digest,
-                                         status, reply, created_at)
-           select unnest($1::uuid[]), unnest($2::text[]), unnest($3::text[]), unnest($4::text[]),
-                  unnest($5::bytea[]), unnest($6::smallint[]), unnest($7::bytea[]),
-                  unnest($8::timestamptz[])"#,
-        &tenants,
-        &clients,
-        &keys,
-        &functions,
-        &digests,
-        &statuses,
-        &replies,
-        &times as _
+        "select http.keep_keys($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &columns.locks,
+        &columns.tenants,
+        &columns.clients as _,
+        &columns.keys as _,
+        &columns.functions as _,
+        &columns.requests as _,
+        &columns.statuses,
+        &columns.replies as _,
+        &columns.served_at as _
     )
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Whether two of these calls carry one key. The first of them is then under way for the second, which
+/// advisory locks do not tell within a session.
+pub(crate) fn share_a_key<'a>(calls: impl IntoIterator<Item = &'a Call>) -> bool {
+    let mut seen = HashSet::new();
+    let mut keyed = calls.into_iter().filter_map(|call| {
+        let key = call.key.as_deref()?;
+        Some((call.caller.tenant, &*call.caller.client, key))
+    });
+    !keyed.all(|key| seen.insert(key))
 }
 
 /// Forgets up to `most` answers given before `before`; returns how many.

@@ -6,6 +6,7 @@
 //! [`spine::Spine`] serves is recorded in the transaction that did the work; every refusal is a
 //! problem document (RFC 9457).
 
+pub mod at_once;
 pub mod body;
 mod bounds;
 pub mod call;
@@ -21,6 +22,7 @@ pub mod tls;
 pub mod trace;
 mod unknown;
 
+pub use at_once::{ReadyCommand, WritesAtOnce};
 pub use body::Incoming;
 pub use call::{Call, Caller};
 pub use function::Function;

@@ -197,13 +197,13 @@ impl IntoResponse for Reply {
 }
 
 /// What a call comes to.
-type Outcome = Result<Reply, Problem>;
+pub(crate) type Outcome = Result<Reply, Problem>;
 
 /// Members of a set that share a transaction, in order, and what must be durable before they are
 /// answered.
-struct Part {
-    ahead: Ahead,
-    outcomes: Vec<Outcome>,
+pub(crate) struct Part {
+    pub(crate) ahead: Ahead,
+    pub(crate) outcomes: Vec<Outcome>,
 }
 
 /// Serves calls. Cheap to clone.
@@ -334,7 +334,7 @@ impl Spine {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Coalesced<C> {
-        let spine = Spine { db: self.db.kept(cut.lanes), ..self.clone() };
+        let spine = self.kept(cut.lanes);
         let work = move |set: Vec<(Call, C)>| {
             let spine = spine.clone();
             async move { spine.run_set(&set).await }
@@ -342,8 +342,13 @@ impl Spine {
         Coalesced(Coalescer::start_staged(C::NAME, cut, tracker, stop, work, when_durable))
     }
 
+    /// The same spine over connections of its own, for so many lanes.
+    pub(crate) fn kept(&self, lanes: usize) -> Spine {
+        Spine { db: self.db.kept(lanes), ..self.clone() }
+    }
+
     /// One part, unless members had to run one by one.
-    async fn run_set<C: SetCommand>(&self, set: &[(Call, C)]) -> Vec<Part> {
+    pub(crate) async fn run_set<C: SetCommand>(&self, set: &[(Call, C)]) -> Vec<Part> {
         let mut attempt = 1;
         loop {
             match self.try_set(set).await {
@@ -477,7 +482,7 @@ impl Spine {
 
 /// Answers the members of a set once nothing their answers rest on can be lost any more, be it
 /// written by the set or found under a key.
-async fn when_durable(parts: Vec<Part>) -> Vec<Outcome> {
+pub(crate) async fn when_durable(parts: Vec<Part>) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(parts.len());
     for part in parts {
         match part.ahead.durable().await {
@@ -524,7 +529,7 @@ impl From<Unrecorded> for Problem {
 }
 
 /// A command that is served as sets.
-pub struct Coalesced<C>(Coalescer<(Call, C), Outcome>);
+pub struct Coalesced<C>(pub(crate) Coalescer<(Call, C), Outcome>);
 
 impl<C> Clone for Coalesced<C> {
     fn clone(&self) -> Coalesced<C> {

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 
 use crate::APP_ROLE;
+use crate::at_once::AtOnce;
 use crate::command::Command;
 use crate::failure;
 use crate::flush::Flusher;
@@ -117,6 +118,20 @@ impl Db {
         let tx = self.open(open, scope).await?;
         // Before anything is committed or seen, see `flush`.
         Ok(tx.ahead(self.flusher.promise().await?))
+    }
+
+    /// A connection for one statement that is a transaction of its own, commits ahead of the disk and
+    /// touches the rows of `scope` and no others.
+    pub async fn at_once(&self, scope: &Scope) -> Result<AtOnce, sqlx::Error> {
+        let conn = match self.lender.lend_alive().await {
+            Err(error) if failure::is_connection_lost(&error) => {
+                self.doubt();
+                self.lender.lend_alive().await?
+            }
+            lent => lent?,
+        };
+        // Before anything is committed or seen, see `flush`.
+        Ok(AtOnce::new(conn, scope, self.flusher.promise().await?))
     }
 
     async fn open(&self, open: String, scope: Scope) -> Result<Tx, sqlx::Error> {

@@ -10,10 +10,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use sqlx::pool::PoolConnection;
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 
 /// How long a connection is kept before the pool has a look at its age.
 const TURN: Duration = Duration::from_mins(1);
+/// A connection that answered so lately needs no asking whether it lives.
+const LATELY: Duration = Duration::from_secs(1);
 
 /// Lends the connections of a pool.
 #[derive(Clone, Debug)]
@@ -43,9 +45,21 @@ impl Lender {
         let kept = self.shelf.as_ref().and_then(|shelf| shelf.connections().pop());
         let resting = match kept {
             Some(resting) => resting,
-            None => Resting { conn: self.pool.acquire().await?, taken: Instant::now() },
+            None => {
+                Resting { conn: self.pool.acquire().await?, taken: Instant::now(), since: None }
+            }
         };
         Ok(Lent { resting, shelf: self.shelf.clone() })
+    }
+
+    /// The same, asked whether it lives unless it answered lately: for statements that cannot be
+    /// repeated when the connection turns out to be dead.
+    pub(crate) async fn lend_alive(&self) -> Result<Lent, sqlx::Error> {
+        let mut lent = self.lend().await?;
+        if lent.resting.since.is_none_or(|since| LATELY < since.elapsed()) {
+            lent.ping().await?;
+        }
+        Ok(lent)
     }
 
     /// Has the pool look after all that is kept: one of them was found dead.
@@ -65,6 +79,8 @@ struct Resting {
     conn: PoolConnection<Postgres>,
     /// When it was taken from the pool.
     taken: Instant,
+    /// When it was last given back; `None` on its first loan.
+    since: Option<Instant>,
 }
 
 impl Shelf {
@@ -95,10 +111,11 @@ impl Lent {
     /// Gives the connection back, at rest: its last statement succeeded and no transaction is open.
     pub fn keep(self) {
         let Lent { resting, shelf } = self;
+        let now = Instant::now();
         if let Some(shelf) = shelf
-            && resting.taken.elapsed() < TURN
+            && now.duration_since(resting.taken) < TURN
         {
-            shelf.connections().push(resting);
+            shelf.connections().push(Resting { since: Some(now), ..resting });
         }
     }
 }

@@ -7,6 +7,7 @@
 //!
 //! Knows no business and no platform table: what must commit with a call is handed in.
 
+mod at_once;
 pub mod coalesce;
 mod command;
 mod db;
@@ -18,6 +19,7 @@ pub mod migrate;
 pub mod testdb;
 mod tx;
 
+pub use at_once::AtOnce;
 pub use command::Command;
 pub use db::{Db, PoolSettings};
 pub use flush::Ahead;

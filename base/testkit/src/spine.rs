@@ -4,10 +4,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use base_http::trace::TraceId;
-use base_http::{Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord};
+use base_http::{
+    Admission, Call, Caller, Function, Problem, Recorder, Reply, Served, ShownRecord, WritesAtOnce,
+};
 use futures::future::BoxFuture;
 use kernel::{Clock, Ids, TenantId};
-use pg::Tx;
+use pg::{AtOnce, Tx};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
@@ -162,5 +164,17 @@ impl Recorder for Memory {
             self.note(std::slice::from_ref(refused));
             Ok(())
         })
+    }
+}
+
+/// Nothing is written at once: what goes beside a set is not in the database.
+impl<C: Sync> WritesAtOnce<C> for Memory {
+    fn write<'a>(
+        &'a self,
+        _at_once: &'a mut AtOnce,
+        _set: &'a [&'a C],
+        _served: &'a [Served<'a>],
+    ) -> BoxFuture<'a, Result<bool, sqlx::Error>> {
+        Box::pin(async { Ok(false) })
     }
 }

@@ -24,6 +24,13 @@ impl Seen {
         seen.get(key).is_some_and(|used| used.saturating_add(AMPLE) < quota)
     }
 
+    /// Whether a quota may have room for so many calls more. When it had none, writing them with
+    /// `metering.record_within` finds out.
+    pub fn has_room(&self, key: &CountKey, more: u32, quota: u32) -> bool {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.get(key).is_none_or(|used| used.saturating_add(more) <= quota)
+    }
+
     /// Remembers a count. One that is never committed errs on the side of a look.
     pub fn note(&self, key: CountKey, used: u32) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -56,5 +63,8 @@ mod tests {
         seen.note(key.clone(), 100);
         assert!(seen.is_far_from(&key, 900 + AMPLE + 1));
         assert!(!seen.is_far_from(&key, 900 + AMPLE));
+        assert!(seen.has_room(&key, 3, 903) && !seen.has_room(&key, 4, 903));
+        let other = CountKey { client: "cpic".into(), ..key };
+        assert!(seen.has_room(&other, 4, 3));
     }
 }

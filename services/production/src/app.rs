@@ -3,8 +3,8 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
-use base_http::Spine;
 use base_http::spine::Coalesced;
+use base_http::{Spine, WritesAtOnce};
 use pg::coalesce::Lanes;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -58,6 +58,8 @@ pub struct Parts {
     pub locks: Arc<dyn RecoveryLocks>,
     /// Who scores claims.
     pub scorer: Arc<dyn ClaimScorer>,
+    /// Who writes sets of quotes with all that is recorded beside them.
+    pub quote_writer: Arc<dyn WritesAtOnce<RecordQuote>>,
 }
 
 impl Production {
@@ -71,7 +73,7 @@ impl Production {
         let db = parts.spine.db().clone();
         Production(Arc::new(Rooms {
             history: History::start(db.clone(), cut, tracker, stop),
-            quotes: parts.spine.coalesce(cut, tracker, stop),
+            quotes: parts.spine.coalesce_ready(parts.quote_writer, cut, tracker, stop),
             confirms: parts.spine.coalesce(cut, tracker, stop),
             claim_steps: parts.spine.coalesce(cut, tracker, stop),
             locks: parts.locks,

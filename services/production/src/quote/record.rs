@@ -1,6 +1,6 @@
 //! Writing quotes: the hot set command.
 
-use base_http::{Done, SetCommand};
+use base_http::{Done, ReadyCommand, SetCommand};
 use pg::Tx;
 use production_core::frame::FrameNo;
 
@@ -38,5 +38,11 @@ impl SetCommand for RecordQuote {
         let records: Vec<&QuoteRecord> = set.iter().map(|quote| &quote.record).collect();
         store::insert(tx, &records).await?;
         Ok(set.iter().map(|quote| Ok(quote.done.clone())).collect())
+    }
+}
+
+impl ReadyCommand for RecordQuote {
+    fn done(&self) -> &Done {
+        &self.done
     }
 }

@@ -377,6 +377,39 @@ pub struct FreshAnswers {
     pub tax: Option<Vec<u8>>,
 }
 
+/// Outside answers as the arrays `production.keep_answers` takes, in its order.
+#[derive(Debug)]
+pub struct FreshColumns<'a> {
+    /// Slots of the vehicles.
+    pub slots: Vec<i32>,
+    /// Frame numbers.
+    pub frames: Vec<&'a str>,
+    /// Answers of the police, sealed.
+    pub police: Vec<Option<&'a [u8]>>,
+    /// Answers of the model library, JSON.
+    pub models: Vec<Option<&'a str>>,
+    /// Answers of the tax office, sealed.
+    pub taxes: Vec<Option<&'a [u8]>>,
+}
+
+impl<'a> FreshColumns<'a> {
+    /// The columns of answers, one of each vehicle, in the order in which everybody locks them.
+    pub fn of(
+        fresh: impl IntoIterator<Item = (&'a FrameNo, &'a FreshAnswers)>,
+    ) -> FreshColumns<'a> {
+        let mut fresh: Vec<(&FrameNo, &FreshAnswers)> = fresh.into_iter().collect();
+        fresh.sort_by_key(|(frame, _)| (frame.slot().0, frame.as_str()));
+        fresh.dedup_by(|(later, _), (earlier, _)| later == earlier);
+        FreshColumns {
+            slots: fresh.iter().map(|(frame, _)| i32::from(frame.slot().0)).collect(),
+            frames: fresh.iter().map(|(frame, _)| frame.as_str()).collect(),
+            police: fresh.iter().map(|(_, kept)| kept.police.as_deref()).collect(),
+            models: fresh.iter().map(|(_, kept)| kept.model.as_deref()).collect(),
+            taxes: fresh.iter().map(|(_, kept)| kept.tax.as_deref()).collect(),
+        }
+    }
+}
+
 /// Keeps what outside systems answered at `now`. Rows are written in key order, so that two sets
 /// never wait for each other in a circle.
 pub async fn keep(
@@ -384,38 +417,14 @@ pub async fn keep(
     fresh: &[(&FrameNo, &FreshAnswers)],
     now: Timestamp,
 ) -> Result<(), ProductionError> {
-    let mut fresh: Vec<_> = fresh.to_vec();
-    fresh.sort_by(|(one, _), (other, _)| {
-        (one.slot().0, one.as_str()).cmp(&(other.slot().0, other.as_str()))
-    });
-    fresh.dedup_by(|(later, _), (earlier, _)| later == earlier);
-    let slots: Vec<i32> = fresh.iter().map(|(frame, _)| i32::from(frame.slot().0)).collect();
-    let frames: Vec<String> = fresh.iter().map(|(frame, _)| frame.as_str().to_owned()).collect();
-    let police: Vec<Option<Vec<u8>>> = fresh.iter().map(|(_, kept)| kept.police.clone()).collect();
-    let model: Vec<Option<String>> = fresh.iter().map(|(_, kept)| kept.model.clone()).collect();
-    let tax: Vec<Option<Vec<u8>>> = fresh.iter().map(|(_, kept)| kept.tax.clone()).collect();
+    let columns = FreshColumns::of(fresh.iter().copied());
     sqlx::query!(
-        r#"insert into production.vehicle as v
-               (slot, frame_no, police_sealed, police_at, model, model_at, tax_sealed, tax_at,
-                updated_at)
-           select slot, frame_no, police, case when police is not null then $6::timestamptz end,
-                  model::json, case when model is not null then $6 end,
-                  tax, case when tax is not null then $6 end, $6
-           from unnest($1::integer[], $2::text[], $3::bytea[], $4::text[], $5::bytea[])
-                    as fresh (slot, frame_no, police, model, tax)
-           on conflict (slot, frame_no) do update set
-               police_sealed = coalesce(excluded.police_sealed, v.police_sealed),
-               police_at = coalesce(excluded.police_at, v.police_at),
-               model = coalesce(excluded.model, v.model),
-               model_at = coalesce(excluded.model_at, v.model_at),
-               tax_sealed = coalesce(excluded.tax_sealed, v.tax_sealed),
-               tax_at = coalesce(excluded.tax_at, v.tax_at),
-               updated_at = excluded.updated_at"#,
-        &slots,
-        &frames,
-        &police as &[Option<Vec<u8>>],
-        &model as &[Option<String>],
-        &tax as &[Option<Vec<u8>>],
+        "select production.keep_answers($1, $2, $3, $4, $5, $6)",
+        &columns.slots,
+        &columns.frames as _,
+        &columns.police as _,
+        &columns.models as _,
+        &columns.taxes as _,
         now.to_sqlx() as _
     )
     .execute(conn)

@@ -8,6 +8,7 @@ use production_core::frame::{FrameForm, FrameNo};
 use production_core::insurer::InsurerCode;
 use production_core::number::PlatformNumber;
 use production_core::region::Region;
+use uuid::Uuid;
 
 use crate::error::ProductionError;
 use crate::export::kinds::PAGE;
@@ -64,52 +65,123 @@ pub struct QuoteRecord {
     pub challenge: Option<String>,
 }
 
+/// Quotes as the arrays `production.record_quotes` takes, in its order.
+#[derive(Debug)]
+pub struct Columns<'a> {
+    /// Slots of the vehicle chain.
+    pub slots: Vec<i32>,
+    /// Query codes.
+    pub query_nos: Vec<String>,
+    /// Whose they are.
+    pub tenants: Vec<Uuid>,
+    /// The users who asked.
+    pub clients: Vec<&'a str>,
+    /// Insurers of the tenants.
+    pub insurers: Vec<&'a str>,
+    /// Branch regions.
+    pub regions: Vec<&'a str>,
+    /// The vehicles.
+    pub frames: Vec<&'a str>,
+    /// When history was looked at.
+    pub quoted_at: Vec<jiff_sqlx::Timestamp>,
+    /// When the query codes are no longer good.
+    pub expires_at: Vec<jiff_sqlx::Timestamp>,
+    /// Begin of compulsory cover.
+    pub compulsory_from: Vec<Option<jiff_sqlx::Timestamp>>,
+    /// End of compulsory cover.
+    pub compulsory_to: Vec<Option<jiff_sqlx::Timestamp>>,
+    /// Its premium, fen.
+    pub compulsory_premiums: Vec<Option<i64>>,
+    /// Begin of commercial cover.
+    pub commercial_from: Vec<Option<jiff_sqlx::Timestamp>>,
+    /// End of commercial cover.
+    pub commercial_to: Vec<Option<jiff_sqlx::Timestamp>>,
+    /// Its premium, fen.
+    pub commercial_premiums: Vec<Option<i64>>,
+    /// Vehicle tax, fen.
+    pub taxes: Vec<Option<i64>>,
+    /// Tariff bundles they were rated with.
+    pub tariff_versions: Vec<&'a str>,
+    /// SHA-256 of the ratings.
+    pub rating_digests: Vec<&'a [u8]>,
+    /// The rating inputs, JSON.
+    pub inputs: Vec<&'a str>,
+    /// The vehicles' identities, JSON.
+    pub vehicles: Vec<&'a str>,
+    /// The parties, sealed.
+    pub parties: Vec<&'a [u8]>,
+    /// What was assumed of outside systems, JSON.
+    pub outside: Vec<&'a str>,
+    /// Challenges to answer, JSON.
+    pub challenges: Vec<Option<&'a str>>,
+}
+
+impl<'a> Columns<'a> {
+    /// The columns of a set of quotes.
+    pub fn of(quotes: &[&'a QuoteRecord]) -> Columns<'a> {
+        let start = |product: &Option<QuotedProduct>| {
+            product.map(|product| product.period.from().to_sqlx())
+        };
+        let end =
+            |product: &Option<QuotedProduct>| product.map(|product| product.period.to().to_sqlx());
+        let premium = |product: &Option<QuotedProduct>| product.map(|product| product.premium.0);
+        Columns {
+            slots: quotes.iter().map(|quote| i32::from(quote.frame.slot().0)).collect(),
+            query_nos: quotes.iter().map(|quote| quote.query_no.to_string()).collect(),
+            tenants: quotes.iter().map(|quote| quote.tenant.0).collect(),
+            clients: quotes.iter().map(|quote| quote.client.as_str()).collect(),
+            insurers: quotes.iter().map(|quote| quote.insurer.as_str()).collect(),
+            regions: quotes.iter().map(|quote| quote.region.code()).collect(),
+            frames: quotes.iter().map(|quote| quote.frame.as_str()).collect(),
+            quoted_at: quotes.iter().map(|quote| quote.quoted_at.to_sqlx()).collect(),
+            expires_at: quotes.iter().map(|quote| quote.expires_at.to_sqlx()).collect(),
+            compulsory_from: quotes.iter().map(|quote| start(&quote.compulsory)).collect(),
+            compulsory_to: quotes.iter().map(|quote| end(&quote.compulsory)).collect(),
+            compulsory_premiums: quotes.iter().map(|quote| premium(&quote.compulsory)).collect(),
+            commercial_from: quotes.iter().map(|quote| start(&quote.commercial)).collect(),
+            commercial_to: quotes.iter().map(|quote| end(&quote.commercial)).collect(),
+            commercial_premiums: quotes.iter().map(|quote| premium(&quote.commercial)).collect(),
+            taxes: quotes.iter().map(|quote| quote.tax.map(|tax| tax.0)).collect(),
+            tariff_versions: quotes.iter().map(|quote| quote.tariff_version.as_str()).collect(),
+            rating_digests: quotes.iter().map(|quote| &quote.rating_digest[..]).collect(),
+            inputs: quotes.iter().map(|quote| quote.input.as_str()).collect(),
+            vehicles: quotes.iter().map(|quote| quote.vehicle.as_str()).collect(),
+            parties: quotes.iter().map(|quote| quote.parties_sealed.as_slice()).collect(),
+            outside: quotes.iter().map(|quote| quote.outside.as_str()).collect(),
+            challenges: quotes.iter().map(|quote| quote.challenge.as_deref()).collect(),
+        }
+    }
+}
+
 /// Writes a set of quotes in one statement.
-///
-/// The arrays stand in the select list, where they go row by row: in the from clause each column
-/// would first be put into a table of its own.
 pub async fn insert(tx: &mut Tx, quotes: &[&QuoteRecord]) -> Result<(), ProductionError> {
-    let period = |product: &Option<QuotedProduct>, end: fn(Period) -> Timestamp| {
-        product.map(|product| end(product.period).to_sqlx())
-    };
-    let premium = |product: &Option<QuotedProduct>| product.map(|product| product.premium.0);
+    let columns = Columns::of(quotes);
     sqlx::query!(
-        r#"insert into production.quote
-               (slot, query_no, tenant_id, client, insurer, region, frame_no, quoted_at, expires_at,
-                compulsory_from, compulsory_to, compulsory_premium_fen,
-                commercial_from, commercial_to, commercial_premium_fen, tax_fen,
-                tariff_version, rating_digest, input, vehicle, parties_sealed, outside, challenge)
-           select unnest($1::integer[]), unnest($2::text[]), unnest($3::uuid[]),
-                  unnest($4::text[]), unnest($5::text[]), unnest($6::text[]), unnest($7::text[]),
-                  unnest($8::timestamptz[]), unnest($9::timestamptz[]), unnest($10::timestamptz[]),
-                  unnest($11::timestamptz[]), unnest($12::bigint[]), unnest($13::timestamptz[]),
-                  unnest($14::timestamptz[]), unnest($15::bigint[]), unnest($16::bigint[]),
-                  unnest($17::text[]), unnest($18::bytea[]), unnest($19::text[])::json,
-                  unnest($20::text[])::json, unnest($21::bytea[]), unnest($22::text[])::json,
-                  unnest($23::text[])::json"#,
-        column!(quotes, |quote| i32::from(quote.frame.slot().0)),
-        column!(quotes, |quote| quote.query_no.to_string()),
-        column!(quotes, |quote| quote.tenant.0),
-        column!(quotes, |quote| quote.client.as_str()) as _,
-        column!(quotes, |quote| quote.insurer.as_str()) as _,
-        column!(quotes, |quote| quote.region.code()) as _,
-        column!(quotes, |quote| quote.frame.as_str()) as _,
-        column!(quotes, |quote| quote.quoted_at.to_sqlx()) as _,
-        column!(quotes, |quote| quote.expires_at.to_sqlx()) as _,
-        column!(quotes, |quote| period(&quote.compulsory, Period::from)) as _,
-        column!(quotes, |quote| period(&quote.compulsory, Period::to)) as _,
-        column!(quotes, |quote| premium(&quote.compulsory)) as &[Option<i64>],
-        column!(quotes, |quote| period(&quote.commercial, Period::from)) as _,
-        column!(quotes, |quote| period(&quote.commercial, Period::to)) as _,
-        column!(quotes, |quote| premium(&quote.commercial)) as &[Option<i64>],
-        column!(quotes, |quote| quote.tax.map(|tax| tax.0)) as &[Option<i64>],
-        column!(quotes, |quote| quote.tariff_version.as_str()) as _,
-        column!(quotes, |quote| &quote.rating_digest[..]) as _,
-        column!(quotes, |quote| quote.input.as_str()) as _,
-        column!(quotes, |quote| quote.vehicle.as_str()) as _,
-        column!(quotes, |quote| quote.parties_sealed.as_slice()) as _,
-        column!(quotes, |quote| quote.outside.as_str()) as _,
-        column!(quotes, |quote| quote.challenge.as_deref()) as _,
+        "select production.record_quotes($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14,
+                                         $15, $16, $17, $18, $19, $20, $21, $22, $23)",
+        &columns.slots,
+        &columns.query_nos,
+        &columns.tenants,
+        &columns.clients as _,
+        &columns.insurers as _,
+        &columns.regions as _,
+        &columns.frames as _,
+        &columns.quoted_at as _,
+        &columns.expires_at as _,
+        &columns.compulsory_from as _,
+        &columns.compulsory_to as _,
+        &columns.compulsory_premiums as &[Option<i64>],
+        &columns.commercial_from as _,
+        &columns.commercial_to as _,
+        &columns.commercial_premiums as &[Option<i64>],
+        &columns.taxes as &[Option<i64>],
+        &columns.tariff_versions as _,
+        &columns.rating_digests as _,
+        &columns.inputs as _,
+        &columns.vehicles as _,
+        &columns.parties as _,
+        &columns.outside as _,
+        &columns.challenges as _,
     )
     .execute(tx.conn())
     .await?;
@@ -264,7 +336,7 @@ pub async fn superseded(
 
 struct QuoteRow {
     query_no: String,
-    tenant_id: uuid::Uuid,
+    tenant_id: Uuid,
     client: String,
     insurer: String,
     region: String,

@@ -115,6 +115,7 @@ impl World {
                 challenges: challenges.clone(),
                 locks,
                 scorer,
+                quote_writer: memory.clone(),
             },
             pg::coalesce::Lanes::default(),
             &TaskTracker::new(),
