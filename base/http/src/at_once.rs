@@ -96,6 +96,7 @@ impl Spine {
             }
             Ok(None) => None,
             Err(error) if failure::is_unavailable(&error) => {
+                self.db().doubt();
                 let problem = Problem::store(&error);
                 let outcomes = set.iter().map(|_| Err(problem.clone())).collect();
                 Some(Part { ahead: Ahead::default(), outcomes })
