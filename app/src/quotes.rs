@@ -76,7 +76,6 @@ async fn insert(
     let (conn, tenants) = at_once.parts();
     let written = sqlx::query!(
         r#"select set_config('commonwheel.tenants', $1, true) as bound,
-                  set_config('synchronous_commit', 'off', true) as ahead,
                   http.keep_keys($2, $3, $4, $5, $6, $7, $8, $9, $10),
                   production.keep_answers($11, $12, $13, $14, $15, $16),
                   production.record_quotes($17, $18, $19, $20, $21, $22, $23, $24, $25, $26, $27, $28,

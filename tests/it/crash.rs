@@ -81,14 +81,16 @@ async fn a_crashed_database_comes_back_with_everything_acknowledged() {
 /// So many calls make a set beside one whose callers still wait.
 const WORTH_A_SET: usize = 16;
 
-/// A standby is demanded that does not exist, so nothing becomes durable: a call is committed for
-/// everybody to see, and neither it nor its repetitions are answered until a crash makes it unknown.
+/// A standby is demanded that does not exist, so nothing becomes durable. A confirmation is committed for
+/// everybody to see, and neither it nor its repetitions are answered until a crash makes it unknown. So it
+/// is with a quote, which waits in its one statement.
 #[tokio::test(flavor = "multi_thread")]
 async fn nobody_is_answered_before_the_work_is_durable() {
     let platform = Platform::up().await;
     let picc = platform.client("picc-320000").await;
-    // Leases a block of numbers and makes the tenant's key.
-    picc.quote(&Car::number(1).message(now())).await.ok(201);
+    // Leases blocks of numbers and makes the tenant's key.
+    picc.insure(&Car::number(1).message(now())).await;
+    let paid = picc.paid(&Car::number(2).message(now())).await;
     let database = platform.database().await;
     let demand = async |standby: &str| {
         database.run(&format!("alter system set synchronous_standby_names = '{standby}'")).await;
@@ -110,14 +112,13 @@ async fn nobody_is_answered_before_the_work_is_durable() {
     eventually("commits wait for the standby", waiting).await;
     probe.abort();
 
-    let message = Car::number(2).message(now());
     let send = || {
-        let (picc, message) = (picc.clone(), message.clone());
-        tokio::spawn(async move { picc.post("/v1/quotes", Some("held"), &message).await })
+        let (picc, paid) = (picc.clone(), paid.clone());
+        tokio::spawn(async move { picc.confirm(&paid, "held").await })
     };
     let kept = "select count(*) from http.idempotency where key = 'held'";
     let first = send();
-    eventually("the quote is there for all to see", async || {
+    eventually("the confirmation is there for all to see", async || {
         (database.number(kept).await == 1).then_some(())
     })
     .await;
@@ -125,7 +126,7 @@ async fn nobody_is_answered_before_the_work_is_durable() {
         let metrics = answer(http_client().get(format!("{}/metrics", platform.announced.ops)));
         let metrics = metrics.await.unwrap().text();
         let count = metrics.lines().find(|line| {
-            line.starts_with("coalesced_set_members_count") && line.contains("quote.record")
+            line.starts_with("coalesced_set_members_count") && line.contains("quote.confirm")
         });
         count.unwrap().rsplit(' ').next().unwrap().parse().unwrap()
     };
@@ -133,6 +134,20 @@ async fn nobody_is_answered_before_the_work_is_durable() {
     let mut calls = vec![first];
     calls.extend((0..WORTH_A_SET).map(|_| send()));
     eventually("repetitions are looked at", async || (sets().await > before).then_some(())).await;
+    assert!(calls.iter().all(|call| !call.is_finished()));
+
+    let message = Car::number(3).message(now());
+    let quote = || {
+        let (picc, message) = (picc.clone(), message.clone());
+        tokio::spawn(async move { picc.post("/v1/quotes", Some("quoted"), &message).await })
+    };
+    calls.push(quote());
+    eventually("the quote waits in its statement", async || {
+        let writing = "select count(*) from pg_stat_activity
+                       where wait_event = 'SyncRep' and query like '%record_quotes%'";
+        (database.number(writing).await == 1).then_some(())
+    })
+    .await;
     assert!(calls.iter().all(|call| !call.is_finished()));
 
     let stopped = platform.stop_database();
@@ -150,6 +165,8 @@ async fn nobody_is_answered_before_the_work_is_durable() {
     let known = send().await.unwrap().ok(201);
     assert_eq!(database.number(kept).await, 1);
     assert_eq!(send().await.unwrap().ok(201), known);
+    let quoted = quote().await.unwrap().ok(201);
+    assert_eq!(quote().await.unwrap().ok(201), quoted);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2,7 +2,7 @@
 //!
 //! For commands that decide nothing in the database. Opening a transaction, its statements one after
 //! the other and its commit are four round trips in which everybody in the set waits and the database
-//! mostly waits too; this is one. It writes all or nothing. Whatever it cannot do (a key was answered
+//! mostly waits too; this is one, which answers once it is on the disk. It writes all or nothing. Whatever it cannot do (a key was answered
 //! before, a quota is used up, one member spoils the rest) goes the long way of every
 //! other set, which finds the database as if nothing had been tried.
 
@@ -84,17 +84,19 @@ impl Spine {
                 .map(|(call, command)| Served { call, done: command.done(), served_at })
                 .collect();
             let written = writer.write(&mut at_once, &commands, &served).await?;
-            Ok::<_, sqlx::Error>(written.then(|| at_once.written()))
+            at_once.keep();
+            Ok::<_, sqlx::Error>(written)
         };
         match written.await {
-            Ok(Some(ahead)) => {
+            Ok(true) => {
                 let outcomes = set.iter().map(|(_, command)| {
                     let Done { status, body, .. } = command.done();
                     Ok(Reply { status: *status, body: body.clone(), replayed: false })
                 });
-                Some(Part { ahead, outcomes: outcomes.collect() })
+                // Nothing is ahead of the disk.
+                Some(Part { ahead: Ahead::default(), outcomes: outcomes.collect() })
             }
-            Ok(None) => None,
+            Ok(false) => None,
             Err(error) if failure::is_unavailable(&error) => {
                 self.db().doubt();
                 let problem = Problem::store(&error);

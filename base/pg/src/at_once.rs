@@ -2,30 +2,23 @@
 
 use sqlx::PgConnection;
 
-use crate::flush::Ahead;
 use crate::lend::Lent;
 use crate::tx::Scope;
 
-/// A connection for one statement, which commits by itself, ahead of the disk.
+/// A connection for one statement, which commits by itself and is durable when it is answered.
 ///
 /// Nothing is open on the connection, so the statement binds itself to the tenants it works for, before
-/// it touches a row:
-///
-/// ```sql
-/// select set_config('commonwheel.tenants', $1, true), set_config('synchronous_commit', 'off', true), …
-/// ```
-///
-/// Row security refuses what comes before that.
+/// it touches a row: `select set_config('commonwheel.tenants', $1, true), …`. Row security refuses what
+/// comes before that.
 #[derive(Debug)]
 pub struct AtOnce {
     conn: Lent,
     tenants: String,
-    ahead: Ahead,
 }
 
 impl AtOnce {
-    pub(crate) fn new(conn: Lent, scope: &Scope, ahead: Ahead) -> AtOnce {
-        AtOnce { conn, tenants: scope.to_string(), ahead }
+    pub(crate) fn new(conn: Lent, scope: &Scope) -> AtOnce {
+        AtOnce { conn, tenants: scope.to_string() }
     }
 
     /// The connection, and the tenants to bind the statement to.
@@ -33,10 +26,8 @@ impl AtOnce {
         (&mut self.conn, &self.tenants)
     }
 
-    /// The statement succeeded. Others see what it wrote; nobody may be told of it before
-    /// [`Ahead::durable`].
-    pub fn written(self) -> Ahead {
+    /// Gives the connection back: the statement succeeded, or none was sent.
+    pub fn keep(self) {
         self.conn.keep();
-        self.ahead
     }
 }

@@ -120,8 +120,8 @@ impl Db {
         Ok(tx.ahead(self.flusher.promise().await?))
     }
 
-    /// A connection for one statement that is a transaction of its own, commits ahead of the disk and
-    /// touches the rows of `scope` and no others.
+    /// A connection for one statement that is a transaction of its own and touches the rows of `scope`
+    /// and no others.
     pub async fn at_once(&self, scope: &Scope) -> Result<AtOnce, sqlx::Error> {
         let conn = match self.lender.lend_alive().await {
             Err(error) if failure::is_connection_lost(&error) => {
@@ -130,8 +130,7 @@ impl Db {
             }
             lent => lent?,
         };
-        // Before anything is committed or seen, see `flush`.
-        Ok(AtOnce::new(conn, scope, self.flusher.promise().await?))
+        Ok(AtOnce::new(conn, scope))
     }
 
     async fn open(&self, open: String, scope: Scope) -> Result<Tx, sqlx::Error> {
