@@ -9,7 +9,7 @@
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
-use pg::coalesce::{Coalescer, Lanes};
+use pg::coalesce::Lanes;
 use pg::{Ahead, AtOnce, Scope, failure};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,7 +17,7 @@ use tokio_util::task::TaskTracker;
 use crate::call::Call;
 use crate::idempotency;
 use crate::problem::Problem;
-use crate::spine::{Coalesced, Done, Part, Reply, Served, SetCommand, Spine, when_durable};
+use crate::spine::{Coalesced, Done, Part, Reply, Served, SetCommand, Spine};
 
 /// A set command that decides nothing in the database: its answer is ready before it is written.
 pub trait ReadyCommand: SetCommand {
@@ -48,9 +48,8 @@ impl Spine {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Coalesced<C> {
-        let spine = self.kept(cut.lanes);
-        let work = move |set: Vec<(Call, C)>| {
-            let (spine, writer) = (spine.clone(), writer.clone());
+        let work = move |spine: Spine, set: Vec<(Call, C)>| {
+            let writer = writer.clone();
             async move {
                 let part = spine.try_at_once(&*writer, &set).await;
                 let way = if part.is_some() { "at_once" } else { "long" };
@@ -62,7 +61,7 @@ impl Spine {
                 }
             }
         };
-        Coalesced(Coalescer::start_staged(C::NAME, cut, tracker, stop, work, when_durable))
+        self.coalesce_by(cut, tracker, stop, work)
     }
 
     /// `None` when nothing was written.

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http::StatusCode;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
+use kernel::TenantId;
 use pg::{Db, Scope, Tx};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
@@ -28,9 +29,9 @@ pub(crate) async fn claim(tx: &mut Tx, calls: &[&Call]) -> Result<Vec<Verdict>, 
     let mut keyed: Vec<usize> = Vec::new();
     let mut seen = HashSet::new();
     for (at, call) in calls.iter().enumerate() {
-        let Some(key) = &call.key else { continue };
+        let Some(key) = owned_key(call) else { continue };
         // Two of one set with one key: an advisory lock would let its own session pass twice.
-        if seen.insert((call.caller.tenant, &call.caller.client, key)) {
+        if seen.insert(key) {
             keyed.push(at);
         } else {
             verdicts[at] = Some(Err(in_flight()));
@@ -200,11 +201,13 @@ pub(crate) async fn keep(tx: &mut Tx, served: &[Served<'_>]) -> Result<(), sqlx:
 /// advisory locks do not tell within a session.
 pub(crate) fn share_a_key<'a>(calls: impl IntoIterator<Item = &'a Call>) -> bool {
     let mut seen = HashSet::new();
-    let mut keyed = calls.into_iter().filter_map(|call| {
-        let key = call.key.as_deref()?;
-        Some((call.caller.tenant, &*call.caller.client, key))
-    });
-    !keyed.all(|key| seen.insert(key))
+    !calls.into_iter().filter_map(owned_key).all(|key| seen.insert(key))
+}
+
+/// The key of a call with whom it belongs to.
+fn owned_key(call: &Call) -> Option<(TenantId, &str, &str)> {
+    let key = call.key.as_deref()?;
+    Some((call.caller.tenant, &*call.caller.client, key))
 }
 
 /// Forgets up to `most` answers given before `before`; returns how many.

@@ -334,17 +334,26 @@ impl Spine {
         tracker: &TaskTracker,
         stop: &CancellationToken,
     ) -> Coalesced<C> {
-        let spine = self.kept(cut.lanes);
-        let work = move |set: Vec<(Call, C)>| {
-            let spine = spine.clone();
-            async move { spine.run_set(&set).await }
-        };
-        Coalesced(Coalescer::start_staged(C::NAME, cut, tracker, stop, work, when_durable))
+        let work = |spine: Spine, set: Vec<(Call, C)>| async move { spine.run_set(&set).await };
+        self.coalesce_by(cut, tracker, stop, work)
     }
 
-    /// The same spine over connections of its own, for so many lanes.
-    pub(crate) fn kept(&self, lanes: usize) -> Spine {
-        Spine { db: self.db.kept(lanes), ..self.clone() }
+    /// Starts lanes in which `work` serves each set, over a spine with connections of its own.
+    pub(crate) fn coalesce_by<C, W, F>(
+        &self,
+        cut: Lanes,
+        tracker: &TaskTracker,
+        stop: &CancellationToken,
+        work: W,
+    ) -> Coalesced<C>
+    where
+        C: SetCommand,
+        W: Fn(Spine, Vec<(Call, C)>) -> F + Send + Sync + 'static,
+        F: Future<Output = Vec<Part>> + Send,
+    {
+        let spine = Spine { db: self.db.kept(cut.lanes), ..self.clone() };
+        let work = move |set| work(spine.clone(), set);
+        Coalesced(Coalescer::start_staged(C::NAME, cut, tracker, stop, work, when_durable))
     }
 
     /// One part, unless members had to run one by one.
@@ -482,7 +491,7 @@ impl Spine {
 
 /// Answers the members of a set once nothing their answers rest on can be lost any more, be it
 /// written by the set or found under a key.
-pub(crate) async fn when_durable(parts: Vec<Part>) -> Vec<Outcome> {
+async fn when_durable(parts: Vec<Part>) -> Vec<Outcome> {
     let mut outcomes = Vec::with_capacity(parts.len());
     for part in parts {
         match part.ahead.durable().await {
@@ -529,7 +538,7 @@ impl From<Unrecorded> for Problem {
 }
 
 /// A command that is served as sets.
-pub struct Coalesced<C>(pub(crate) Coalescer<(Call, C), Outcome>);
+pub struct Coalesced<C>(Coalescer<(Call, C), Outcome>);
 
 impl<C> Clone for Coalesced<C> {
     fn clone(&self) -> Coalesced<C> {
