@@ -1,6 +1,7 @@
 //! How an amount came about: factor by factor, each with the row it came from.
 
 use std::borrow::Cow;
+use std::fmt::Write;
 use std::sync::Arc;
 
 use kernel::Fen;
@@ -120,7 +121,13 @@ impl utoipa::ToSchema for TableRow {}
 
 impl Serialize for TableRow {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&format_args!("{}:{}", self.file.as_str(), self.line))
+        // In one piece: a rating names dozens of rows, and a text that is formatted straight into JSON is
+        // looked through for marks to escape piece by piece.
+        let mut text = String::with_capacity(self.file.as_str().len() + 11);
+        text.push_str(self.file.as_str());
+        // A text takes all that is written to it.
+        let _ = write!(text, ":{}", self.line);
+        serializer.serialize_str(&text)
     }
 }
 
