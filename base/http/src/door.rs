@@ -111,7 +111,8 @@ pub(crate) async fn enter(
             let response = next.run(request).await;
             match call.get() {
                 Some(call) if response.status().as_u16() >= 400 => {
-                    given_before(&door, call).await.unwrap_or(response)
+                    // Boxed: rare, and of kilobytes that every request would have to hold.
+                    Box::pin(given_before(&door, call)).await.unwrap_or(response)
                 }
                 _ => response,
             }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
@@ -111,6 +112,9 @@ impl TenantKeys {
 
     /// The key of indexes all insurers share (plates, for example). Made at first use.
     pub async fn market_index(&self, now: Timestamp) -> Result<&IndexKey, TenancyError> {
+        if let Some(key) = self.market.get() {
+            return Ok(key);
+        }
         let made = self.market.get_or_try_init(|| async {
             let fresh = self.master.wrap(MARKET, &Secret::generate()?)?;
             let mut tx = self.db.begin(Scope::nobody()).await?;
@@ -118,7 +122,8 @@ impl TenantKeys {
             tx.commit().await?;
             Ok(IndexKey::new(&self.master.unwrap(MARKET, &wrapped)?))
         });
-        made.await
+        // As in `read`.
+        Box::pin(made).await
     }
 
     /// Gives `tenant` a new data key; what the old ones sealed still opens.
@@ -162,17 +167,23 @@ impl TenantKeys {
         held.get(&tenant).cloned()
     }
 
-    async fn read(&self, tenant: TenantId) -> Result<Arc<TenantKey>, TenancyError> {
-        let mut tx = self.db.begin(Scope::of(tenant)).await?;
-        let data = self.unwrap_all(&mut tx, tenant, KeyUse::Data).await?;
-        let index = self.unwrap_all(&mut tx, tenant, KeyUse::Index).await?;
-        tx.rollback().await?;
-        let Some((_, index)) = index.first() else { return Err(TenancyError::NotFound(tenant)) };
-        let index = IndexKey::new(index);
-        let key = Arc::new(TenantKey { ring: KeyRing::new(tenant.0.as_bytes(), data)?, index });
-        let mut held = self.held.write().unwrap_or_else(|poisoned| poisoned.into_inner());
-        held.insert(tenant, (key.clone(), Instant::now()));
-        Ok(key)
+    /// Boxed: rare, and of kilobytes that every future around it would have to hold.
+    fn read(
+        &self,
+        tenant: TenantId,
+    ) -> Pin<Box<impl Future<Output = Result<Arc<TenantKey>, TenancyError>> + Send>> {
+        Box::pin(async move {
+            let mut tx = self.db.begin(Scope::of(tenant)).await?;
+            let data = self.unwrap_all(&mut tx, tenant, KeyUse::Data).await?;
+            let index = self.unwrap_all(&mut tx, tenant, KeyUse::Index).await?;
+            tx.rollback().await?;
+            let (_, index) = index.first().ok_or(TenancyError::NotFound(tenant))?;
+            let index = IndexKey::new(index);
+            let key = Arc::new(TenantKey { ring: KeyRing::new(tenant.0.as_bytes(), data)?, index });
+            let mut held = self.held.write().unwrap_or_else(|poisoned| poisoned.into_inner());
+            held.insert(tenant, (key.clone(), Instant::now()));
+            Ok(key)
+        })
     }
 
     async fn unwrap_all(
