@@ -13,6 +13,7 @@ pub mod call;
 pub mod door;
 pub mod function;
 pub mod idempotency;
+pub mod json;
 pub mod openapi;
 pub mod outbound;
 pub mod paging;

@@ -23,10 +23,14 @@ use tokio_util::task::TaskTracker;
 
 use crate::call::Call;
 use crate::idempotency;
+use crate::json;
 use crate::problem::{self, Problem};
 
 /// How often a set starts over after a serialisation failure or a deadlock.
 const ATTEMPTS: u32 = 5;
+
+/// Room for the longest common answer, a quote.
+const BODY_BYTES: usize = 6 << 10;
 
 /// A fact for the outbox, told once the work is committed.
 #[derive(Clone, Debug)]
@@ -83,10 +87,8 @@ impl Done {
         slot: u16,
         subject: impl Into<String>,
     ) -> Done {
-        // Room for the longest common answer, a quote: growing to it costs as much as writing it.
-        let mut body = Vec::with_capacity(6 << 10);
         // Views are plain structs of strings, numbers and lists, which always serialise.
-        let _ = serde_json::to_writer(&mut body, view);
+        let body = json::written(view, BODY_BYTES).unwrap_or_default();
         let (body, subject) = (body.into(), subject.into());
         Done { status, body, slot, subject, vehicle: None, shown: Vec::new(), events: Vec::new() }
     }
@@ -301,7 +303,8 @@ impl Spine {
             shown: naming.records.clone(),
             events: Vec::new(),
         };
-        match self.witness(call, &done).await {
+        // Rare, and of kilobytes that every future around it would have to hold.
+        match Box::pin(self.witness(call, &done)).await {
             Ok(()) => told,
             Err(error) => {
                 tracing::warn!(error = %problem::Chain(&error), "a refusal names nobody: the look could not be recorded");

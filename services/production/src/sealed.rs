@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use base_http::json;
 use crypto::IndexKey;
 use jiff::Timestamp;
 use kernel::TenantId;
@@ -25,7 +26,7 @@ pub const OUTSIDE: &str = "production.outside";
 /// Blind index of an owner, shared by the market so that a change of owner shows.
 pub const OWNER_INDEX: &str = "production.owner";
 
-/// Room for the parties of a quote as JSON: growing to it costs as much as writing it.
+/// Room for the parties of a quote as JSON.
 const PLAIN_BYTES: usize = 1 << 10;
 
 /// Seals and opens; cheap to clone.
@@ -48,8 +49,7 @@ impl Sealer {
         purpose: &str,
         value: &(impl Serialize + Sync),
     ) -> Result<Vec<u8>, ProductionError> {
-        let mut plain = Vec::with_capacity(PLAIN_BYTES);
-        serde_json::to_writer(&mut plain, value)
+        let plain = json::written(value, PLAIN_BYTES)
             .map_err(|_| ProductionError::Corrupt("personal data"))?;
         Ok(self.keys.of(tenant).await?.seal(purpose, &plain)?)
     }

@@ -35,7 +35,7 @@ async fn quote(
     Incoming { call, body, unknown }: Incoming<Box<QuoteBody>>,
 ) -> Result<Reply, Problem> {
     // Both are kilobytes, and every layer around a handler moves what it is made of.
-    Box::pin(production.quote(call, *body, unknown)).await
+    Box::pin(production.quote(call, &body, unknown)).await
 }
 
 /// Freeze premium, tax and fee of a quote (投保预确认)

@@ -1,7 +1,6 @@
 //! What a quote answers.
 
 use base_http::Notice;
-use hex::ToHex;
 use jiff::Timestamp;
 use kernel::{Fen, Period};
 use production_core::frame::FrameNo;
@@ -10,14 +9,18 @@ use production_core::insurer::InsurerCode;
 use production_core::party::mask_name;
 use production_rating::Rating;
 use serde::Serialize;
-use serde_json::value::{RawValue, to_raw_value};
+use serde_json::value::RawValue;
 use utoipa::ToSchema;
 
 use crate::error::ProductionError;
 use crate::outside::{Consulted, RegisteredVehicle};
 use crate::quote::checks::Duplicate;
 use crate::quote::claims::QuotedClaim;
+use crate::quote::flow::json_with_room;
 use crate::store::known::Known;
+
+/// A rating as JSON is rarely longer.
+const RATING_BYTES: usize = 5 << 10;
 
 /// 投保查询的回复: premiums, factors with their reasons, tax, previous policies, notices.
 #[derive(Debug, Serialize, ToSchema)]
@@ -178,12 +181,17 @@ pub(crate) fn payable(rating: &Rating) -> Option<Fen> {
 
 /// A rating as it is sent, and as it is digested.
 pub(crate) fn written(rating: &Rating) -> Result<Box<RawValue>, ProductionError> {
-    to_raw_value(rating).map_err(|_| ProductionError::Corrupt("rating"))
+    let json = json_with_room(rating, RATING_BYTES)?;
+    RawValue::from_string(json).map_err(|_| ProductionError::Corrupt("rating"))
 }
 
 /// Hexadecimal blind index, as identities carry it.
 pub(crate) fn hex_index(index: &[u8]) -> String {
-    index.encode_hex()
+    // Not `encode_hex`, which puts a text together character by character.
+    let mut text = vec![0; 2 * index.len()];
+    // The lengths match, and digits are text.
+    let _ = hex::encode_to_slice(index, &mut text);
+    String::from_utf8(text).unwrap_or_default()
 }
 
 /// The rating's notices in the words of answers.

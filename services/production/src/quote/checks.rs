@@ -1,7 +1,6 @@
 //! Judgements over a quote message once history and outside answers are there.
 
 use base_http::Notice;
-use hex::ToHex;
 use jiff::{SignedDuration, Timestamp};
 use kernel::{Period, time};
 use production_core::frame::FrameNo;
@@ -18,6 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::outside::Consulted;
+use crate::quote::answer;
 use crate::quote::read::QuoteRequest;
 use crate::store::known::{Known, KnownPolicy};
 
@@ -148,7 +148,7 @@ pub(crate) fn against_record(
         .iter()
         .filter(|policy| !policy.revoked)
         .max_by_key(|policy| policy.prior.period.from())
-        .map(|policy| policy.owner_index.encode_hex::<String>());
+        .map(|policy| answer::hex_index(&policy.owner_index));
     vehicle::ownership(
         Ownership {
             owner: &request.identity.owner_index,

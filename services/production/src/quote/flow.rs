@@ -41,20 +41,13 @@ impl Production {
     pub async fn quote(
         &self,
         call: Call,
-        body: QuoteBody,
+        body: &QuoteBody,
         unknown: Vec<String>,
     ) -> Result<Reply, Problem> {
         let insurer = self.insurer_of(&call)?;
         let branch = Region::parse(&call.caller.region).ok();
         let now = call.received_at;
-        let mut found = Findings::new();
-        let request = read::message(&body, branch, &mut found);
-        if let Some(request) = &request {
-            checks::own_region(request.region, branch, &mut found);
-        }
-        let Some(mut request) = request.filter(|_| !found.rejects()) else {
-            return Err(Problem::invalid(read::errors(found.split().0)));
-        };
+        let (mut request, mut found) = asked(body, branch)?;
         let index = self.sealer.owner_index(request.parties.owner_mark(), now).await?;
         request.identity.owner_index = answer::hex_index(&index);
         let tariff = self.book.active()?;
@@ -332,6 +325,19 @@ fn refused(refusal: &RatingRefusal) -> base_http::FieldError {
 }
 
 /// Where the message says what a pointer into the rating input names.
+/// What a message asks for, with what there is to say about it; refused when that is against it.
+fn asked(body: &QuoteBody, branch: Option<Region>) -> Result<(QuoteRequest, Findings), Problem> {
+    let mut found = Findings::new();
+    let request = read::message(body, branch, &mut found);
+    if let Some(request) = &request {
+        checks::own_region(request.region, branch, &mut found);
+    }
+    match request {
+        Some(request) if !found.rejects() => Ok((request, found)),
+        _ => Err(Problem::invalid(read::errors(found.split().0))),
+    }
+}
+
 fn in_message(pointer: &str) -> &str {
     match pointer {
         "/commercial/autonomous" => "/commercial/autonomousCoefficient",
@@ -354,12 +360,13 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, ProductionEr
     json_with_room(value, 256)
 }
 
-/// JSON in a text that begins with so many bytes of room: growing to a few kilobytes step by step
-/// costs as much as writing them.
-fn json_with_room(value: &impl serde::Serialize, room: usize) -> Result<String, ProductionError> {
-    let mut text = Vec::with_capacity(room);
-    let written = serde_json::to_writer(&mut text, value).ok();
-    written.and_then(|()| String::from_utf8(text).ok()).ok_or(ProductionError::Corrupt("value"))
+/// JSON in a text that begins with so many bytes of room.
+pub(super) fn json_with_room(
+    value: &impl serde::Serialize,
+    room: usize,
+) -> Result<String, ProductionError> {
+    let written = base_http::json::written(value, room).ok();
+    written.and_then(|json| String::from_utf8(json).ok()).ok_or(ProductionError::Corrupt("value"))
 }
 
 /// What is frozen by a pre-confirmation: nothing a quote left open is zero by accident.

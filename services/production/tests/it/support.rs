@@ -163,7 +163,7 @@ impl World {
 
     pub(crate) async fn quote(&self, caller: &Arc<Caller>, body: &Value) -> Result<Value, Problem> {
         let call = self.call(caller, &function::QUOTE);
-        view(self.production.quote(call, parsed(body), Vec::new()).await)
+        view(self.production.quote(call, &parsed(body), Vec::new()).await)
     }
 
     pub(crate) async fn pre_confirm(

@@ -35,7 +35,7 @@ async fn a_sale_notices_them_at_every_step() {
     let world = World::new().await;
     let body = message(world.clock.now(), VIN, PLATE);
     let call = world.call(&world.picc, &function::QUOTE);
-    let told = world.production.quote(call, parsed(&body), vec![COLOUR.to_owned()]).await;
+    let told = world.production.quote(call, &parsed(&body), vec![COLOUR.to_owned()]).await;
     let quoted = view(told).unwrap();
     noticed(&quoted);
     let query = word(&quoted, "/queryCode");
