@@ -228,13 +228,19 @@ pub(crate) async fn platform(
     let on_vehicles = OnVehicles { production: production.clone() };
     let accesses = AccessLog::new(spine, Arc::new(on_vehicles));
     let (routes, document) = routes(authority, production, clearing, actuarial, accesses);
-    let api = base_http::openapi::behind(routes, door)
+    // One layer made of four, the first outermost: each layer of a router copies all below it for each
+    // request.
+    let before = (
+        axum::middleware::from_fn_with_state(base.ids.clone(), trace::layer),
+        CatchPanicLayer::custom(panicked),
+        DefaultBodyLimit::max(LARGEST_BODY),
+        base_http::openapi::before(door),
+    );
+    let api = routes
         .merge(SwaggerUi::new("/docs").url("/openapi.json", document))
         .fallback(not_found)
         .method_not_allowed_fallback(no_method)
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(axum::middleware::from_fn_with_state(base.ids.clone(), trace::layer));
+        .layer(before);
     Ok(Platform { api, db: base.db.clone(), tasks, stop })
 }
 

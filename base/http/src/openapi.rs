@@ -36,12 +36,9 @@ where
     (schemas, paths, methods)
 }
 
-/// Puts the door before every route of `router`.
-pub fn behind<S: Clone + Send + Sync + 'static>(
-    router: axum::Router<S>,
-    door: Arc<Door>,
-) -> axum::Router<S> {
-    router.layer(axum::Extension(door))
+/// Puts the door before every route of the router it is a layer of.
+pub fn before(door: Arc<Door>) -> axum::Extension<Arc<Door>> {
+    axum::Extension(door)
 }
 
 /// The operations of one path.
