@@ -96,10 +96,10 @@ setup: ## Install what is missing: PostgreSQL server binaries, a C compiler
 build:
 	$(CARGO) build --workspace --bin commonwheel --test program
 
-dist: ## Build the program that is installed and measured, optimised as a whole: takes long
+dist: ## Build the program that is installed and measured, optimised for its busiest ways: takes long
 	@deploy/dist.sh
 
-profile: setup ## Watch the program under load, for the builds of `make dist` from then on: takes as long
+profile: setup ## Watch the program under load anew, for deploy/profile, which `make dist` goes by: takes as long
 	@deploy/profile.sh
 
 clean-data: ## Remove the data of the local platform and of the development database

@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
 # Builds programs the way they are installed and measured: target/dist/commonwheel when none is named,
-# else those, such as "commonwheel quote". Optimised as a whole, and, where `make profile` has
-# watched the program at work, for the ways it went most.
+# else those, such as "commonwheel quote". Optimised for the ways the program was seen to go most under
+# load (`make profile`), where that was seen with this compiler on this kind of machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 host=$(rustc -vV | sed -n 's/^host: //p')
+release=$(rustc -vV | sed -n 's/^release: //p')
 built=${CARGO_TARGET_DIR:-target}/$host/dist
-profile=$PWD/target/profile/commonwheel.profdata
 flags=${RUSTFLAGS:-}
-if [ -f "$profile" ]; then
-    printf 'optimised for what was seen on %s\n' "$(date -r "$profile" +%F)" >&2
+seen=deploy/profile/$release-$host.profdata.gz
+profile=$PWD/target/profile/commonwheel.profdata
+if [ -f "$seen" ]; then
+    mkdir -p "$(dirname "$profile")"
+    # Written only when it changes: the compiler takes a newer file for a reason to build anew.
+    gzip --decompress --stdout "$seen" | cmp --silent - "$profile" ||
+        gzip --decompress --stdout "$seen" > "$profile"
     # What has changed since is built as if it had not been watched.
     flags="$flags -Cprofile-use=$profile -Cllvm-args=-no-pgo-warn-mismatch"
+else
+    printf 'no profile of Rust %s on %s; see make profile\n' "$release" "$host" >&2
 fi
 
 [ $# -gt 0 ] || set -- commonwheel
