@@ -13,7 +13,7 @@ seen=deploy/profile/$release-$host.profdata.gz
 profile=$PWD/target/profile/commonwheel.profdata
 if [ -f "$seen" ]; then
     mkdir -p "$(dirname "$profile")"
-    # Written only when it changes: the compiler takes a newer file for a reason to build anew.
+    # Written only when it changes, so that nothing is built anew for it.
     gzip --decompress --stdout "$seen" | cmp --silent - "$profile" ||
         gzip --decompress --stdout "$seen" > "$profile"
     # What has changed since is built as if it had not been watched.

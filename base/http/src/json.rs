@@ -12,6 +12,11 @@ pub fn written(value: &(impl Serialize + ?Sized), room: usize) -> serde_json::Re
     Ok(pieces.0)
 }
 
+/// The same as a text.
+pub fn text(value: &(impl Serialize + ?Sized), room: usize) -> serde_json::Result<String> {
+    String::from_utf8(written(value, room)?).map_err(serde::ser::Error::custom)
+}
+
 /// Takes JSON as `serde_json` writes it: thousands of pieces an answer, most of them one mark. A mark
 /// that is pushed costs a few instructions, one that is copied like a text costs forty.
 struct Pieces(Vec<u8>);
@@ -51,6 +56,7 @@ mod tests {
         });
         for room in [0, 1, 1 << 10] {
             assert_eq!(written(&value, room).unwrap(), serde_json::to_vec(&value).unwrap());
+            assert_eq!(text(&value, room).unwrap(), serde_json::to_string(&value).unwrap());
         }
     }
 }

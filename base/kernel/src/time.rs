@@ -61,7 +61,7 @@ pub struct Period {
 }
 
 /// An instant as [`Timestamp`] serialises itself, but handed over as one text: an answer holds dozens of
-/// periods, and the formatter's pieces cost twice as much.
+/// periods, and what is formatted straight into JSON is looked through for marks to escape piece by piece.
 fn in_one_piece<S: Serializer>(instant: &Timestamp, serializer: S) -> Result<S::Ok, S::Error> {
     const PRINTER: DateTimePrinter = DateTimePrinter::new();
     let mut text = String::with_capacity("2026-01-01T00:00:00.000000000Z".len());

@@ -312,23 +312,21 @@ impl Outside {
         };
         let tax = tax_year.map(|year| TaxQuestion { frame, year });
         let settings = &self.settings;
-        // Boxed: most answers are at hand, and a question is of kilobytes that every future around it
-        // would have to hold.
         let (police, model, tax) = tokio::join!(
             Reading { source: Source::Police, fresh_for: settings.police.fresh_for, now }.read(
                 Some(police),
                 kept.police,
-                async |question| Box::pin(self.police.ask(question, budget)).await,
+                async |question| self.police.ask(question, budget).await,
             ),
             Reading { source: Source::Models, fresh_for: settings.models.fresh_for, now }.read(
                 Some(model),
                 kept.model,
-                async |question| Box::pin(self.models.ask(question, budget)).await,
+                async |question| self.models.ask(question, budget).await,
             ),
             Reading { source: Source::Tax, fresh_for: settings.tax.fresh_for, now }.read(
                 tax,
                 kept.tax,
-                async |question| Box::pin(self.tax.ask(question, budget)).await,
+                async |question| self.tax.ask(question, budget).await,
             ),
         );
         let mut consulted = Consulted { police, model, tax, notices: Vec::new() };
@@ -363,7 +361,9 @@ impl Reading {
             Some(fresh) if fresh.is_within(self.fresh_for, self.now) => return Answer::Kept(fresh),
             older => older,
         };
-        let error = match ask(&question).await {
+        // Boxed: most answers are at hand, and asking takes kilobytes that every future around it would
+        // have to hold.
+        let error = match Box::pin(ask(&question)).await {
             Ok(found) => return Answer::Asked(Snapshot { at: self.now, asked: question, found }),
             Err(error) => error,
         };

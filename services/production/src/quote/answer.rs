@@ -1,6 +1,6 @@
 //! What a quote answers.
 
-use base_http::Notice;
+use base_http::{Notice, json};
 use jiff::Timestamp;
 use kernel::{Fen, Period};
 use production_core::frame::FrameNo;
@@ -16,7 +16,6 @@ use crate::error::ProductionError;
 use crate::outside::{Consulted, RegisteredVehicle};
 use crate::quote::checks::Duplicate;
 use crate::quote::claims::QuotedClaim;
-use crate::quote::flow::json_with_room;
 use crate::store::known::Known;
 
 /// A rating as JSON is rarely longer.
@@ -181,8 +180,9 @@ pub(crate) fn payable(rating: &Rating) -> Option<Fen> {
 
 /// A rating as it is sent, and as it is digested.
 pub(crate) fn written(rating: &Rating) -> Result<Box<RawValue>, ProductionError> {
-    let json = json_with_room(rating, RATING_BYTES)?;
-    RawValue::from_string(json).map_err(|_| ProductionError::Corrupt("rating"))
+    json::text(rating, RATING_BYTES)
+        .and_then(RawValue::from_string)
+        .map_err(|_| ProductionError::Corrupt("rating"))
 }
 
 /// Hexadecimal blind index, as identities carry it.

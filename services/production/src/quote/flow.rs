@@ -324,7 +324,6 @@ fn refused(refusal: &RatingRefusal) -> base_http::FieldError {
     }
 }
 
-/// Where the message says what a pointer into the rating input names.
 /// What a message asks for, with what there is to say about it; refused when that is against it.
 fn asked(body: &QuoteBody, branch: Option<Region>) -> Result<(QuoteRequest, Findings), Problem> {
     let mut found = Findings::new();
@@ -338,6 +337,7 @@ fn asked(body: &QuoteBody, branch: Option<Region>) -> Result<(QuoteRequest, Find
     }
 }
 
+/// Where the message says what a pointer into the rating input names.
 fn in_message(pointer: &str) -> &str {
     match pointer {
         "/commercial/autonomous" => "/commercial/autonomousCoefficient",
@@ -360,13 +360,8 @@ pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, ProductionEr
     json_with_room(value, 256)
 }
 
-/// JSON in a text that begins with so many bytes of room.
-pub(super) fn json_with_room(
-    value: &impl serde::Serialize,
-    room: usize,
-) -> Result<String, ProductionError> {
-    let written = base_http::json::written(value, room).ok();
-    written.and_then(|json| String::from_utf8(json).ok()).ok_or(ProductionError::Corrupt("value"))
+fn json_with_room(value: &impl serde::Serialize, room: usize) -> Result<String, ProductionError> {
+    base_http::json::text(value, room).map_err(|_| ProductionError::Corrupt("value"))
 }
 
 /// What is frozen by a pre-confirmation: nothing a quote left open is zero by accident.
