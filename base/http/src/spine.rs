@@ -89,6 +89,16 @@ impl Done {
     ) -> Done {
         // Views are plain structs of strings, numbers and lists, which always serialise.
         let body = json::written(view, BODY_BYTES).unwrap_or_default();
+        Done::written(status, body, slot, subject)
+    }
+
+    /// Work answered by `body`, which is JSON already.
+    pub fn written(
+        status: StatusCode,
+        body: impl Into<Bytes>,
+        slot: u16,
+        subject: impl Into<String>,
+    ) -> Done {
         let (body, subject) = (body.into(), subject.into());
         Done { status, body, slot, subject, vehicle: None, shown: Vec::new(), events: Vec::new() }
     }

@@ -6,7 +6,7 @@ use utoipa::ToSchema;
 
 use crate::Production;
 use crate::error::ProductionError;
-use crate::quote::flow::rating_digest;
+use crate::quote::answer::rating_digest;
 use crate::store::quote::QuoteRecord;
 
 /// Whether a quote comes out again as it was answered.

@@ -6,10 +6,11 @@ use kernel::{Fen, Period};
 use production_core::frame::FrameNo;
 use production_core::history::ReinsureFlag;
 use production_core::insurer::InsurerCode;
+use production_core::number::PlatformNumber;
 use production_core::party::mask_name;
 use production_rating::Rating;
 use serde::Serialize;
-use serde_json::value::RawValue;
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use crate::error::ProductionError;
@@ -18,8 +19,8 @@ use crate::quote::checks::Duplicate;
 use crate::quote::claims::QuotedClaim;
 use crate::store::known::Known;
 
-/// A rating as JSON is rarely longer.
-const RATING_BYTES: usize = 5 << 10;
+/// An answer as JSON is rarely longer.
+const ANSWER_BYTES: usize = 6 << 10;
 
 /// 投保查询的回复: premiums, factors with their reasons, tax, previous policies, notices.
 #[derive(Debug, Serialize, ToSchema)]
@@ -34,11 +35,6 @@ pub struct QuoteView {
     /// First instant at which the query code is no longer good.
     #[schema(value_type = String, format = DateTime)]
     pub expires_at: Timestamp,
-    /// Premiums, factors and tax, each with its trace: factor, table row and version, reason,
-    /// rounding. Absent while a challenge is open.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(value_type = Option<Rating>)]
-    pub rating: Option<Box<RawValue>>,
     /// Compulsory premium, tax and commercial premium together.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<kernel::Fen>)]
@@ -66,6 +62,22 @@ pub struct QuoteView {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Object>)]
     pub challenge: Option<serde_json::Value>,
+    // Last: `write` puts it there.
+    /// Premiums, factors and tax, each with its trace: factor, table row and version, reason,
+    /// rounding. Absent while a challenge is open.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rating: Option<Rating>,
+}
+
+/// A code a quote can be had under.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Code {
+    /// The query code.
+    pub(crate) query_no: PlatformNumber,
+    /// When it was given out.
+    pub(crate) quoted_at: Timestamp,
+    /// First instant at which it is no longer good.
+    pub(crate) expires_at: Timestamp,
 }
 
 /// An earlier policy as other insurers may see it.
@@ -178,11 +190,23 @@ pub(crate) fn payable(rating: &Rating) -> Option<Fen> {
     ])
 }
 
-/// A rating as it is sent, and as it is digested.
-pub(crate) fn written(rating: &Rating) -> Result<Box<RawValue>, ProductionError> {
-    json::text(rating, RATING_BYTES)
-        .and_then(RawValue::from_string)
-        .map_err(|_| ProductionError::Corrupt("rating"))
+/// The answer with its rating, and the digest of that rating. Written once: what goes out is, byte for
+/// byte, what is digested.
+pub(crate) fn write(
+    view: &QuoteView,
+    rating: &Rating,
+) -> Result<(Vec<u8>, [u8; 32]), ProductionError> {
+    let (answer, lies) = json::written_with(view, "rating", rating, ANSWER_BYTES)
+        .map_err(|_| ProductionError::Corrupt("rating"))?;
+    let digest = Sha256::digest(answer.get(lies).unwrap_or_default());
+    Ok((answer, digest.into()))
+}
+
+/// SHA-256 of a rating as it is serialised: equal digests mean equal to the fen and the reason.
+pub(crate) fn rating_digest(rating: &Rating) -> Result<[u8; 32], ProductionError> {
+    let bytes = json::written(rating, ANSWER_BYTES);
+    let bytes = bytes.map_err(|_| ProductionError::Corrupt("rating"))?;
+    Ok(Sha256::digest(bytes).into())
 }
 
 /// Hexadecimal blind index, as identities carry it.

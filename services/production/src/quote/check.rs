@@ -151,7 +151,6 @@ impl Production {
             quoted_at: record.quoted_at,
             expires_at: record.expires_at,
             payable: rating.as_ref().and_then(answer::payable),
-            rating: rating.as_ref().map(answer::written).transpose()?,
             reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
             claims: rating.iter().flat_map(|rating| claims::judged(&input, rating)).collect(),
@@ -163,6 +162,7 @@ impl Production {
             assumed: assumed.sources.iter().map(|source| source.name()).collect(),
             notices,
             challenge: None,
+            rating,
         };
         Ok((view, rated_on))
     }

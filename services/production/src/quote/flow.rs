@@ -12,7 +12,6 @@ use production_core::rule::Findings;
 use production_rating::Parameter;
 use production_rating::{Rating, RatingInput, RatingRefusal, Tariff, rate};
 use rust_decimal::prelude::ToPrimitive;
-use sha2::{Digest, Sha256};
 
 use crate::Production;
 use crate::error::ProductionError;
@@ -20,7 +19,7 @@ use crate::lookup::shown_record;
 use crate::numbering::NumberFor;
 use crate::outside::{Ask, Consulted, Snapshots};
 use crate::quote::Assumed;
-use crate::quote::answer::{self, QuoteView};
+use crate::quote::answer::{self, Code, QuoteView};
 use crate::quote::checks::{self, Duplicate};
 use crate::quote::claims;
 use crate::quote::read::{self, QuoteRequest};
@@ -72,8 +71,25 @@ impl Production {
         };
         let expires_at = expiry(&request, &tariff, now);
         let challenge = self.challenges.open_for(&call, request.region, query_no, now)?;
-        // Written once: what goes out is, byte for byte, what is digested.
-        let written = answer::written(&rating)?;
+        let code = Code { query_no, quoted_at: now, expires_at };
+        let mut view = self.view(&request, &known, &consulted, insurer, code, &rating);
+        view.claims = claims::judged(&input, &rating);
+        view.notices.extend(read::notices(found.split().1));
+        view.notices.extend(checks::unknown(&unknown));
+        let stored = challenge.as_ref().map(|challenge| challenge.stored.to_string());
+        let (body, rating_digest) = match challenge {
+            None => answer::write(&view, &rating)?,
+            Some(challenge) => {
+                // Until a person has answered, nothing of other insurers is shown.
+                view.payable = None;
+                view.duplicates.clear();
+                view.claims.clear();
+                view.previous_policies.clear();
+                view.registered = None;
+                view.challenge = Some(challenge.shown);
+                (json(&view)?.into_bytes(), answer::rating_digest(&rating)?)
+            }
+        };
         let record = QuoteRecord {
             query_no,
             tenant: call.caller.tenant,
@@ -91,7 +107,7 @@ impl Production {
             ),
             tax: rating.tax.as_ref().map(|tax| tax.total),
             tariff_version: tariff.version().to_owned(),
-            rating_digest: Sha256::digest(written.get()).into(),
+            rating_digest,
             input: json_with_room(&input, INPUT_BYTES)?,
             vehicle: json(&request.identity)?,
             parties_sealed: self
@@ -103,37 +119,17 @@ impl Production {
                 violations_since: ask.violations_since,
                 tax_year: ask.tax_year,
             })?,
-            challenge: challenge.as_ref().map(|challenge| challenge.stored.to_string()),
+            challenge: stored,
         };
         let fresh = self.fresh(&consulted).await?.map(|fresh| (request.frame.clone(), fresh));
-        let findings = found.split().1;
-        let mut view = self.view(&request, &known, &consulted, insurer, &record, &rating);
-        view.rating = Some(written);
-        view.claims = claims::judged(&input, &rating);
-        view.notices.extend(read::notices(findings));
-        view.notices.extend(checks::unknown(&unknown));
-        if let Some(challenge) = challenge {
-            // Until a person has answered, nothing of other insurers is shown.
-            view.rating = None;
-            view.payable = None;
-            view.duplicates.clear();
-            view.claims.clear();
-            view.previous_policies.clear();
-            view.registered = None;
-            view.challenge = Some(challenge.shown);
-        }
-        let done = Done::json(
-            StatusCode::CREATED,
-            &view,
-            request.frame.slot().0,
-            query_no.to_string(),
-        )
-        .about_vehicle(request.frame.digest())
-        .telling(base_http::EventDraft {
-            kind: "production.quote.made",
-            subject: query_no.to_string(),
-            data: serde_json::json!({ "insurer": insurer, "region": request.region.code() }),
-        });
+        let slot = request.frame.slot().0;
+        let done = Done::written(StatusCode::CREATED, body, slot, query_no.to_string())
+            .about_vehicle(request.frame.digest())
+            .telling(base_http::EventDraft {
+                kind: "production.quote.made",
+                subject: query_no.to_string(),
+                data: serde_json::json!({ "insurer": insurer, "region": request.region.code() }),
+            });
         self.quotes.run(call, RecordQuote { record, fresh, done }).await
     }
 
@@ -200,7 +196,7 @@ impl Production {
         known: &Known,
         consulted: &Consulted,
         insurer: InsurerCode,
-        record: &QuoteRecord,
+        code: Code,
         rating: &Rating,
     ) -> QuoteView {
         let duplicates: Vec<Duplicate> = request
@@ -213,11 +209,10 @@ impl Production {
         notices.extend(answer::rating_notices(rating));
         notices.extend(duplicates.iter().map(|one| answer::duplicate_notice(one, &request.frame)));
         QuoteView {
-            query_code: record.query_no.to_string(),
-            quoted_at: record.quoted_at,
-            expires_at: record.expires_at,
+            query_code: code.query_no.to_string(),
+            quoted_at: code.quoted_at,
+            expires_at: code.expires_at,
             payable: answer::payable(rating),
-            rating: None,
             reinsure_flag: answer::reinsure_flag(&duplicates),
             duplicates,
             claims: Vec::new(),
@@ -227,6 +222,7 @@ impl Production {
             assumed: consulted.assumed().iter().map(|source| source.name()).collect(),
             notices,
             challenge: None,
+            rating: None,
         }
     }
 }
@@ -348,12 +344,6 @@ fn in_message(pointer: &str) -> &str {
         "/tax/paid/year" => "/tax/receiptYear",
         same => same,
     }
-}
-
-/// SHA-256 of a rating as it is serialised: equal digests mean equal to the fen and the reason.
-pub(crate) fn rating_digest(rating: &Rating) -> Result<[u8; 32], ProductionError> {
-    let bytes = serde_json::to_vec(rating).map_err(|_| ProductionError::Corrupt("rating"))?;
-    Ok(Sha256::digest(bytes).into())
 }
 
 pub(crate) fn json(value: &impl serde::Serialize) -> Result<String, ProductionError> {
