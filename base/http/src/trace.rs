@@ -18,11 +18,22 @@ pub struct TraceId(pub [u8; 16]);
 
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [0u8; 32];
-        // Sixteen bytes are always 32 hexadecimal digits.
-        let _ = hex::encode_to_slice(self.0, &mut text);
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+        f.write_str(text(&self.digits()))
     }
+}
+
+impl TraceId {
+    /// Its 32 hexadecimal digits.
+    fn digits(self) -> [u8; 32] {
+        let mut digits = [0u8; 32];
+        // Sixteen bytes are always 32 digits.
+        let _ = hex::encode_to_slice(self.0, &mut digits);
+        digits
+    }
+}
+
+fn text(digits: &[u8; 32]) -> &str {
+    std::str::from_utf8(digits).unwrap_or_default()
 }
 
 /// The trace id of a `traceparent` header, `None` when it is not one.
@@ -46,13 +57,16 @@ pub async fn layer(State(ids): State<Arc<Ids>>, mut request: Request, next: Next
         .and_then(parse)
         .unwrap_or_else(|| TraceId(ids.bytes()));
     request.extensions_mut().insert(trace);
+    let digits = trace.digits();
     let span = {
         let route = request.extensions().get::<MatchedPath>().map_or("", |path| path.as_str());
-        tracing::info_span!("http", method = %request.method(), route, trace_id = %trace)
+        // Texts as they are: nothing has to be formatted first.
+        let (method, trace_id) = (request.method().as_str(), text(&digits));
+        tracing::info_span!("http", method, route, trace_id)
     };
     let response = next.run(request).instrument(span).await;
     let mut response = problem::name_trace(response, trace).await;
-    if let Ok(value) = HeaderValue::from_str(&trace.to_string()) {
+    if let Ok(value) = HeaderValue::from_bytes(&digits) {
         response.headers_mut().insert("x-trace-id", value);
     }
     response

@@ -134,19 +134,14 @@ impl PlatformNumber {
     /// Reads thirty characters; blanks around them are forgiven.
     pub fn parse(raw: &str) -> Result<PlatformNumber, NumberError> {
         let text = raw.trim();
-        let length = text.chars().count();
-        if length != 30 {
-            return Err(NumberError::Length(length));
-        }
-        let fits = |(at, c): (usize, char)| match at {
-            2..6 => c.is_ascii_uppercase(),
-            _ => c.is_ascii_digit(),
+        let bytes = match <&[u8; 30]>::try_from(text.as_bytes()) {
+            Ok(bytes) if bytes.iter().enumerate().all(|(at, byte)| fits(at, *byte)) => bytes,
+            _ => return Err(misshapen(text)),
         };
-        if let Some((at, found)) = text.chars().enumerate().find(|&pair| !fits(pair)) {
-            return Err(NumberError::Character { found, position: at + 1 });
-        }
         // From here on the text is ASCII of the right shape, so slices and digits cannot fail.
-        let digits = |range: std::ops::Range<usize>| text[range].parse::<u64>().unwrap_or(0);
+        let digits = |range: std::ops::Range<usize>| {
+            bytes[range].iter().fold(0, |number, digit| 10 * number + u64::from(digit - b'0'))
+        };
         let kind = NumberKind::parse(&text[..2])
             .map_err(|_| NumberError::UnknownKind(text[..2].to_owned()))?;
         let insurer = InsurerCode::parse(&text[2..6])
@@ -156,8 +151,8 @@ impl PlatformNumber {
         let slot = digits(12..17);
         let slot = u16::try_from(slot)
             .map_err(|_| NumberError::Slot(u32::try_from(slot).unwrap_or(u32::MAX)))?;
-        let expected = char::from(b'0' + check_digit(&text.as_bytes()[..29]));
-        let found = char::from(text.as_bytes()[29]);
+        let expected = char::from(b'0' + check_digit(&bytes[..29]));
+        let found = char::from(bytes[29]);
         if found != expected {
             return Err(NumberError::CheckDigit { found, expected });
         }
@@ -236,6 +231,24 @@ impl PlatformNumber {
     /// Counts within the platform, unique per kind.
     pub fn sequence(self) -> u64 {
         self.sequence
+    }
+}
+
+/// Whether a number has such a character at this place.
+fn fits(at: usize, byte: u8) -> bool {
+    match at {
+        2..6 => byte.is_ascii_uppercase(),
+        _ => byte.is_ascii_digit(),
+    }
+}
+
+/// What is wrong with the shape of a text that has another than a number's.
+fn misshapen(text: &str) -> NumberError {
+    let length = text.chars().count();
+    let odd = |&(at, found): &(usize, char)| !u8::try_from(found).is_ok_and(|byte| fits(at, byte));
+    match text.chars().enumerate().find(odd) {
+        Some((at, found)) if length == 30 => NumberError::Character { found, position: at + 1 },
+        _ => NumberError::Length(length),
     }
 }
 

@@ -230,7 +230,7 @@ fn check_social_credit_code(code: &str) -> Result<(), CertificateError> {
 
 /// A mobile number of the mainland: eleven digits from 13 to 19.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(into = "String", try_from = "String")]
+#[serde(try_from = "String")]
 pub struct Mobile(String);
 
 /// The text is not a mobile number.
@@ -241,13 +241,16 @@ pub struct MobileError;
 impl Mobile {
     /// Reads a number; blanks and dashes in it and a leading +86 are forgiven.
     pub fn parse(raw: &str) -> Result<Mobile, MobileError> {
-        let digits: String = raw.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
-        let digits = digits.strip_prefix("+86").unwrap_or(&digits);
+        let mut digits = String::with_capacity(raw.len());
+        digits.extend(raw.chars().filter(|c| !c.is_whitespace() && *c != '-'));
+        if digits.starts_with("+86") {
+            digits.drain(..3);
+        }
         let fits = digits.len() == 11
             && digits.bytes().all(|byte| byte.is_ascii_digit())
             && digits.starts_with('1')
             && matches!(digits.as_bytes()[1], b'3'..=b'9');
-        if fits { Ok(Mobile(digits.to_owned())) } else { Err(MobileError) }
+        if fits { Ok(Mobile(digits)) } else { Err(MobileError) }
     }
 
     /// The eleven digits: personal data.

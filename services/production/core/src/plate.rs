@@ -117,20 +117,22 @@ enum Pattern {
 impl Plate {
     /// Reads a plate of type `kind`; blanks, dots and dashes in it and lower case are forgiven.
     pub fn parse(raw: &str, kind: PlateKind) -> Result<Plate, PlateError> {
-        let number: String = raw
-            .chars()
-            .filter(|c| !c.is_whitespace() && !matches!(c, '·' | '•' | '.' | '-'))
-            .map(|c| c.to_ascii_uppercase())
-            .collect();
-        if is_literal(&number) {
+        let mut characters = Vec::with_capacity(raw.len());
+        characters.extend(
+            raw.chars()
+                .filter(|c| !c.is_whitespace() && !matches!(c, '·' | '•' | '.' | '-'))
+                .map(|c| c.to_ascii_uppercase()),
+        );
+        if is_literal(&characters) {
             return Err(PlateError::Literal(raw.chars().take(20).collect()));
         }
-        let characters: Vec<char> = number.chars().collect();
         let pattern = Pattern::of(kind);
         if let Some(expected) = pattern.length().filter(|&length| length != characters.len()) {
             return Err(PlateError::Length { found: characters.len(), expected, kind });
         }
         if pattern.fits(&characters) {
+            let mut number = String::with_capacity(raw.len());
+            number.extend(characters);
             Ok(Plate { number, kind })
         } else {
             let number = characters.into_iter().take(20).collect();
@@ -169,15 +171,19 @@ impl TryFrom<Raw> for Plate {
 }
 
 /// Words and dummies people type when there is no plate.
-fn is_literal(number: &str) -> bool {
-    const WORDS: [&str; 8] =
-        ["新车", "未上牌", "未挂牌", "无牌", "无号牌", "暂无", "待上牌", "NULL"];
-    let serial: Vec<char> = number.chars().skip(2).collect();
+fn is_literal(plate: &[char]) -> bool {
+    const WORDS: [&str; 7] = ["新车", "未上牌", "未挂牌", "无牌", "无号牌", "暂无", "待上牌"];
+    let serial = plate.get(2..).unwrap_or_default();
     let all = |filler: char| serial.len() >= 5 && serial.iter().all(|&c| c == filler);
-    number.is_empty()
-        || number == "无"
+    // Every word has a Chinese character where most plates have none.
+    let worded = || {
+        let number: String = plate.iter().collect();
+        WORDS.iter().any(|word| number.contains(word))
+    };
+    matches!(plate, [] | ['无'])
         || ['0', '*', 'X'].into_iter().any(all)
-        || WORDS.iter().any(|word| number.contains(word))
+        || plate.windows(4).any(|four| four == ['N', 'U', 'L', 'L'])
+        || plate.iter().skip(1).any(|c| !c.is_ascii()) && worded()
 }
 
 impl Pattern {
@@ -246,7 +252,7 @@ impl Pattern {
                 && plate.iter().all(|c| c.is_ascii_alphanumeric() || han(c));
         }
         let [province, office, serial @ ..] = plate else { return false };
-        let issued = Region::of_plate(&province.to_string()).is_some()
+        let issued = Region::of_plate(province.encode_utf8(&mut [0; 4])).is_some()
             && office.is_ascii_uppercase()
             && *office != 'I';
         issued && self.fits_serial(serial)
@@ -317,8 +323,19 @@ mod tests {
 
     #[test]
     fn a_word_is_no_plate() {
-        for raw in ["新车", "京A新车", "未上牌", "无", "", "  ", "京A00000", "京A*****", "京AXXXXX"]
-        {
+        for raw in [
+            "新车",
+            "京A新车",
+            "未上牌",
+            "无",
+            "",
+            "  ",
+            "京A00000",
+            "京A*****",
+            "京AXXXXX",
+            "null",
+            "京ANULL1",
+        ] {
             let read = Plate::parse(raw, PlateKind::Small);
             assert!(matches!(read, Err(PlateError::Literal(_))), "{raw}: {read:?}");
         }
