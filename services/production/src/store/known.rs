@@ -13,6 +13,7 @@ use production_core::number::PlatformNumber;
 use sqlx::PgConnection;
 
 use crate::error::ProductionError;
+use crate::store::brief::Brief;
 
 /// A policy of any insurer on a vehicle, without personal data.
 #[derive(Clone, Debug)]
@@ -64,9 +65,10 @@ pub async fn read(
     let (slots, numbers) = vehicles.columns();
     let rows = sqlx::query_as!(
         KnownRow,
-        r#"select v.frame_no as "frame_no!", null::text as "number?", null::text as "insurer?",
-                  null::text as "class?", v.model::text as "text?", null::text as "plate_kind?",
-                  null::text as "plate?", null::text as "engine_no?", null::text as "end_kind?",
+        r#"select v.frame_no as "frame_no!: Brief", null::text as "number?: Brief",
+                  null::text as "insurer?: Brief", null::text as "class?: Brief",
+                  v.model::text as "text?", null::text as "plate_kind?", null::text as "plate?",
+                  null::text as "engine_no?", null::text as "end_kind?: Brief",
                   v.police_sealed as "bytes?", v.tax_sealed as "tax_sealed?",
                   v.police_at as "first_at?", v.model_at as "second_at?", v.tax_at as "third_at?",
                   null::timestamptz as "fourth_at?", null::timestamptz as "transferred_at?",
@@ -113,9 +115,9 @@ pub async fn claims(
 ) -> Result<Vec<ClaimRecord>, ProductionError> {
     let claims = sqlx::query_as!(
         KnownClaimRow,
-        r#"select claim_no as "claim_no!", insurer as "insurer!", class as "class!",
-                  accident_at as "accident_at!", closed_at, paid_at, first_settled_at,
-                  total_fen as "total_fen!", at_fault as "at_fault!", death as "death!",
+        r#"select claim_no as "claim_no!: Brief", insurer as "insurer!: Brief",
+                  class as "class!: Brief", accident_at as "accident_at!", closed_at, paid_at,
+                  first_settled_at, total_fen as "total_fen!", at_fault as "at_fault!", death as "death!",
                   counts as "counts!", fully_recovered as "fully_recovered!", stolen as "stolen!"
            from production.vehicle_claims($1, $2)"#,
         &[i32::from(frame.slot().0)],
@@ -133,12 +135,14 @@ pub async fn read_policies(
     let (slots, numbers) = vehicles.columns();
     let policies = sqlx::query_as!(
         KnownPolicyRow,
-        r#"select frame_no as "frame_no!", confirm_no as "confirm_no!", insurer as "insurer!",
-                  class as "class!", policy_no as "policy_no!", plate_kind, plate,
+        r#"select frame_no as "frame_no!: Brief", confirm_no as "confirm_no!: Brief",
+                  insurer as "insurer!: Brief", class as "class!: Brief",
+                  policy_no as "policy_no!", plate_kind, plate,
                   engine_no as "engine_no!", owner_index as "owner_index!",
                   quoted_at as "quoted_at!", issued_at as "issued_at!",
                   cover_from as "cover_from!", cover_to as "cover_to!",
-                  short_term as "short_term!", transferred_at, ended_at, end_kind
+                  short_term as "short_term!", transferred_at, ended_at,
+                  end_kind as "end_kind: Brief"
            from production.vehicle_policies($1, $2)"#,
         &slots,
         &numbers as _
@@ -193,17 +197,17 @@ impl<'a> Vehicles<'a> {
 
 /// A row of [`read`]. Kept answers have no number, and of numbered rows only claims have an amount.
 struct KnownRow {
-    frame_no: String,
+    frame_no: Brief,
     /// Confirm code or claim code.
-    number: Option<String>,
-    insurer: Option<String>,
-    class: Option<String>,
+    number: Option<Brief>,
+    insurer: Option<Brief>,
+    class: Option<Brief>,
     /// The policy's number of its insurer; the model kept, JSON.
     text: Option<String>,
     plate_kind: Option<String>,
     plate: Option<String>,
     engine_no: Option<String>,
-    end_kind: Option<String>,
+    end_kind: Option<Brief>,
     /// The owner's index; the police's answer kept, sealed.
     bytes: Option<Vec<u8>>,
     tax_sealed: Option<Vec<u8>>,
@@ -280,9 +284,9 @@ impl KnownRow {
 }
 
 struct KnownClaimRow {
-    claim_no: String,
-    insurer: String,
-    class: String,
+    claim_no: Brief,
+    insurer: Brief,
+    class: Brief,
     accident_at: jiff_sqlx::Timestamp,
     closed_at: Option<jiff_sqlx::Timestamp>,
     paid_at: Option<jiff_sqlx::Timestamp>,
@@ -301,7 +305,7 @@ impl TryFrom<KnownClaimRow> for ClaimRecord {
     fn try_from(row: KnownClaimRow) -> Result<ClaimRecord, ProductionError> {
         let corrupt = || ProductionError::Corrupt("claim");
         Ok(ClaimRecord {
-            claim_code: row.claim_no,
+            claim_code: (*row.claim_no).to_owned(),
             insurer: InsurerCode::parse(&row.insurer).map_err(|_| corrupt())?,
             class: PolicyClass::parse(&row.class).map_err(|_| corrupt())?,
             accident_at: row.accident_at.to_jiff(),
@@ -319,10 +323,10 @@ impl TryFrom<KnownClaimRow> for ClaimRecord {
 }
 
 struct KnownPolicyRow {
-    frame_no: String,
-    confirm_no: String,
-    insurer: String,
-    class: String,
+    frame_no: Brief,
+    confirm_no: Brief,
+    insurer: Brief,
+    class: Brief,
     policy_no: String,
     plate_kind: Option<String>,
     plate: Option<String>,
@@ -335,7 +339,7 @@ struct KnownPolicyRow {
     short_term: bool,
     transferred_at: Option<jiff_sqlx::Timestamp>,
     ended_at: Option<jiff_sqlx::Timestamp>,
-    end_kind: Option<String>,
+    end_kind: Option<Brief>,
 }
 
 impl TryFrom<KnownPolicyRow> for KnownPolicy {

@@ -8,6 +8,7 @@ macro_rules! column {
     };
 }
 
+mod brief;
 pub mod chain;
 pub mod changes;
 pub mod claim;
