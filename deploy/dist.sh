@@ -5,17 +5,15 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-host=$(rustc -vV | sed -n 's/^host: //p')
-release=$(rustc -vV | sed -n 's/^release: //p')
+. deploy/compiler.sh
 built=${CARGO_TARGET_DIR:-target}/$host/dist
 flags=${RUSTFLAGS:-}
-seen=deploy/profile/$release-$host.profdata.gz
 profile=$PWD/target/profile/commonwheel.profdata
-if [ -f "$seen" ]; then
+if [ -f "$kept" ]; then
     mkdir -p "$(dirname "$profile")"
     # Written only when it changes, so that nothing is built anew for it.
-    gzip --decompress --stdout "$seen" | cmp --silent - "$profile" ||
-        gzip --decompress --stdout "$seen" > "$profile"
+    gzip --decompress --stdout "$kept" | cmp --silent - "$profile" ||
+        gzip --decompress --stdout "$kept" > "$profile"
     # What has changed since is built as if it had not been watched.
     flags="$flags -Cprofile-use=$profile -Cllvm-args=-no-pgo-warn-mismatch"
 else

@@ -4,8 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-host=$(rustc -vV | sed -n 's/^host: //p')
-release=$(rustc -vV | sed -n 's/^release: //p')
+. deploy/compiler.sh
 merge=$(rustc --print sysroot)/lib/rustlib/$host/bin/llvm-profdata
 if [ ! -x "$merge" ] && ! rustup component add llvm-tools; then
     printf 'llvm-profdata of the compiler is missing: install the component llvm-tools\n' >&2
@@ -26,7 +25,6 @@ for load in quote confirm claims; do
     printf 'watching the program under the load of bench-%s\n' "$load" >&2
     "$dir/$host/dist/$load" > /dev/null
 done
-kept=deploy/profile/$release-$host.profdata.gz
 "$merge" merge --sparse -o "$dir/merged.profdata" "$dir"/counts/*.profraw
 gzip --best --no-name --stdout "$dir/merged.profdata" > "$kept"
 # Gigabytes that only the next profile could use.

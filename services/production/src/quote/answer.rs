@@ -27,8 +27,8 @@ const ANSWER_BYTES: usize = 6 << 10;
 #[serde(rename_all = "camelCase")]
 pub struct QuoteView {
     /// 投保查询码: 30 characters, good for one confirmation until `expiresAt`.
-    #[schema(example = "01PICC110026123450000000000017")]
-    pub query_code: String,
+    #[schema(value_type = String, example = "01PICC110026123450000000000017")]
+    pub query_code: PlatformNumber,
     /// When history was looked at: the no-claim discount counts claims closed up to here.
     #[schema(value_type = String, format = DateTime)]
     pub quoted_at: Timestamp,
@@ -87,9 +87,11 @@ pub struct PreviousPolicy {
     /// `compulsory` or `commercial`.
     pub class: &'static str,
     /// Its insurer.
-    pub insurer: String,
+    #[schema(value_type = String)]
+    pub insurer: InsurerCode,
     /// Its confirm code.
-    pub confirm_code: String,
+    #[schema(value_type = String)]
+    pub confirm_code: PlatformNumber,
     /// Its period, suspensions included.
     pub period: Period,
     /// When cover really ended, if before its time.
@@ -136,8 +138,8 @@ pub(crate) fn previous(known: &Known) -> Vec<PreviousPolicy> {
         .into_iter()
         .map(|policy| PreviousPolicy {
             class: policy.prior.class.name(),
-            insurer: policy.prior.insurer.as_str().to_owned(),
-            confirm_code: policy.prior.confirm_no.to_string(),
+            insurer: policy.prior.insurer,
+            confirm_code: policy.prior.confirm_no,
             period: policy.prior.period,
             ended_at: policy.prior.ended_early,
             short_term: policy.prior.short_term,

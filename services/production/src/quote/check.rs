@@ -147,7 +147,7 @@ impl Production {
         let registered = snapshots.police.as_ref().filter(|_| !police);
         let rated_on = input.history.policies.iter().map(|policy| policy.confirm_no).collect();
         let view = QuoteView {
-            query_code: record.query_no.to_string(),
+            query_code: record.query_no,
             quoted_at: record.quoted_at,
             expires_at: record.expires_at,
             payable: rating.as_ref().and_then(answer::payable),

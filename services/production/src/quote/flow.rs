@@ -209,7 +209,7 @@ impl Production {
         notices.extend(answer::rating_notices(rating));
         notices.extend(duplicates.iter().map(|one| answer::duplicate_notice(one, &request.frame)));
         QuoteView {
-            query_code: code.query_no.to_string(),
+            query_code: code.query_no,
             quoted_at: code.quoted_at,
             expires_at: code.expires_at,
             payable: answer::payable(rating),
