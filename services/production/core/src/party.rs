@@ -264,12 +264,6 @@ impl Mobile {
     }
 }
 
-impl From<Mobile> for String {
-    fn from(mobile: Mobile) -> String {
-        mobile.0
-    }
-}
-
 impl TryFrom<String> for Mobile {
     type Error = MobileError;
 
